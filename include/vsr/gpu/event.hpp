@@ -1,0 +1,28 @@
+// A point in the work of a CUDA stream that the host can wait for. In a build without CUDA, and
+// for an event that was never recorded, everything has already happened.
+//
+// Ownership: moves, never copies. Threads: record on one, wait on another, in that order.
+#pragma once
+
+#include <memory>
+
+#include "vsr/gpu/stream.hpp"
+
+namespace vsr::gpu {
+
+class Event {
+ public:
+  Event() = default;  // nothing to wait for
+  // Covers the work queued in `stream` up to here.
+  static Event record(StreamView stream);
+
+  // Blocks the calling thread (without spinning) until the work is done. Throws Error(kGpu).
+  void wait() const;
+  bool done() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace vsr::gpu

@@ -1,0 +1,12 @@
+// A CUDA stream that somebody else owns: a bare handle, so that no header of ours shows CUDA's.
+#pragma once
+
+namespace vsr::gpu {
+
+// `handle` is a cudaStream_t; `device` the number of the device it belongs to.
+struct StreamView {
+  void* handle = nullptr;
+  int device = 0;
+};
+
+}  // namespace vsr::gpu

@@ -1,0 +1,123 @@
+// What is asked: one struct a section of the job file, with the defaults beside the fields.
+// Plain values. Order of precedence: command line over job file over preset over these defaults.
+// docs/job-file.md lists every key; src/job/job_keys.cpp binds keys to fields in one table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vsr/base/picture.hpp"
+#include "vsr/base/precision.hpp"
+#include "vsr/base/rational.hpp"
+
+namespace vsr {
+
+// "all", "none", "first", or a list of numbers counting the streams of that kind from 0.
+struct StreamChoice {
+  enum class Kind { kAll, kNone, kFirst, kList };
+  Kind kind = Kind::kAll;
+  std::vector<int> list;
+  bool operator==(const StreamChoice&) const = default;
+};
+
+struct CropRect {
+  int width = 0;
+  int height = 0;
+  int x = 0;
+  int y = 0;
+  bool operator==(const CropRect&) const = default;
+};
+
+struct InputOptions {
+  std::string file;
+  StreamChoice audio{StreamChoice::Kind::kAll, {}};
+  StreamChoice subtitles{StreamChoice::Kind::kAll, {}};
+  // A part of the film as a preview, in seconds of the source; end 0: to the end.
+  double start_s = 0;
+  double end_s = 0;
+};
+
+enum class Preset { kNone, kPalDvd };
+enum class Deinterlace { kAuto, kOff, kBwdif };
+enum class FieldParity { kAuto, kTop, kBottom };
+enum class MezzanineMode { kAuto, kNever, kAlways };
+
+struct PreprocessOptions {
+  Preset preset = Preset::kNone;
+  // The user's own libavfilter graph, in place of what the keys below make. May not be combined
+  // with them.
+  std::string filters;
+  int width = 0;   // of the scaled picture before the crop; 0: as it is
+  int height = 0;  // likewise
+  std::optional<CropRect> crop;
+  Deinterlace deinterlace = Deinterlace::kAuto;
+  FieldParity parity = FieldParity::kAuto;
+  std::optional<Matrix> matrix_in;   // unset: the stream's tag, else by size with a warning
+  std::optional<Matrix> matrix_out;  // unset: as the input
+  std::optional<Rational> fps;       // a constant rate for the timeline; unset: the stream's
+  MezzanineMode mezzanine = MezzanineMode::kAuto;
+};
+
+enum class Backend { kAuto, kReference };
+
+struct ModelOptions {
+  std::string checkpoint = "embedded";  // or a file name
+  Precision precision = Precision::kFp16;
+  Backend backend = Backend::kAuto;
+};
+
+enum class DeviceChoice { kAuto, kCpu, kCuda };
+
+struct StreamOptions {
+  int max_seq_len = 0;  // frames in one forward pass; 0: auto, from free memory
+  int overlap = 10;     // frames of context on each side of a segment or window
+  int prefetch = 16;    // decoded frames kept ready
+  DeviceChoice device = DeviceChoice::kAuto;
+};
+
+enum class SegmentCodec { kProres, kDnxhr, kFfv1, kPng };
+
+struct SegmentOptions {
+  int frames = 480;  // core length
+  SegmentCodec codec = SegmentCodec::kProres;
+  bool keep = true;  // keep mezzanines after the final encode
+};
+
+enum class AudioVariant { kPitchOk, kPitchLow };
+
+struct FinalOptions {
+  int height = 1440;           // 0: as the network gives it
+  std::optional<Rational> fps = Rational(24, 1);  // unset ("source"): the timeline's rate
+  std::string encoder = "libx265";
+  std::string preset = "slow";
+  double crf = 16;
+  std::string tune = "grain";  // empty: none
+  std::string params = "aq-mode=3:aq-strength=0.8:rc-grain=1";
+  std::vector<AudioVariant> variants{AudioVariant::kPitchOk, AudioVariant::kPitchLow};
+  std::string audio_codec = "ac3";
+  std::int64_t audio_bitrate = 640'000;  // bits a second
+};
+
+struct RunOptions {
+  std::string dir;
+  bool resume = true;
+};
+
+struct Job {
+  InputOptions input;
+  PreprocessOptions preprocess;
+  ModelOptions model;
+  StreamOptions stream;
+  SegmentOptions segment;
+  FinalOptions final;
+  RunOptions run;
+};
+
+std::string to_string(DeviceChoice device);
+std::string to_string(SegmentCodec codec);
+// "pitchOK", "pitchLOW", as they stand in file names.
+std::string to_string(AudioVariant variant);
+
+}  // namespace vsr

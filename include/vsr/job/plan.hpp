@@ -1,0 +1,57 @@
+// The arithmetic of the timeline: how it is cut into segments and windows. No video is opened here.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "vsr/base/frame_range.hpp"
+
+namespace vsr {
+
+// A segment is the unit of work, commit and resume: a stretch of timeline that one rank upscales.
+// Plain value: copyable, no locks, travels over MPI and into the plan.
+struct Segment {
+  int index = 0;     // position on the timeline, from 0
+  FrameRange core;   // [begin, end) in timeline frames: what it gives to the film
+  FrameRange input;  // core plus halo, clamped to the timeline; contains core
+
+  bool operator==(const Segment&) const = default;
+};
+
+struct PlanOptions {
+  int segment_frames = 480;
+  int overlap_frames = 10;
+};
+
+// Cuts [0, timeline_frames) so that the cores tile it exactly, whatever the number of ranks. A rest
+// shorter than half a segment is shared with the segment before it rather than left as a stub.
+// REQUIRES: timeline_frames > 0, options.segment_frames > 0, options.overlap_frames >= 0.
+std::vector<Segment> plan_segments(std::int64_t timeline_frames, const PlanOptions& options);
+
+// What one network forward sees. `core` are the frames it gives, `input` those it reads.
+struct Window {
+  FrameRange core;
+  FrameRange input;
+
+  bool operator==(const Window&) const = default;
+};
+
+// The next window of a segment: starts giving frames at `position` (the first one the segment has
+// not got yet), sees at most `max_seq_len` frames and at most `overlap_frames` on each side of what
+// it gives, never outside `segment.input`. The mezzanine holds core and halo, so windows tile the
+// whole of `segment.input`. The remaining frames are shared out evenly over the fewest windows that
+// do, so that none is a stub.
+// A max_seq_len too short for the overlap shortens the context, never the core below one frame.
+// REQUIRES: segment.input.contains(position), max_seq_len >= 1, overlap_frames >= 0.
+Window next_window(const Segment& segment,
+                   std::int64_t position,
+                   int max_seq_len,
+                   int overlap_frames);
+
+// All windows of a segment in order.
+std::vector<Window> plan_windows(const Segment& segment, int max_seq_len, int overlap_frames);
+
+// The segments [first, last) that rank `rank` of `ranks` prefers: contiguous, equal to within one.
+FrameRange preferred_segments(int segments, int rank, int ranks);
+
+}  // namespace vsr

@@ -1,0 +1,105 @@
+// The timeline: the preprocessed film as pictures 0..N-1 at one constant rate, and the way back
+// from a picture's number to the place in the source that gives it.
+//
+// A Timeline is a plain value, made once (by rank 0), stored in the plan and sent to every rank:
+// whoever reads frame k through it gets the same picture, bit for bit.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vsr/base/picture.hpp"
+#include "vsr/base/rational.hpp"
+#include "vsr/media/source.hpp"
+
+namespace vsr::media {
+
+// How source pictures become timeline pictures. Filled from the job's [preprocess] and [input].
+struct TimelineOptions {
+  std::string filters;            // a libavfilter graph with one input and one output; empty: none
+  std::optional<Rational> fps;    // a constant rate to bring the film to; unset: the stream's own
+  std::optional<Matrix> matrix;   // matrix of the source where it carries no tag
+  double start_s = 0;             // part of the film, in seconds from its first picture
+  double end_s = 0;               // 0: to the end
+  enum class Mezzanine { kAuto, kNever, kAlways } mezzanine = Mezzanine::kAuto;
+};
+
+struct Timeline {
+  std::string source;             // file that FrameReader opens: the film, or its intra mezzanine
+  std::string filters;            // graph applied after decoding; empty for a mezzanine
+  Rational rate;                  // constant
+  PictureFormat format;           // of every picture
+  ColourDescription colour;       // of every picture
+  Rational sample_aspect{1, 1};
+  // Seconds on the source's own clock at which picture 0 is shown: sound, subtitles and chapters
+  // are placed relative to it.
+  Rational start_time_s{0, 1};
+  // Picture k is what the graph makes of the source picture number source_picture[k] (counted in
+  // presentation order from 0). Repeats and gaps are how a variable rate becomes a constant one.
+  std::vector<std::int64_t> source_picture;
+  // Presentation times of the source's pictures in source_time_base, ascending; and which of them
+  // the demuxer can seek to.
+  Rational source_time_base{1, 1};
+  std::vector<std::int64_t> source_pts;
+  std::vector<std::int64_t> seek_points;  // indices into source_pts, ascending
+  int video_stream = 0;
+  // Pictures a filter must have seen before it gives the right one (bwdif: 1), and whether the
+  // source can be entered anywhere but at its start.
+  int preroll_pictures = 0;
+  bool seekable = true;
+
+  std::int64_t frames() const { return static_cast<std::int64_t>(source_picture.size()); }
+  std::string serialize() const;
+  // Throws Error(kStorage) on anything serialize() did not write.
+  static Timeline deserialize(const std::string& bytes);
+};
+
+// Reads through the whole source once (packets only), resolves rates, ranges and colour, and tries
+// the graph on the first pictures. `needs_mezzanine` in the result says that frames cannot be found
+// exactly in the source itself (missing or broken timestamps, a graph whose memory has no bound or
+// that changes the number of pictures, a change of size) and why.
+struct TimelinePlan {
+  Timeline timeline;               // good as it is unless needs_mezzanine
+  bool needs_mezzanine = false;
+  std::string why;                 // for the log and the user
+  std::vector<std::string> warnings;
+};
+// Throws Error(kInput) for what cannot be read, Error(kUsage) for a graph that does not parse.
+TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& options);
+
+// Decodes and filters the whole film once, in order, into a lossless intra-only file (FFV1 in
+// Matroska) and returns the timeline over that. Writes part_name(path), then publishes.
+// `progress` gets pictures written so far and returns false to stop (Error(kInterrupted)).
+Timeline write_mezzanine(const SourceInfo& source,
+                         const TimelineOptions& options,
+                         const std::filesystem::path& path,
+                         const std::function<bool(std::int64_t)>& progress);
+
+// Pictures of the timeline in order from any place on.
+// Threads: one reader belongs to one thread at a time; decoding runs on threads of its own.
+class FrameReader {
+ public:
+  // Throws Error(kInput) when the source has changed since the timeline was made.
+  // `threads`: decoder and filter threads; 0: as many as this process may use.
+  FrameReader(const Timeline& timeline, std::int64_t first_frame, int threads = 0);
+  ~FrameReader();
+  FrameReader(FrameReader&&) noexcept;
+  FrameReader& operator=(FrameReader&&) noexcept;
+
+  // The next picture, valid until the next call; false after the last one of the timeline.
+  // Throws Error(kInput) naming the frame when the source ends early or cannot be decoded.
+  bool read(PictureView& picture);
+  // The number the next read() will give.
+  std::int64_t position() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vsr::media

@@ -1,0 +1,103 @@
+// Pictures in, upscaled pictures out: YUV -> RGB, BasicVSR++, RGB -> YUV, on one device.
+//
+// The flow of a window: upload() each low-resolution picture (asynchronous, any order of threads),
+// then run() once; run() hands every high-resolution picture to the sink in frame order while the
+// device goes on with the next.
+//
+// Ownership: an LrFrame keeps its memory on the device alive and may be used in several windows
+// (the halo shared by two). Threads: upload() and run() may be called at the same time from two
+// threads; neither from more than one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "vsr/base/frame_range.hpp"
+#include "vsr/base/picture.hpp"
+#include "vsr/base/precision.hpp"
+#include "vsr/gpu/event.hpp"
+#include "vsr/model/checkpoint.hpp"
+
+namespace vsr::model {
+
+// Where the network runs. On the CPU only fp32 is offered: half types are slower there.
+struct DeviceSpec {
+  bool cuda = false;
+  int index = 0;  // CUDA device number within this process
+};
+
+struct UpscalerOptions {
+  DeviceSpec device;
+  Precision precision = Precision::kFp32;
+  int cpu_threads = 0;  // 0: all that this process may use
+  PictureFormat input;
+  ColourDescription input_colour;
+  // Output size is input size times the network's scale; model, subsampling and depth as here.
+  ColourModel output_model = ColourModel::kYuv;
+  ChromaSubsampling output_subsampling = ChromaSubsampling::k422;
+  int output_bit_depth = 10;
+  ColourDescription output_colour;
+};
+
+// One low-resolution picture on the device, already RGB in 0..1. Cheap to copy (shared).
+class LrFrame {
+ public:
+  struct State;
+  LrFrame() = default;
+  explicit LrFrame(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  explicit operator bool() const { return state_ != nullptr; }
+  const State& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<const State> state_;
+};
+
+// Takes finished pictures. acquire() gives the memory for frame `index` (it may wait for a free
+// slot: that is the back-pressure); deliver() says that its copy was queued: the picture may be
+// read once `ready.wait()` has returned. Both are called by the thread in run(), in frame order.
+class OutputSink {
+ public:
+  virtual ~OutputSink() = default;
+  virtual MutablePictureView acquire(std::size_t index) = 0;
+  virtual void deliver(std::size_t index, gpu::Event ready) = 0;
+};
+
+class Upscaler {
+ public:
+  // Throws Error(kGpu) when the device is not there or too small for the weights, Error(kModel)
+  // when the options do not suit the network.
+  Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options);
+  ~Upscaler();
+  Upscaler(Upscaler&&) noexcept;
+  Upscaler& operator=(Upscaler&&) noexcept;
+
+  const PictureFormat& input_format() const;
+  const PictureFormat& output_format() const;
+
+  // Copies `picture` to the device and turns it to RGB. Returns once the copy is queued;
+  // `picture` (pinned memory, for the copy to be asynchronous) may be reused once `*copied` has
+  // been waited for. Throws OutOfMemory.
+  LrFrame upload(const PictureView& picture, gpu::Event* copied);
+
+  // Runs the network over `window` and gives the frames [emit.begin, emit.end), counted within the
+  // window. Throws OutOfMemory possibly after some frames were delivered; those stay good, and the
+  // Upscaler stays usable (with a shorter window).
+  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink);
+
+  // Bytes of device memory that run() needs for a window of `frames`: a part by frame over a fixed
+  // one. An estimate to plan by; docs/performance.md holds it against measurements.
+  std::uint64_t window_bytes(int frames) const;
+  // The same before anything is allocated.
+  static std::uint64_t window_bytes(const NetworkShape& shape,
+                                    const UpscalerOptions& options,
+                                    int frames);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vsr::model

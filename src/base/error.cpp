@@ -1,0 +1,32 @@
+#include "vsr/base/error.hpp"
+
+namespace vsr {
+
+std::string_view to_string(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInternal:
+      return "internal";
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kInput:
+      return "input";
+    case ErrorCode::kModel:
+      return "model";
+    case ErrorCode::kGpu:
+      return "gpu";
+    case ErrorCode::kStorage:
+      return "storage";
+    case ErrorCode::kCluster:
+      return "cluster";
+    case ErrorCode::kInterrupted:
+      return "interrupted";
+  }
+  return "unknown";
+}
+
+Error::Error(ErrorCode code, const std::string& message, std::source_location where)
+    : std::runtime_error(message), code_(code), where_(where), text_(message) {}
+
+void Error::add_context(std::string_view context) { text_ = std::string(context) + ": " + text_; }
+
+}  // namespace vsr

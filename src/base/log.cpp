@@ -1,0 +1,156 @@
+#include "vsr/base/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "vsr/base/error.hpp"
+
+namespace vsr::log {
+
+namespace {
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::kTrace:
+      return spdlog::level::trace;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
+  }
+  return spdlog::level::info;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+std::string json_escaped(std::string_view text) {
+  std::string result;
+  result.reserve(text.size() + 8);
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        result += "\\\"";
+        break;
+      case '\\':
+        result += "\\\\";
+        break;
+      case '\n':
+        result += "\\n";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          result += format("\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+          result += c;
+        }
+    }
+  }
+  return result;
+}
+
+struct State {
+  std::shared_ptr<spdlog::logger> logger;
+  bool json = false;
+};
+
+std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
+  std::vector<spdlog::sink_ptr> sinks;
+  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  terminal->set_level(to_spdlog(settings.terminal));
+  sinks.push_back(terminal);
+  if (!settings.path.empty()) {
+    auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.path);
+    file->set_level(to_spdlog(settings.file));
+    sinks.push_back(file);
+  }
+  auto logger = std::make_shared<spdlog::logger>("vsr-dist", sinks.begin(), sinks.end());
+  const Level least =
+      settings.path.empty() ? settings.terminal : std::min(settings.terminal, settings.file);
+  logger->set_level(to_spdlog(least));
+  logger->flush_on(spdlog::level::info);
+  const std::string host = host_name();
+  if (settings.json) {
+    logger->set_pattern(
+        format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","rank":{},"host":"{}",%v}})",
+               settings.rank, json_escaped(host)));
+  } else {
+    terminal->set_pattern(format("%H:%M:%S %^%-5!l%$ [{}] %v", settings.rank));
+    for (std::size_t i = 1; i < sinks.size(); ++i) {
+      sinks[i]->set_pattern(
+          format("%Y-%m-%d %H:%M:%S.%e %-5!l rank={} host={} %v", settings.rank, host));
+    }
+  }
+  return logger;
+}
+
+// Guards replacement only: spdlog's sinks lock themselves, and the pointer is read atomically.
+std::atomic<std::shared_ptr<State>>& state() {
+  static std::atomic<std::shared_ptr<State>> instance = [] {
+    auto first = std::make_shared<State>();
+    first->logger = make_logger({.terminal = Level::kWarning});
+    return first;
+  }();
+  return instance;
+}
+
+}  // namespace
+
+void configure(const Settings& settings) {
+  auto next = std::make_shared<State>();
+  next->json = settings.json;
+  try {
+    next->logger = make_logger(settings);
+  } catch (const spdlog::spdlog_ex& failure) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: the log file cannot be opened ({})", settings.path, failure.what()));
+  }
+  state().store(next);
+}
+
+bool enabled(Level level) noexcept {
+  try {
+    return state().load()->logger->should_log(to_spdlog(level));
+  } catch (...) {
+    return false;
+  }
+}
+
+void write(Level level, std::string_view room, std::string_view text) noexcept {
+  try {
+    const auto current = state().load();
+    if (current->json) {
+      current->logger->log(to_spdlog(level), R"("room":"{}","text":"{}")", json_escaped(room),
+                           json_escaped(text));
+    } else {
+      current->logger->log(to_spdlog(level), "{}: {}", room, text);
+    }
+  } catch (...) {  // a log that fails must not take the film with it
+  }
+}
+
+void flush() noexcept {
+  try {
+    state().load()->logger->flush();
+  } catch (...) {
+  }
+}
+
+}  // namespace vsr::log
