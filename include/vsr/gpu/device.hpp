@@ -9,8 +9,8 @@ namespace vsr::gpu {
 
 struct DeviceInfo {
   int index = 0;
-  std::string name;           // "NVIDIA H200"
-  int compute_major = 0;      // 9 of sm_90
+  std::string name;       // "NVIDIA H200"
+  int compute_major = 0;  // 9 of sm_90
   int compute_minor = 0;
   std::uint64_t total_bytes = 0;
 };

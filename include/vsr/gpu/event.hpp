@@ -4,9 +4,9 @@
 // Ownership: moves, never copies. Threads: record on one, wait on another, in that order.
 #pragma once
 
-#include <memory>
-
 #include "vsr/gpu/stream.hpp"
+
+#include <memory>
 
 namespace vsr::gpu {
 

@@ -18,7 +18,9 @@ class PinnedBuffer {
   PinnedBuffer& operator=(const PinnedBuffer&) = delete;
 
   std::byte* data() { return data_; }
+
   const std::byte* data() const { return data_; }
+
   std::size_t size() const { return size_; }
 
  private:

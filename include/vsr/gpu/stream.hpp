@@ -3,7 +3,8 @@
 
 namespace vsr::gpu {
 
-// `handle` is a cudaStream_t; `device` the number of the device it belongs to.
+// `handle` is a cudaStream_t (null: the device's default stream); `device` the number of the device
+// it belongs to.
 struct StreamView {
   void* handle = nullptr;
   int device = 0;

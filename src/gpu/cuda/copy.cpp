@@ -1,0 +1,20 @@
+#include "vsr/gpu/copy.hpp"
+
+#include "cuda/check.hpp"
+
+namespace vsr::gpu {
+
+void copy_plane_async(const PlaneCopy& copy, StreamView stream) {
+  const DeviceGuard guard(stream.device);
+  check_cuda(cudaMemcpy2DAsync(copy.to,
+                               static_cast<std::size_t>(copy.to_pitch_bytes),
+                               copy.from,
+                               static_cast<std::size_t>(copy.from_pitch_bytes),
+                               copy.row_bytes,
+                               copy.rows,
+                               cudaMemcpyDefault,
+                               static_cast<cudaStream_t>(stream.handle)),
+             "cannot copy a picture to or from the GPU");
+}
+
+}  // namespace vsr::gpu

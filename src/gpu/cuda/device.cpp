@@ -1,0 +1,87 @@
+#include "vsr/gpu/device.hpp"
+
+#include "cuda/check.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+namespace vsr::gpu {
+
+namespace {
+
+std::string version_text(int version) {
+  return format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+int driver_version() {
+  int version = 0;
+  return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
+}
+
+void require_device(int index) {
+  const int count = device_count();
+  if (count == 0) throw Error(ErrorCode::kGpu, "no GPU: " + unavailable_reason());
+  if (index < 0 || index >= count) {
+    throw Error(ErrorCode::kGpu,
+                format("no GPU {}: this process sees {}, numbered from 0", index, count));
+  }
+}
+
+}  // namespace
+
+bool built_with_cuda() noexcept { return true; }
+
+int device_count() noexcept {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();
+  return 0;
+}
+
+std::string unavailable_reason() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return "";
+  cudaGetLastError();
+  if (driver_version() == 0) return "no NVIDIA driver on this machine";
+  if (status == cudaErrorInsufficientDriver) {
+    int runtime = 0;
+    cudaRuntimeGetVersion(&runtime);
+    return format("the NVIDIA driver is for CUDA {}, this program needs {} or newer",
+                  version_text(driver_version()),
+                  version_text(runtime));
+  }
+  if (status == cudaSuccess || status == cudaErrorNoDevice) {
+    return "the driver shows no GPU (see CUDA_VISIBLE_DEVICES)";
+  }
+  return cudaGetErrorString(status);
+}
+
+DeviceInfo device_info(int index) {
+  require_device(index);
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, index), format("cannot ask about GPU {}", index));
+  return {.index = index,
+          .name = properties.name,
+          .compute_major = properties.major,
+          .compute_minor = properties.minor,
+          .total_bytes = properties.totalGlobalMem};
+}
+
+MemoryInfo memory_info(int index) {
+  require_device(index);
+  const DeviceGuard guard(index);
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), format("cannot ask for the memory of GPU {}", index));
+  return {.free_bytes = free, .total_bytes = total};
+}
+
+std::string versions() {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  const int driver = driver_version();
+  return format(
+      "driver {}, runtime {}", driver == 0 ? "none" : version_text(driver), version_text(runtime));
+}
+
+}  // namespace vsr::gpu
