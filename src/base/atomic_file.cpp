@@ -1,5 +1,8 @@
 #include "vsr/base/atomic_file.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -8,9 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-
-#include "vsr/base/error.hpp"
-#include "vsr/base/format.hpp"
 
 namespace vsr {
 
@@ -30,12 +30,16 @@ class Descriptor {
       : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail(path, doing, errno);
   }
+
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
+
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
+
   int get() const { return fd_; }
+
   // close() may be the first to report a write that failed.
   int close() {
     const int result = ::close(fd_);
@@ -89,7 +93,9 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t most_bytes) {
   const Descriptor descriptor(path, O_RDONLY, "cannot be opened");
+
   struct stat status {};
+
   if (::fstat(descriptor.get(), &status) != 0) fail(path, "cannot be read", errno);
   if (!S_ISREG(status.st_mode)) fail(path, "is no regular file", EINVAL);
   if (static_cast<std::uint64_t>(status.st_size) > most_bytes) fail(path, "is too big", EFBIG);
@@ -122,6 +128,7 @@ void make_directories(const std::filesystem::path& path) {
 
 std::uint64_t free_bytes(const std::filesystem::path& path) {
   struct statvfs status {};
+
   if (::statvfs(path.c_str(), &status) != 0) fail(path, "cannot be asked for its space", errno);
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }

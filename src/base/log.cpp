@@ -1,5 +1,7 @@
 #include "vsr/base/log.hpp"
 
+#include "vsr/base/error.hpp"
+
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -10,8 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include "vsr/base/error.hpp"
 
 namespace vsr::log {
 
@@ -90,7 +90,8 @@ std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
   if (settings.json) {
     logger->set_pattern(
         format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","rank":{},"host":"{}",%v}})",
-               settings.rank, json_escaped(host)));
+               settings.rank,
+               json_escaped(host)));
   } else {
     terminal->set_pattern(format("%H:%M:%S %^%-5!l%$ [{}] %v", settings.rank));
     for (std::size_t i = 1; i < sinks.size(); ++i) {
@@ -137,8 +138,8 @@ void write(Level level, std::string_view room, std::string_view text) noexcept {
   try {
     const auto current = state().load();
     if (current->json) {
-      current->logger->log(to_spdlog(level), R"("room":"{}","text":"{}")", json_escaped(room),
-                           json_escaped(text));
+      current->logger->log(
+          to_spdlog(level), R"("room":"{}","text":"{}")", json_escaped(room), json_escaped(text));
     } else {
       current->logger->log(to_spdlog(level), "{}: {}", room, text);
     }

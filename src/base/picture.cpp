@@ -1,9 +1,9 @@
 #include "vsr/base/picture.hpp"
 
-#include <cstring>
-
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+
+#include <cstring>
 
 namespace vsr {
 
@@ -22,9 +22,7 @@ int shift_y(const PictureFormat& format, int plane) {
 
 }  // namespace
 
-int plane_count(const PictureFormat& format) {
-  return format.model == ColourModel::kGray ? 1 : 3;
-}
+int plane_count(const PictureFormat& format) { return format.model == ColourModel::kGray ? 1 : 3; }
 
 int plane_width(const PictureFormat& format, int plane) {
   const int shift = shift_x(format, plane);
@@ -115,17 +113,17 @@ MutablePictureView packed_view(const PictureFormat& format, std::byte* memory) {
 
 void copy_picture(const PictureView& from, const MutablePictureView& to) {
   if (!(from.format == to.format)) {
-    throw Error(ErrorCode::kInternal,
-                format("copy of a {} picture into a {} one", to_string(from.format),
-                       to_string(to.format)));
+    throw Error(
+        ErrorCode::kInternal,
+        format("copy of a {} picture into a {} one", to_string(from.format), to_string(to.format)));
   }
   for (int plane = 0; plane < plane_count(from.format); ++plane) {
     const auto i = static_cast<std::size_t>(plane);
     const std::size_t row = static_cast<std::size_t>(plane_width(from.format, plane)) *
                             static_cast<std::size_t>(bytes_per_sample(from.format));
     for (int y = 0; y < plane_height(from.format, plane); ++y) {
-      std::memcpy(to.planes[i] + y * to.pitch_bytes[i], from.planes[i] + y * from.pitch_bytes[i],
-                  row);
+      std::memcpy(
+          to.planes[i] + y * to.pitch_bytes[i], from.planes[i] + y * from.pitch_bytes[i], row);
     }
   }
 }

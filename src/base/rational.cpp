@@ -1,12 +1,12 @@
 #include "vsr/base/rational.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
 #include <array>
 #include <charconv>
 #include <limits>
 #include <numeric>
-
-#include "vsr/base/error.hpp"
-#include "vsr/base/format.hpp"
 
 namespace vsr {
 

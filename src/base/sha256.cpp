@@ -1,13 +1,13 @@
 #include "vsr/base/sha256.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <fstream>
 #include <vector>
-
-#include "vsr/base/error.hpp"
-#include "vsr/base/format.hpp"
 
 namespace vsr {
 
@@ -43,8 +43,7 @@ void Sha256::block(const std::uint8_t* data) {
            static_cast<std::uint32_t>(data[4 * i + 2]) << 8 | data[4 * i + 3];
   }
   for (std::size_t i = 16; i < 64; ++i) {
-    const std::uint32_t s0 =
-        std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
+    const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
     const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }

@@ -3,14 +3,14 @@
 // docs/job-file.md lists every key; src/job/job_keys.cpp binds keys to fields in one table.
 #pragma once
 
+#include "vsr/base/picture.hpp"
+#include "vsr/base/precision.hpp"
+#include "vsr/base/rational.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "vsr/base/picture.hpp"
-#include "vsr/base/precision.hpp"
-#include "vsr/base/rational.hpp"
 
 namespace vsr {
 
@@ -88,7 +88,7 @@ struct SegmentOptions {
 enum class AudioVariant { kPitchOk, kPitchLow };
 
 struct FinalOptions {
-  int height = 1440;           // 0: as the network gives it
+  int height = 1440;                              // 0: as the network gives it
   std::optional<Rational> fps = Rational(24, 1);  // unset ("source"): the timeline's rate
   std::string encoder = "libx265";
   std::string preset = "slow";

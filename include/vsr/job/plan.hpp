@@ -1,10 +1,10 @@
 // The arithmetic of the timeline: how it is cut into segments and windows. No video is opened here.
 #pragma once
 
+#include "vsr/base/frame_range.hpp"
+
 #include <cstdint>
 #include <vector>
-
-#include "vsr/base/frame_range.hpp"
 
 namespace vsr {
 

@@ -1,0 +1,79 @@
+// The run directory: every name in it is made and parsed here, and here it is decided what counts
+// as done. Layout in docs/run-directory.md.
+//
+// Commit protocol: mezzanine first (published whole), then its record. A segment is done when its
+// record decodes, belongs to this plan, and its mezzanine has the size the record says. Undoing
+// goes the other way: the record first.
+//
+// Threads: const functions may be called from any thread.
+#pragma once
+
+#include "vsr/store/plan_file.hpp"
+#include "vsr/store/record.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vsr::store {
+
+class RunDirectory {
+ public:
+  // Makes the folders that are missing. Throws Error(kStorage), also when the directory cannot be
+  // written.
+  explicit RunDirectory(std::filesystem::path root);
+
+  const std::filesystem::path& root() const { return root_; }
+
+  std::filesystem::path plan_file() const;
+  std::filesystem::path job_file() const;
+  // `extension`: ".mov", or "" for a folder of pictures.
+  std::filesystem::path mezzanine(int segment, const std::string& extension) const;
+  std::filesystem::path record_file(int segment) const;
+  std::filesystem::path timeline_mezzanine() const;
+  std::filesystem::path final_dir() const;
+  // Says for which settings and segments the final films were made.
+  std::filesystem::path final_stamp() const;
+  std::filesystem::path log_file(int rank) const;
+
+  // Nothing when there is no plan yet. Throws Error(kStorage) when it cannot be read.
+  std::optional<Plan> read_plan() const;
+  void write_plan(const Plan& plan) const;
+
+  // Writes the record: from here on the segment counts as done.
+  void commit(const Record& record) const;
+  // The record if the segment is done under this plan. `why_not` (may be null) says what is wrong
+  // with what is there; empty if nothing is there.
+  std::optional<Record> committed(const Plan& plan,
+                                  const Segment& segment,
+                                  const std::string& extension,
+                                  std::string* why_not) const;
+  // Removes the record, then the mezzanine.
+  void discard(int segment, const std::string& extension) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+// "0007" <-> 7; nothing for a name that is not made so.
+std::string segment_name(int segment);
+std::optional<int> parse_segment_name(const std::string& name);
+
+// Holds a run directory against a second vsr-dist on the same files, until destroyed or until the
+// process ends however it ends.
+class RunLock {
+ public:
+  // Throws Error(kStorage) naming host and process of the holder.
+  explicit RunLock(const RunDirectory& directory);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace vsr::store

@@ -1,0 +1,78 @@
+#include "vsr/job/plan.hpp"
+
+#include "vsr/base/error.hpp"
+
+#include <algorithm>
+
+namespace vsr {
+
+std::vector<Segment> plan_segments(std::int64_t timeline_frames, const PlanOptions& options) {
+  if (timeline_frames <= 0 || options.segment_frames <= 0 || options.overlap_frames < 0) {
+    throw Error(ErrorCode::kInternal, "plan_segments: lengths out of range");
+  }
+  const std::int64_t length = options.segment_frames;
+  const FrameRange timeline{0, timeline_frames};
+  // A rest of at least half a segment is a segment of its own.
+  const std::int64_t count = std::max<std::int64_t>(
+      1, timeline_frames / length + (timeline_frames % length * 2 >= length));
+  std::vector<Segment> segments;
+  segments.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    Segment segment;
+    segment.index = static_cast<int>(i);
+    segment.core = {i * length, i + 1 == count ? timeline_frames : (i + 1) * length};
+    segment.input = grow(segment.core, options.overlap_frames, timeline);
+    segments.push_back(segment);
+  }
+  return segments;
+}
+
+Window next_window(const Segment& segment,
+                   std::int64_t position,
+                   int max_seq_len,
+                   int overlap_frames) {
+  if (!segment.input.contains(position) || max_seq_len < 1 || overlap_frames < 0) {
+    throw Error(ErrorCode::kInternal, "next_window: position or lengths out of range");
+  }
+  const FrameRange& all = segment.input;
+  const std::int64_t longest = max_seq_len;
+  if (all.size() <= longest) return {{position, all.end}, all};
+
+  // Context on each side, less where the window is too short to hold it and a frame of its own.
+  const std::int64_t context = std::min<std::int64_t>(overlap_frames, (longest - 1) / 2);
+  // Frames a window can give: its far end needs no look-ahead when it is the segment's end.
+  const std::int64_t behind = std::min(context, position - all.begin);
+  const std::int64_t left = all.end - position;
+  if (behind + left <= longest) return {{position, all.end}, {position - behind, all.end}};
+
+  // n windows from here on: this one gives longest - behind - context, those between
+  // longest - 2*context, the last one longest - context. The fewest that do, equally filled.
+  const std::int64_t first = longest - behind - context;
+  const std::int64_t middle = longest - 2 * context;
+  const std::int64_t last = longest - context;
+  std::int64_t count = 2;
+  if (left > first + last) count = 2 + (left - first - last + middle - 1) / middle;
+  // An even share, but never so little that those after it could not hold the rest.
+  const std::int64_t others = (count - 2) * middle + last;
+  const std::int64_t share = std::max((left + count - 1) / count, left - others);
+  const std::int64_t give = std::clamp<std::int64_t>(share, 1, first);
+  const FrameRange core{position, position + give};
+  return {core, {core.begin - behind, std::min(core.end + context, all.end)}};
+}
+
+std::vector<Window> plan_windows(const Segment& segment, int max_seq_len, int overlap_frames) {
+  std::vector<Window> windows;
+  std::int64_t position = segment.input.begin;
+  while (position < segment.input.end) {
+    windows.push_back(next_window(segment, position, max_seq_len, overlap_frames));
+    position = windows.back().core.end;
+  }
+  return windows;
+}
+
+FrameRange preferred_segments(int segments, int rank, int ranks) {
+  const std::int64_t n = segments;
+  return {n * rank / ranks, n * (rank + 1) / ranks};
+}
+
+}  // namespace vsr

@@ -1,0 +1,79 @@
+#include "vsr/store/record.hpp"
+
+#include "h5.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+namespace vsr::store {
+
+std::string encode_record(const Record& record) {
+  h5::Writer file;
+  file.attribute("format", std::string("vsr-dist record"));
+  file.attribute("version", std::int64_t{kRecordVersion});
+  file.attribute("plan_fingerprint", record.plan_fingerprint);
+  file.attribute("segment", std::int64_t{record.segment.index});
+  file.attribute("core_begin", record.segment.core.begin);
+  file.attribute("core_end", record.segment.core.end);
+  file.attribute("input_begin", record.segment.input.begin);
+  file.attribute("input_end", record.segment.input.end);
+  file.attribute("frames", record.frames);
+  file.attribute("bytes", static_cast<std::int64_t>(record.bytes));
+  file.attribute("host", record.host);
+  file.attribute("device", record.device);
+  file.attribute("rank", std::int64_t{record.rank});
+  file.attribute("attempt", std::int64_t{record.attempt});
+  file.attribute("started", record.started);
+  file.attribute("wall_s", record.wall_s);
+  file.dataset("packet_crc32", record.checksums);
+  // Columns: first timeline frame given, frames the network saw.
+  std::vector<std::int64_t> windows;
+  for (const auto& [first, seen] : record.windows) windows.insert(windows.end(), {first, seen});
+  file.dataset("windows", windows, 2);
+  std::vector<std::string> stages;
+  std::vector<double> seconds;
+  for (const auto& [stage, busy_s] : record.stage_s) {
+    stages.push_back(stage);
+    seconds.push_back(busy_s);
+  }
+  file.dataset("stage_names", stages);
+  file.dataset("stage_busy_s", seconds);
+  file.dataset("events", record.events);
+  return file.finish();
+}
+
+Record decode_record(const std::string& bytes) {
+  const h5::Reader file(bytes);
+  if (file.text("format") != "vsr-dist record") {
+    throw Error(ErrorCode::kStorage, "not a record of vsr-dist");
+  }
+  if (file.integer("version") != kRecordVersion) {
+    throw Error(ErrorCode::kStorage, format("record version {}", file.integer("version")));
+  }
+  Record record;
+  record.plan_fingerprint = file.text("plan_fingerprint");
+  record.segment.index = static_cast<int>(file.integer("segment"));
+  record.segment.core = {file.integer("core_begin"), file.integer("core_end")};
+  record.segment.input = {file.integer("input_begin"), file.integer("input_end")};
+  record.frames = file.integer("frames");
+  record.bytes = static_cast<std::uint64_t>(file.integer("bytes"));
+  record.host = file.text("host");
+  record.device = file.text("device");
+  record.rank = static_cast<int>(file.integer("rank"));
+  record.attempt = static_cast<int>(file.integer("attempt"));
+  record.started = file.text("started");
+  record.wall_s = file.real("wall_s");
+  record.checksums = file.words("packet_crc32");
+  const auto windows = file.integers("windows");
+  for (std::size_t i = 0; i + 1 < windows.size(); i += 2) {
+    record.windows.emplace_back(windows[i], static_cast<int>(windows[i + 1]));
+  }
+  const auto stages = file.texts("stage_names");
+  const auto seconds = file.reals("stage_busy_s");
+  for (std::size_t i = 0; i < stages.size() && i < seconds.size(); ++i) {
+    record.stage_s.emplace_back(stages[i], seconds[i]);
+  }
+  record.events = file.texts("events");
+  return record;
+}
+
+}  // namespace vsr::store

@@ -1,0 +1,173 @@
+#include "vsr/store/run_directory.hpp"
+
+#include "vsr/base/atomic_file.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+namespace vsr::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Of a file, or of the files of a folder (PNG mezzanines). Nothing if it is not there.
+std::optional<std::uint64_t> bytes_of(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    std::uint64_t bytes = 0;
+    for (auto entry = fs::directory_iterator(path, error);
+         !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+      bytes += entry->file_size(error);
+      if (error) return std::nullopt;
+    }
+    if (error) return std::nullopt;
+    return bytes;
+  }
+  const std::uint64_t bytes = fs::file_size(path, error);
+  if (error) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace
+
+std::string segment_name(int segment) { return format("{:04d}", segment); }
+
+std::optional<int> parse_segment_name(const std::string& name) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  if (number < 0 || segment_name(number) != name) return std::nullopt;
+  return number;
+}
+
+RunDirectory::RunDirectory(fs::path root) : root_(std::move(root)) {
+  for (const char* folder : {"segments", "final", "log"}) make_directories(root_ / folder);
+}
+
+fs::path RunDirectory::plan_file() const { return root_ / "plan.h5"; }
+
+fs::path RunDirectory::job_file() const { return root_ / "job.ini"; }
+
+fs::path RunDirectory::mezzanine(int segment, const std::string& extension) const {
+  return root_ / "segments" / (segment_name(segment) + extension);
+}
+
+fs::path RunDirectory::record_file(int segment) const {
+  return root_ / "segments" / (segment_name(segment) + ".h5");
+}
+
+fs::path RunDirectory::timeline_mezzanine() const { return root_ / "timeline.mkv"; }
+
+fs::path RunDirectory::final_dir() const { return root_ / "final"; }
+
+fs::path RunDirectory::final_stamp() const { return root_ / "final" / "made-from.txt"; }
+
+fs::path RunDirectory::log_file(int rank) const {
+  return root_ / "log" / format("rank-{}.log", rank);
+}
+
+std::optional<Plan> RunDirectory::read_plan() const {
+  if (!fs::exists(plan_file())) return std::nullopt;
+  try {
+    return decode_plan(read_file(plan_file(), std::uint64_t{1} << 30));
+  } catch (Error& error) {
+    error.add_context(plan_file().string());
+    throw;
+  }
+}
+
+void RunDirectory::write_plan(const Plan& plan) const {
+  write_file(plan_file(), encode_plan(plan));
+}
+
+void RunDirectory::commit(const Record& record) const {
+  write_file(record_file(record.segment.index), encode_record(record));
+}
+
+std::optional<Record> RunDirectory::committed(const Plan& plan,
+                                              const Segment& segment,
+                                              const std::string& extension,
+                                              std::string* why_not) const {
+  const auto no = [&](const std::string& why) -> std::optional<Record> {
+    if (why_not != nullptr) *why_not = why;
+    return std::nullopt;
+  };
+  if (!fs::exists(record_file(segment.index))) return no("");
+  Record record;
+  try {
+    record = decode_record(read_file(record_file(segment.index)));
+  } catch (const Error& error) {
+    return no(format("its record cannot be used ({})", error.what()));
+  }
+  if (record.plan_fingerprint != plan.fingerprint()) return no("its record is of another plan");
+  if (!(record.segment == segment) || record.frames != segment.input.size() ||
+      record.checksums.size() != static_cast<std::size_t>(record.frames)) {
+    return no("its record speaks of another segment");
+  }
+  const auto bytes = bytes_of(mezzanine(segment.index, extension));
+  if (!bytes) return no("its mezzanine is gone");
+  if (*bytes != record.bytes) {
+    return no(format("its mezzanine has {} bytes, its record says {}", *bytes, record.bytes));
+  }
+  return record;
+}
+
+void RunDirectory::discard(int segment, const std::string& extension) const {
+  remove_file(record_file(segment));
+  const fs::path path = mezzanine(segment, extension);
+  std::error_code error;
+  fs::remove_all(path, error);
+  fs::remove_all(part_name(path), error);
+  if (error) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: cannot be removed: {}", path.string(), error.message()));
+  }
+}
+
+RunLock::RunLock(const RunDirectory& directory) {
+  const fs::path path = directory.root() / "lock";
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) {
+    throw Error(ErrorCode::kStorage, format("{}: {}", path.string(), std::strerror(errno)));
+  }
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    std::array<char, 256> holder{};
+    const ssize_t got = ::pread(fd_, holder.data(), holder.size() - 1, 0);
+    ::close(fd_);
+    // A file system without flock cannot tell; the leases of a shared run are another matter.
+    if (error == ENOTSUP || error == ENOLCK || error == ENOSYS) {
+      fd_ = -1;
+      return;
+    }
+    std::string who(holder.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    while (!who.empty() && who.back() == '\n') who.pop_back();
+    throw Error(ErrorCode::kStorage,
+                format("{}: another vsr-dist works in this run directory ({}); wait for it, or "
+                       "give another --run.dir",
+                       directory.root().string(),
+                       who.empty() ? "unknown" : who));
+  }
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  const std::string text = format("process {} on {}\n", ::getpid(), host.data());
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text.data(), text.size(), 0) < 0) {
+    // The lock holds without the note.
+  }
+}
+
+RunLock::~RunLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace vsr::store

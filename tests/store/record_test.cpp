@@ -1,0 +1,45 @@
+#include "vsr/store/record.hpp"
+
+#include "vsr/base/error.hpp"
+#include "vsr/store/plan_file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace vsr::store {
+namespace {
+
+TEST(Record, ComesBackAsItWas) {
+  Record record;
+  record.segment = {7, {100, 200}, {90, 210}};
+  record.plan_fingerprint = "abc";
+  record.frames = 120;
+  record.bytes = 1'234'567'890'123;
+  record.checksums.assign(120, 0xdeadbeef);
+  record.windows = {{90, 64}, {150, 60}};
+  record.device = "NVIDIA H200";
+  record.rank = 3;
+  record.attempt = 2;
+  record.wall_s = 12.5;
+  record.stage_s = {{"decode", 1.5}, {"network", 11.0}};
+  record.events = {"out of memory at frame 90: window 128 -> 64"};
+  const Record again = decode_record(encode_record(record));
+  EXPECT_EQ(again.segment, record.segment);
+  EXPECT_EQ(again.bytes, record.bytes);
+  EXPECT_EQ(again.checksums, record.checksums);
+  EXPECT_EQ(again.windows, record.windows);
+  EXPECT_EQ(again.stage_s, record.stage_s);
+  EXPECT_EQ(again.events, record.events);
+  EXPECT_EQ(again.device, record.device);
+  EXPECT_EQ(again.wall_s, record.wall_s);
+}
+
+TEST(Record, EmptyListsAreFine) {
+  const Record again = decode_record(encode_record(Record{}));
+  EXPECT_TRUE(again.checksums.empty());
+  EXPECT_TRUE(again.windows.empty());
+}
+
+TEST(Record, APlanIsNoRecord) { EXPECT_THROW(decode_record(encode_plan(Plan{})), Error); }
+
+}  // namespace
+}  // namespace vsr::store
