@@ -17,6 +17,7 @@ class BoundedQueue {
  public:
   // REQUIRES: capacity > 0.
   explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
+
   BoundedQueue(const BoundedQueue&) = delete;
   BoundedQueue& operator=(const BoundedQueue&) = delete;
 
@@ -64,6 +65,13 @@ class BoundedQueue {
     }
     room_.notify_all();
     filled_.notify_all();
+  }
+
+  // Empty and open again; only while no other thread uses the queue.
+  void reset() {
+    const std::lock_guard lock(mutex_);
+    items_.clear();
+    closed_ = false;
   }
 
   std::size_t size() const {

@@ -35,9 +35,12 @@ class Error : public std::runtime_error {
         std::source_location where = std::source_location::current());
 
   ErrorCode code() const noexcept { return code_; }
+
   // Where in the source it was raised; for the log, not for the user.
   const std::source_location& where() const noexcept { return where_; }
+
   const char* what() const noexcept override { return text_.c_str(); }
+
   // Puts "context: " before the message, as in "segments/0042.mov.part: no space left".
   void add_context(std::string_view context);
 

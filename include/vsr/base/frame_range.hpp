@@ -11,11 +11,15 @@ struct FrameRange {
   std::int64_t end = 0;
 
   constexpr std::int64_t size() const { return end - begin; }
+
   constexpr bool empty() const { return end <= begin; }
+
   constexpr bool contains(std::int64_t frame) const { return begin <= frame && frame < end; }
+
   constexpr bool contains(const FrameRange& other) const {
     return begin <= other.begin && other.end <= end;
   }
+
   bool operator==(const FrameRange&) const = default;
 };
 

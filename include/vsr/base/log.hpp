@@ -3,11 +3,11 @@
 // Threads: every function may be called from any thread.
 #pragma once
 
+#include "vsr/base/format.hpp"
+
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "vsr/base/format.hpp"
 
 namespace vsr::log {
 

@@ -59,8 +59,8 @@ std::string to_string(ChromaSiting siting);
 template <typename Byte>
 struct BasicPictureView {
   PictureFormat format;
-  std::array<Byte*, 3> planes{};                   // unused planes are null
-  std::array<std::ptrdiff_t, 3> pitch_bytes{};     // distance between rows; may exceed the row
+  std::array<Byte*, 3> planes{};                // unused planes are null
+  std::array<std::ptrdiff_t, 3> pitch_bytes{};  // distance between rows; may exceed the row
 
   operator BasicPictureView<const Byte>() const {  // NOLINT(google-explicit-constructor)
     return {format, {planes[0], planes[1], planes[2]}, pitch_bytes};

@@ -18,8 +18,11 @@ class Rational {
   Rational(std::int64_t num, std::int64_t den);
 
   constexpr std::int64_t num() const { return num_; }
+
   constexpr std::int64_t den() const { return den_; }
+
   double to_double() const { return static_cast<double>(num_) / static_cast<double>(den_); }
+
   // Throws Error(kInternal) when this is zero.
   Rational inverse() const;
   bool operator==(const Rational&) const = default;
@@ -34,8 +37,8 @@ Rational operator*(const Rational& a, const Rational& b);
 Rational operator/(const Rational& a, const Rational& b);
 // "25", "24000/1001".
 std::string to_string(const Rational& value);
-// Accepts "25", "24000/1001", "23.976" (decimals that name an NTSC rate become it exactly), "29.97".
-// Throws Error(kUsage).
+// Accepts "25", "24000/1001", "23.976" (decimals that name an NTSC rate become it exactly),
+// "29.97". Throws Error(kUsage).
 Rational parse_rate(std::string_view text);
 
 enum class Rounding { kNearest, kFloor, kCeil };

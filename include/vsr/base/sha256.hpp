@@ -15,7 +15,9 @@ class Sha256 {
  public:
   Sha256();
   void update(const void* data, std::size_t size);
+
   void update(std::string_view text) { update(text.data(), text.size()); }
+
   // 64 lowercase hex digits. The object is spent.
   std::string finish();
 

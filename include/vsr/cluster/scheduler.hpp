@@ -1,0 +1,67 @@
+// Who upscales which segment. Arithmetic only: no clock, no messages, no files.
+//
+// Every rank owns a contiguous run of segments (decoding goes straight on from one to the next). A
+// rank that runs dry takes from the end of the run with the most remaining time, by its owner's
+// measured rate. Failed segments go to another rank before they are given up.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace vsr::cluster {
+
+class Scheduler {
+ public:
+  // `weights`: work of each segment (its frames). `done`: segments to leave out. A segment may be
+  // tried `most_attempts` times in all.
+  Scheduler(std::vector<std::int64_t> weights,
+            const std::vector<bool>& done,
+            int ranks,
+            int most_attempts = 3);
+
+  struct Task {
+    int segment = 0;
+    int attempt = 1;
+  };
+
+  // What `rank` should do next; nothing if there is nothing left to hand out (others may still be
+  // at work, and may fail).
+  std::optional<Task> next(int rank);
+  // `seconds`: how long it took, for the rank's rate.
+  void succeeded(int rank, int segment, double seconds);
+  // False when the segment has no attempts left: the run cannot be completed.
+  bool failed(int rank, int segment);
+  // The rank is gone: what it had in hand and what it owned go to the others.
+  void lost(int rank);
+
+  bool all_done() const { return remaining_ == 0; }
+
+  int remaining() const { return remaining_; }
+
+  // Segments in hand of some rank.
+  int in_hand() const;
+
+ private:
+  struct Rank {
+    std::deque<int> run;  // owned, not handed out, ascending
+    std::vector<int> in_hand;
+    std::int64_t frames_done = 0;
+    double seconds = 0;
+    bool gone = false;
+  };
+
+  double seconds_left(const Rank& rank) const;
+  std::optional<int> take(int rank);
+
+  std::vector<std::int64_t> weights_;
+  std::vector<int> attempts_;        // by segment
+  std::vector<int> last_failed_on_;  // by segment; -1: never
+  std::deque<int> again_;            // failed once, to be handed out first
+  std::vector<Rank> ranks_;
+  int most_attempts_;
+  int remaining_ = 0;
+};
+
+}  // namespace vsr::cluster

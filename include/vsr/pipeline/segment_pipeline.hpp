@@ -1,0 +1,69 @@
+// One segment on one device: decode -> upload -> network -> download -> encode, all at once over
+// bounded queues. Which segment, and what its completion means, is decided elsewhere.
+//
+// Memory: rings and queues are sized at construction and do not grow with the film.
+// Threads: run() from one thread at a time; it uses two of its own (decode, encode) and is the
+// network's.
+#pragma once
+
+#include "vsr/job/plan.hpp"
+#include "vsr/media/segment_writer.hpp"
+#include "vsr/media/timeline.hpp"
+#include "vsr/model/upscaler.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vsr::pipeline {
+
+struct PipelineOptions {
+  media::MezzanineCodec codec = media::MezzanineCodec::kProres;
+  ColourDescription output_colour;
+  Rational sample_aspect{1, 1};
+  int max_seq_len = 32;  // resolved, >= 1
+  int overlap = 10;
+  int prefetch = 16;       // decoded pictures kept ready
+  int decode_threads = 0;  // 0: as many as this process may use
+  int encode_threads = 0;
+  bool pinned = false;  // host rings for asynchronous copies; true with a GPU
+};
+
+// Frames finished so far within the segment, for progress.
+using FrameProgress = std::function<void(std::int64_t frames)>;
+
+struct SegmentResult {
+  media::WrittenMezzanine mezzanine;
+  std::vector<std::pair<std::int64_t, int>> windows;   // first frame given, frames seen
+  std::vector<std::pair<std::string, double>> busy_s;  // by stage: seconds at work, not waiting
+  std::vector<std::string> events;                     // what went otherwise than planned
+  double wall_s = 0;
+};
+
+class SegmentPipeline {
+ public:
+  // Keeps references to `timeline` and `upscaler`, which must outlive it.
+  SegmentPipeline(const media::Timeline& timeline,
+                  model::Upscaler& upscaler,
+                  const PipelineOptions& options);
+  ~SegmentPipeline();
+
+  // Makes the mezzanine of segment.input at `path` (published when whole). Running out of memory
+  // halves the window and goes on; the rest of the segment keeps the shorter one.
+  // `stop` >= 2 gives up (Error(kInterrupted)); what was written stays as *.part.
+  SegmentResult run(const Segment& segment,
+                    const std::filesystem::path& path,
+                    const std::atomic<int>& stop,
+                    const FrameProgress& progress);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vsr::pipeline

@@ -1,0 +1,209 @@
+#include "vsr/cluster/cluster.hpp"
+
+#include "message.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/cluster/scheduler.hpp"
+#include "worker.hpp"
+
+#include <chrono>
+#include <set>
+#include <thread>
+#include <utility>
+
+namespace vsr::cluster {
+
+namespace {
+
+constexpr auto kNap = std::chrono::milliseconds(5);
+
+// Faults that another rank or another try cannot mend: the film, the job or the model is at fault.
+bool is_final(ErrorCode code) {
+  return code == ErrorCode::kUsage || code == ErrorCode::kInput || code == ErrorCode::kModel;
+}
+
+// Rank 0's side: the scheduler, and what was said to whom.
+class Coordinator {
+ public:
+  Coordinator(Communicator& communicator,
+              const Tasks& tasks,
+              const Runner& runner,
+              const std::atomic<int>& stop,
+              const std::function<void(const Progress&)>& progress)
+      : communicator_(communicator),
+        scheduler_(tasks.weights, tasks.done, communicator.size()),
+        worker_(runner),
+        stop_(stop),
+        progress_(progress),
+        total_(static_cast<int>(tasks.weights.size())) {}
+
+  SegmentOutcome run() {
+    report();
+    waiting_.insert(0);
+    while (!finished()) {
+      pass_on_stop();
+      hand_out();
+      bool moved = false;
+      while (const auto message = communicator_.poll()) {
+        receive(message->from, decode(message->bytes));
+        moved = true;
+      }
+      if (auto outcome = worker_.poll()) {
+        receive_outcome(0, *outcome);
+        moved = true;
+      }
+      if (!moved) std::this_thread::sleep_for(kNap);
+    }
+    return end_;
+  }
+
+ private:
+  bool stopping() const { return !end_.ok || stop_.load() != 0; }
+
+  bool finished() {
+    if (scheduler_.all_done()) return true;
+    if (!stopping() || scheduler_.in_hand() > 0) return false;
+    if (end_.ok) {
+      end_ = {.ok = false,
+              .code = ErrorCode::kInterrupted,
+              .message = format("stopped; {} of {} segments are kept, the same command goes on",
+                                total_ - scheduler_.remaining(),
+                                total_)};
+    }
+    return true;
+  }
+
+  // A segment given up ends the run as a signal does: what is in hand elsewhere is dropped.
+  void pass_on_stop() {
+    const int level = end_.ok ? stop_.load() : static_cast<int>(Stop::kAfterSegment);
+    if (level <= told_stop_) return;
+    told_stop_ = level;
+    for (int rank = 1; rank < communicator_.size(); ++rank) {
+      communicator_.send(rank, encode({.kind = Kind::kStop, .value = level}));
+    }
+  }
+
+  void hand_out() {
+    if (stopping()) return;
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      const auto task = scheduler_.next(*it);
+      if (!task) {
+        ++it;
+        continue;
+      }
+      log::debug(
+          "cluster", "segment {} to rank {} (attempt {})", task->segment, *it, task->attempt);
+      if (*it == 0) {
+        worker_.start(task->segment, task->attempt);
+      } else {
+        communicator_.send(
+            *it, encode({.kind = Kind::kAssign, .segment = task->segment, .value = task->attempt}));
+      }
+      it = waiting_.erase(it);
+    }
+  }
+
+  void receive(int from, const Note& note) {
+    switch (note.kind) {
+      case Kind::kReady:
+        waiting_.insert(from);
+        break;
+      case Kind::kOutcome:
+        receive_outcome(from, note.outcome);
+        break;
+      case Kind::kLeaving:
+        waiting_.erase(from);
+        scheduler_.lost(from);
+        break;
+      default:
+        throw Error(ErrorCode::kCluster, format("rank {} said what only rank 0 may say", from));
+    }
+  }
+
+  void receive_outcome(int from, const SegmentOutcome& outcome) {
+    waiting_.insert(from);
+    if (outcome.ok) {
+      scheduler_.succeeded(from, outcome.segment, outcome.wall_s);
+      report();
+      return;
+    }
+    const bool again = scheduler_.failed(from, outcome.segment);
+    if (outcome.code == ErrorCode::kInterrupted) return;  // whoever asked for it knows
+    if (again && !is_final(outcome.code)) {
+      log::warning("cluster",
+                   "segment {} failed on rank {}, to be tried again: {}",
+                   outcome.segment,
+                   from,
+                   outcome.message);
+      return;
+    }
+    if (end_.ok) {
+      end_ = outcome;
+      if (communicator_.size() > 1) end_.message += format(" (rank {})", from);
+    }
+  }
+
+  void report() { progress_({total_ - scheduler_.remaining(), total_, communicator_.size()}); }
+
+  Communicator& communicator_;
+  Scheduler scheduler_;
+  Worker worker_;
+  const std::atomic<int>& stop_;
+  const std::function<void(const Progress&)>& progress_;
+  const int total_;
+  std::set<int> waiting_;  // ranks that asked for work
+  int told_stop_ = 0;
+  SegmentOutcome end_{.ok = true};
+};
+
+}  // namespace
+
+SegmentOutcome coordinate(Communicator& communicator,
+                          const Tasks& tasks,
+                          const Runner& runner,
+                          const std::atomic<int>& stop,
+                          const std::function<void(const Progress&)>& progress) {
+  return Coordinator(communicator, tasks, runner, stop, progress).run();
+}
+
+void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& stop) {
+  Worker worker(runner);
+  bool leaving = false;
+  communicator.send(0, encode({.kind = Kind::kReady}));
+  while (true) {
+    if (const auto message = communicator.poll()) {
+      const Note note = decode(message->bytes);
+      if (note.kind == Kind::kDismiss) return;
+      if (note.kind == Kind::kAssign) {
+        if (leaving) {  // the assignment and the leaving crossed: rank 0 has it back by kLeaving
+          continue;
+        }
+        worker.start(note.segment, note.value);
+      }
+      if (note.kind == Kind::kStop) {
+        int level = stop.load();
+        while (level < note.value && !stop.compare_exchange_weak(level, note.value)) {
+        }
+      }
+      continue;
+    }
+    if (auto outcome = worker.poll()) {
+      communicator.send(0, encode({.kind = Kind::kOutcome, .outcome = *outcome}));
+      continue;
+    }
+    if (stop.load() != 0 && !worker.busy() && !leaving) {
+      leaving = true;
+      communicator.send(0, encode({.kind = Kind::kLeaving}));
+    }
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+void dismiss(Communicator& communicator) {
+  for (int rank = 1; rank < communicator.size(); ++rank) {
+    communicator.send(rank, encode({.kind = Kind::kDismiss}));
+  }
+  communicator.flush(5);
+}
+
+}  // namespace vsr::cluster

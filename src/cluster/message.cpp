@@ -1,0 +1,68 @@
+#include "message.hpp"
+
+#include "vsr/base/format.hpp"
+
+#include <cstring>
+
+namespace vsr::cluster {
+
+namespace {
+
+constexpr char kMessageVersion = 1;
+
+template <typename Value>
+void put(std::string& bytes, const Value& value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+template <typename Value>
+Value get(const std::string& bytes, std::size_t& at) {
+  Value value{};
+  if (bytes.size() - at < sizeof(value)) {
+    throw Error(ErrorCode::kCluster, "a message between ranks is cut short");
+  }
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  at += sizeof(value);
+  return value;
+}
+
+}  // namespace
+
+std::string encode(const Note& note) {
+  std::string bytes;
+  put(bytes, kMessageVersion);
+  put(bytes, note.kind);
+  put(bytes, note.segment);
+  put(bytes, note.value);
+  if (note.kind == Kind::kOutcome) {
+    put(bytes, note.outcome.segment);
+    put(bytes, static_cast<char>(note.outcome.ok));
+    put(bytes, static_cast<int>(note.outcome.code));
+    put(bytes, note.outcome.wall_s);
+    bytes += note.outcome.message;
+  }
+  return bytes;
+}
+
+Note decode(const std::string& bytes) {
+  std::size_t at = 0;
+  if (get<char>(bytes, at) != kMessageVersion) {
+    throw Error(ErrorCode::kCluster,
+                "ranks of different versions of vsr-dist speak with each other: install the same "
+                "on every host");
+  }
+  Note note;
+  note.kind = get<Kind>(bytes, at);
+  note.segment = get<int>(bytes, at);
+  note.value = get<int>(bytes, at);
+  if (note.kind == Kind::kOutcome) {
+    note.outcome.segment = get<int>(bytes, at);
+    note.outcome.ok = get<char>(bytes, at) != 0;
+    note.outcome.code = static_cast<ErrorCode>(get<int>(bytes, at));
+    note.outcome.wall_s = get<double>(bytes, at);
+    note.outcome.message = bytes.substr(at);
+  }
+  return note;
+}
+
+}  // namespace vsr::cluster

@@ -1,0 +1,31 @@
+// What ranks say to each other, as bytes. Version 1; told in docs/cluster.md. Private to the room.
+#pragma once
+
+#include "vsr/cluster/cluster.hpp"
+
+#include <optional>
+#include <string>
+
+namespace vsr::cluster {
+
+enum class Kind : char {
+  kReady = 'r',    // worker -> 0: give me a segment
+  kOutcome = 'o',  // worker -> 0: what came of it (also: give me the next)
+  kLeaving = 'l',  // worker -> 0: I was told to stop and work no more
+  kAssign = 'a',   // 0 -> worker: do this segment
+  kStop = 's',     // 0 -> worker: stop (level in `value`)
+  kDismiss = 'd',  // 0 -> worker: the run is over
+};
+
+struct Note {
+  Kind kind = Kind::kReady;
+  int segment = 0;
+  int value = 0;           // kAssign: attempt; kStop: level
+  SegmentOutcome outcome;  // kOutcome
+};
+
+std::string encode(const Note& note);
+// Throws Error(kCluster): ranks of different versions, or a broken message.
+Note decode(const std::string& bytes);
+
+}  // namespace vsr::cluster

@@ -1,0 +1,395 @@
+#include "vsr/pipeline/segment_pipeline.hpp"
+
+#include "picture_ring.hpp"
+#include "vsr/base/bounded_queue.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace vsr::pipeline {
+
+namespace {
+
+// Upload slots are reused as soon as their copy is done; download slots wait for the encoder.
+constexpr std::size_t kUploadSlots = 4;
+constexpr std::size_t kDownloadSlots = 8;
+constexpr int kStopNow = 2;
+
+class Stopwatch {
+ public:
+  void start() { begin_ = std::chrono::steady_clock::now(); }
+
+  void stop() {
+    total_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+  double total_s() const { return total_s_; }
+
+ private:
+  std::chrono::steady_clock::time_point begin_;
+  double total_s_ = 0;
+};
+
+// Remembers the first failure of any stage and wakes all others.
+class FirstFailure {
+ public:
+  explicit FirstFailure(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  void set(std::exception_ptr failure) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = failure;
+    }
+    wake_();
+  }
+
+  void rethrow() {
+    const std::lock_guard lock(mutex_);
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  std::function<void()> wake_;
+  std::mutex mutex_;
+  std::exception_ptr failure_;  // guarded by mutex_
+};
+
+struct Finished {
+  std::size_t slot;
+  gpu::Event ready;
+};
+
+// Woken by another stage's failure; that failure is the one to report.
+struct Woken {};
+
+}  // namespace
+
+struct SegmentPipeline::Impl {
+  Impl(const media::Timeline& timeline_in,
+       model::Upscaler& upscaler_in,
+       const PipelineOptions& options_in)
+      : timeline(timeline_in),
+        upscaler(upscaler_in),
+        options(options_in),
+        uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned),
+        downloads(upscaler_in.output_format(), kDownloadSlots, options_in.pinned) {}
+
+  const media::Timeline& timeline;
+  model::Upscaler& upscaler;
+  const PipelineOptions options;
+  PictureRing uploads;
+  PictureRing downloads;
+
+  // Kept from segment to segment: the reader, and the pictures it gave last, since the halo of the
+  // next segment reaches back into this one.
+  std::optional<media::FrameReader> reader;
+  std::deque<model::LrFrame> recent;  // ends at reader->position()
+};
+
+namespace {
+
+// The state of one run(): what its three threads share.
+class Run {
+ public:
+  Run(const media::Timeline& timeline,
+      model::Upscaler& upscaler,
+      const PipelineOptions& options,
+      PictureRing& uploads,
+      PictureRing& downloads,
+      std::optional<media::FrameReader>& reader,
+      std::deque<model::LrFrame>& recent,
+      const Segment& segment,
+      const std::atomic<int>& stop,
+      const FrameProgress& progress)
+      : timeline_(timeline),
+        upscaler_(upscaler),
+        options_(options),
+        uploads_(uploads),
+        downloads_(downloads),
+        reader_(reader),
+        recent_(recent),
+        segment_(segment),
+        stop_(stop),
+        progress_(progress),
+        decoded_(static_cast<std::size_t>(options.prefetch)),
+        finished_(kDownloadSlots),
+        failure_([this] {
+          decoded_.abort();
+          finished_.abort();
+          uploads_.abort();
+          downloads_.abort();
+        }) {}
+
+  SegmentResult go(const std::filesystem::path& path) {
+    const auto begin = std::chrono::steady_clock::now();
+    uploads_.refill();
+    downloads_.refill();
+    std::thread decoder([this] { guarded([this] { decode(); }); });
+    std::thread encoder([this, &path] { guarded([this, &path] { encode(path); }); });
+    guarded([this] { upscale(); });
+    finished_.close();
+    encoder.join();
+    decoded_.abort();  // a decoder still ahead has nothing to wait for
+    uploads_.abort();
+    decoder.join();
+    failure_.rethrow();
+    result_.busy_s = {{"decode", decode_watch_.total_s()},
+                      {"network", network_watch_.total_s() + device_watch_.total_s()},
+                      {"encode", encode_watch_.total_s()}};
+    result_.wall_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return std::move(result_);
+  }
+
+ private:
+  template <typename Stage>
+  void guarded(const Stage& stage) {
+    try {
+      stage();
+    } catch (const Woken&) {
+    } catch (...) {
+      failure_.set(std::current_exception());
+    }
+  }
+
+  void check_stop() const {
+    if (stop_.load() >= kStopNow) throw Error(ErrorCode::kInterrupted, "stopped");
+  }
+
+  // --- decode thread ---------------------------------------------------------------------------
+
+  // Hands on pictures kept from the segment before, and brings the reader to where they end.
+  void enter_segment() {
+    const std::int64_t first = segment_.input.begin;
+    const std::int64_t kept_end = reader_ ? reader_->position() : 0;
+    const std::int64_t kept_begin = kept_end - static_cast<std::int64_t>(recent_.size());
+    if (!reader_ || first < kept_begin || first > kept_end) {
+      recent_.clear();
+      reader_.reset();
+      reader_.emplace(timeline_, first, options_.decode_threads);
+      return;
+    }
+    for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
+      if (!decoded_.push(recent_[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
+    }
+  }
+
+  void decode() {
+    try {
+      decode_watch_.start();
+      enter_segment();
+      decode_watch_.stop();
+      while (reader_->position() < segment_.input.end) {
+        check_stop();
+        decode_watch_.start();
+        const std::int64_t frame = reader_->position();
+        PictureView picture;
+        if (!reader_->read(picture)) {
+          throw Error(
+              ErrorCode::kInput,
+              format("the film ends at frame {}, {} were expected", frame, timeline_.frames()));
+        }
+        decode_watch_.stop();
+        const auto slot = uploads_.acquire();
+        if (!slot) throw Woken{};
+        decode_watch_.start();
+        copy_picture(picture, uploads_.view(*slot));
+        gpu::Event copied;
+        const model::LrFrame uploaded = upscaler_.upload(uploads_.view(*slot), &copied);
+        pending_uploads_.push_back({*slot, std::move(copied)});
+        release_uploads();
+        remember(uploaded);
+        decode_watch_.stop();
+        if (!decoded_.push(uploaded)) throw Woken{};
+      }
+    } catch (...) {
+      // A reader that was interrupted or failed is in an unknown place.
+      reader_.reset();
+      recent_.clear();
+      throw;
+    }
+    for (Finished& upload : pending_uploads_) upload.ready.wait();
+    decoded_.close();
+  }
+
+  // One upload stays in flight while the next picture is decoded.
+  void release_uploads() {
+    while (!pending_uploads_.empty() &&
+           (pending_uploads_.size() >= kUploadSlots || pending_uploads_.front().ready.done())) {
+      pending_uploads_.front().ready.wait();
+      uploads_.release(pending_uploads_.front().slot);
+      pending_uploads_.pop_front();
+    }
+  }
+
+  void remember(const model::LrFrame& frame) {
+    recent_.push_back(frame);
+    const auto most = static_cast<std::size_t>(2 * options_.overlap);
+    while (recent_.size() > most) recent_.pop_front();
+  }
+
+  // --- network: the calling thread -------------------------------------------------------------
+
+  class Sink : public model::OutputSink {
+   public:
+    explicit Sink(Run& run) : run_(run) {}
+
+    MutablePictureView acquire(std::size_t) override {
+      run_.network_watch_.stop();
+      run_.check_stop();
+      const auto slot = run_.downloads_.acquire();
+      run_.network_watch_.start();
+      if (!slot) throw Woken{};
+      slot_ = *slot;
+      return run_.downloads_.view(slot_);
+    }
+
+    void deliver(std::size_t, gpu::Event ready) override {
+      ++delivered_;
+      if (!run_.finished_.push({slot_, std::move(ready)})) throw Woken{};
+    }
+
+    std::int64_t delivered() const { return delivered_; }
+
+   private:
+    Run& run_;
+    std::size_t slot_ = 0;
+    std::int64_t delivered_ = 0;
+  };
+
+  void upscale() {
+    int longest = options_.max_seq_len;
+    std::int64_t position = segment_.input.begin;
+    std::vector<model::LrFrame> held;  // pictures [held_begin, held_begin + size)
+    std::int64_t held_begin = position;
+    while (position < segment_.input.end) {
+      check_stop();
+      const Window window = next_window(segment_, position, longest, options_.overlap);
+      held.erase(held.begin(), held.begin() + (window.input.begin - held_begin));
+      held_begin = window.input.begin;
+      while (held_begin + static_cast<std::int64_t>(held.size()) < window.input.end) {
+        auto frame = decoded_.pop();
+        if (!frame) throw Woken{};
+        held.push_back(std::move(*frame));
+      }
+      Sink sink(*this);
+      network_watch_.start();
+      try {
+        upscaler_.run(std::span(held).first(static_cast<std::size_t>(window.input.size())),
+                      {window.core.begin - held_begin, window.core.end - held_begin},
+                      sink);
+        network_watch_.stop();
+      } catch (const OutOfMemory& error) {
+        network_watch_.stop();
+        if (longest == 1) throw;
+        const int shorter =
+            static_cast<int>(std::min<std::int64_t>(longest, window.input.size())) / 2;
+        const std::string event = format("out of memory at frame {}: window {} -> {} ({})",
+                                         position,
+                                         longest,
+                                         std::max(1, shorter),
+                                         error.what());
+        log::warning("pipeline", "segment {}: {}", segment_.index, event);
+        result_.events.push_back(event);
+        longest = std::max(1, shorter);
+      }
+      if (sink.delivered() > 0) {
+        result_.windows.emplace_back(position, static_cast<int>(window.input.size()));
+      }
+      position += sink.delivered();
+    }
+  }
+
+  // --- encode thread ---------------------------------------------------------------------------
+
+  void encode(const std::filesystem::path& path) {
+    encode_watch_.start();
+    media::SegmentWriter writer(path,
+                                options_.codec,
+                                upscaler_.output_format(),
+                                options_.output_colour,
+                                timeline_.rate,
+                                options_.sample_aspect,
+                                segment_.input.begin,
+                                options_.encode_threads);
+    encode_watch_.stop();
+    std::int64_t frames = 0;
+    while (auto item = finished_.pop()) {
+      device_watch_.start();
+      item->ready.wait();
+      device_watch_.stop();
+      encode_watch_.start();
+      writer.write(downloads_.view(item->slot));
+      encode_watch_.stop();
+      downloads_.release(item->slot);
+      progress_(++frames);
+    }
+    if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
+    encode_watch_.start();
+    result_.mezzanine = writer.finish();
+    encode_watch_.stop();
+    if (result_.mezzanine.frames != segment_.input.size()) {
+      throw Error(ErrorCode::kInternal,
+                  format("{}: {} pictures were written, {} expected",
+                         path.string(),
+                         result_.mezzanine.frames,
+                         segment_.input.size()));
+    }
+  }
+
+  const media::Timeline& timeline_;
+  model::Upscaler& upscaler_;
+  const PipelineOptions& options_;
+  PictureRing& uploads_;
+  PictureRing& downloads_;
+  std::optional<media::FrameReader>& reader_;  // decode thread only
+  std::deque<model::LrFrame>& recent_;         // decode thread only
+  const Segment& segment_;
+  const std::atomic<int>& stop_;
+  const FrameProgress& progress_;
+  BoundedQueue<model::LrFrame> decoded_;
+  BoundedQueue<Finished> finished_;
+  FirstFailure failure_;
+  std::deque<Finished> pending_uploads_;  // decode thread only
+  Stopwatch decode_watch_;                // decode thread only
+  Stopwatch network_watch_;               // calling thread only
+  Stopwatch device_watch_;                // encode thread only: waiting for the device
+  Stopwatch encode_watch_;                // encode thread only
+  SegmentResult result_;                  // each field by one thread, read after the joins
+};
+
+}  // namespace
+
+SegmentPipeline::SegmentPipeline(const media::Timeline& timeline,
+                                 model::Upscaler& upscaler,
+                                 const PipelineOptions& options)
+    : impl_(std::make_unique<Impl>(timeline, upscaler, options)) {}
+
+SegmentPipeline::~SegmentPipeline() = default;
+
+SegmentResult SegmentPipeline::run(const Segment& segment,
+                                   const std::filesystem::path& path,
+                                   const std::atomic<int>& stop,
+                                   const FrameProgress& progress) {
+  Run run(impl_->timeline,
+          impl_->upscaler,
+          impl_->options,
+          impl_->uploads,
+          impl_->downloads,
+          impl_->reader,
+          impl_->recent,
+          segment,
+          stop,
+          progress);
+  return run.go(path);
+}
+
+}  // namespace vsr::pipeline
