@@ -1,13 +1,12 @@
 #include "vsr/base/log.hpp"
 
 #include "vsr/base/error.hpp"
+#include "vsr/base/host.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -33,12 +32,6 @@ spdlog::level::level_enum to_spdlog(Level level) {
       return spdlog::level::off;
   }
   return spdlog::level::info;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-  return name.data();
 }
 
 std::string json_escaped(std::string_view text) {

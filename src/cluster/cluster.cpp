@@ -158,6 +158,33 @@ class Coordinator {
 
 }  // namespace
 
+std::vector<std::string> gather(Communicator& communicator, std::string bytes, double timeout_s) {
+  communicator.send(0, std::move(bytes));
+  if (communicator.rank() != 0) return {};
+  std::vector<std::string> all(static_cast<std::size_t>(communicator.size()));
+  std::set<int> missing;
+  for (int rank = 0; rank < communicator.size(); ++rank) missing.insert(rank);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
+  while (!missing.empty()) {
+    if (auto message = communicator.poll()) {
+      missing.erase(message->from);
+      all[static_cast<std::size_t>(message->from)] = std::move(message->bytes);
+      continue;
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      std::string names;
+      for (const int rank : missing) names += format("{}{}", names.empty() ? "" : ", ", rank);
+      throw Error(ErrorCode::kCluster,
+                  format("rank {} did not answer within {} s: look at its log and at the network "
+                         "between the hosts",
+                         names,
+                         timeout_s));
+    }
+    std::this_thread::sleep_for(kNap);
+  }
+  return all;
+}
+
 SegmentOutcome coordinate(Communicator& communicator,
                           const Tasks& tasks,
                           const Runner& runner,

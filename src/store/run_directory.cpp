@@ -3,6 +3,7 @@
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -158,9 +159,7 @@ RunLock::RunLock(const RunDirectory& directory) {
                        directory.root().string(),
                        who.empty() ? "unknown" : who));
   }
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  const std::string text = format("process {} on {}\n", ::getpid(), host.data());
+  const std::string text = format("process {} on {}\n", ::getpid(), host_name());
   if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text.data(), text.size(), 0) < 0) {
     // The lock holds without the note.
   }

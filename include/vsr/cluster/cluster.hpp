@@ -43,6 +43,10 @@ struct Tasks {
   std::vector<bool> done;             // committed before this start
 };
 
+// Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.
+// Throws Error(kCluster) naming the ranks that have not answered within `timeout_s`.
+std::vector<std::string> gather(Communicator& communicator, std::string bytes, double timeout_s);
+
 // On rank 0: hands out and takes part until all is done, a segment has failed for good, or `stop`
 // asks to end. Returns the outcome that ended it early (ok = false), or ok = true.
 SegmentOutcome coordinate(Communicator& communicator,

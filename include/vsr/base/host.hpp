@@ -1,0 +1,20 @@
+// What this process may use of its machine. On a rented pod the machine shows its host's hundred
+// cores while the pod owns a few of them: the control group's quota counts, not what is visible.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vsr {
+
+// Processors this process may keep busy: the least of affinity and cgroup quota (v1 and v2), at
+// least 1; a quota of 7.6 counts as 7.
+int usable_cpus();
+// Bytes this process may still take: the least of what the machine has available and what the
+// cgroup's limit leaves.
+std::uint64_t usable_memory_bytes();
+std::string host_name();
+// Now, as "2026-01-31T12:34:56Z".
+std::string utc_now();
+
+}  // namespace vsr
