@@ -161,13 +161,15 @@ NetworkShape network_shape_of(const NetworkIndex& index) {
   const bool full = index.contains(std::string(kFullResolution));
   const bool low = index.contains(std::string(kLowResolution));
   const auto trunk = index.find(std::string(kTrunk));
-  if (full == low || trunk == index.end()) {
-    refuse(format("not a BasicVSR++ network: of its {} tensors {} {}",
-                  index.size(),
-                  full && low ? "both" : "none is",
-                  trunk == index.end() ? in_quotes(kTrunk)
-                                       : in_quotes(kLowResolution) + (full ? " and " : " or ") +
-                                             in_quotes(kFullResolution)));
+  if (full && low) {
+    refuse(format("not a BasicVSR++ network: it has both {} and {}",
+                  in_quotes(kLowResolution),
+                  in_quotes(kFullResolution)));
+  }
+  if (trunk == index.end() || !(full || low)) {
+    refuse(format("not a BasicVSR++ network: key {} is missing among its {} tensors",
+                  in_quotes(trunk == index.end() ? kTrunk : kLowResolution),
+                  index.size()));
   }
   const StoredTensor& tensor = *trunk->second.tensor;
   const std::int64_t channels = tensor.view.shape.empty() ? 0 : tensor.view.shape[0];
@@ -195,32 +197,31 @@ NetworkShape network_shape_of(const NetworkIndex& index) {
 
 void check_network(const NetworkShape& shape, const NetworkIndex& index) {
   const Tensors expected = network_tensors(shape);
-  std::vector<std::string> faults;
-  std::size_t missing = 0;
-  std::string first_missing;
-  for (const auto& [key, size] : expected) {
-    if (!index.contains(key) && missing++ == 0) first_missing = key;
-  }
-  std::size_t unknown = 0;
-  std::string first_unknown;
-  for (const auto& [key, named] : index) {
-    if (!expected.contains(key) && unknown++ == 0) first_unknown = named.name;
-  }
   const std::string network =
-      format("x{} c{} n{}", shape.scale(), shape.mid_channels, shape.num_blocks);
-  if (missing > 0)
-    faults.push_back(format("key {} is missing{}", in_quotes(first_missing), more(missing)));
-  if (unknown > 0)
-    faults.push_back(format("unknown key {}{}", in_quotes(first_unknown), more(unknown)));
-  if (!faults.empty()) {
-    refuse(format(
-        "as a {} network: {}", network, faults[0] + (faults.size() > 1 ? ", " + faults[1] : "")));
+      format("x{} c{} n{} network", shape.scale(), shape.mid_channels, shape.num_blocks);
+  std::vector<std::string> missing;
+  for (const auto& [key, size] : expected) {
+    if (!index.contains(key)) missing.push_back(in_quotes(key));
+  }
+  std::vector<std::string> unknown;
+  for (const auto& [key, named] : index) {
+    if (!expected.contains(key)) unknown.push_back(in_quotes(named.name));
+  }
+  if (!missing.empty()) {
+    refuse(format("{}: key {} is missing{}{}",
+                  network,
+                  missing[0],
+                  more(missing.size()),
+                  unknown.empty() ? "" : ", and unknown key " + unknown[0] + more(unknown.size())));
+  }
+  if (!unknown.empty()) {
+    refuse(format("{}: unknown key {}{}", network, unknown[0], more(unknown.size())));
   }
   for (const auto& [key, named] : index) {
     const TensorView& view = named.tensor->view;
     const Shape& wanted = expected.at(key);
     if (view.shape != wanted) {
-      refuse(format("key {}: shape {}, but {} in a {} network",
+      refuse(format("key {}: shape {}, expected {} ({})",
                     in_quotes(named.name),
                     to_text(view.shape),
                     to_text(wanted),

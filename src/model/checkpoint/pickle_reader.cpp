@@ -91,7 +91,7 @@ class PickleMachine {
 
   std::span<const std::byte> take(std::uint64_t count) {
     if (count > bytes_.size() - at_) {
-      refuse(format("truncated: {} bytes announced, {} left", count, bytes_.size() - at_));
+      refuse(format("truncated: {} bytes needed, {} left", count, bytes_.size() - at_));
     }
     const auto piece = bytes_.subspan(at_, count);
     at_ += piece.size();

@@ -87,8 +87,7 @@ std::map<std::string, std::size_t> find_tensors(const PickleDocument& document) 
   }
   if (tensors.empty()) {
     refuse(
-        format("no state_dict: neither 'state_dict', 'params_ema', 'params' nor tensors are in "
-               "it, but {}",
+        format("no state_dict: neither 'state_dict', 'params_ema', 'params' nor tensors; found {}",
                list_keys(document, document.root)));
   }
   return tensors;
@@ -265,26 +264,26 @@ TensorIndex index_torch_zip(const FileBytes& file) {
   check_byte_order(archive, root);
   const std::string name = root + "/data.pkl";
   const std::vector<std::byte> bytes = archive.read(name, kMostPickleBytes);
-  return at_place("zip entry " + in_quotes(name), [&] {
-    const PickleDocument document = read_pickle(bytes);
-    std::vector<std::uint64_t> offsets;
-    for (const PickledStorage& storage : document.storages) {
-      const std::string record = root + "/data/" + storage.key;
-      if (!archive.entries().contains(record)) {
-        refuse(format("storage {} is missing", in_quotes(storage.key)));
-      }
-      const ZipEntry& entry = archive.checked(record);
-      if (entry.bytes != bytes_of(storage)) {
-        refuse(format("storage {} is too {}: {} bytes where {} are announced",
-                      in_quotes(storage.key),
-                      entry.bytes < bytes_of(storage) ? "short" : "long",
-                      entry.bytes,
-                      bytes_of(storage)));
-      }
-      offsets.push_back(entry.data_offset);
+  const std::string place = "zip entry " + in_quotes(name);
+  const PickleDocument document = at_place(place, [&] { return read_pickle(bytes); });
+  std::vector<std::uint64_t> offsets;
+  for (const PickledStorage& storage : document.storages) {
+    const std::string record = root + "/data/" + storage.key;
+    if (!archive.entries().contains(record)) {
+      refuse(format(
+          "storage {} is missing: no zip entry {}", in_quotes(storage.key), in_quotes(record)));
     }
-    return make_index(document, offsets);
-  });
+    const ZipEntry& entry = archive.checked(record);
+    if (entry.bytes != bytes_of(storage)) {
+      refuse(format("storage {} is too {}: {} bytes where {} are announced",
+                    in_quotes(storage.key),
+                    entry.bytes < bytes_of(storage) ? "short" : "long",
+                    entry.bytes,
+                    bytes_of(storage)));
+    }
+    offsets.push_back(entry.data_offset);
+  }
+  return at_place(place, [&] { return make_index(document, offsets); });
 }
 
 TensorIndex index_torch_legacy(const FileBytes& file) {

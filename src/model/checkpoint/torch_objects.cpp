@@ -32,7 +32,7 @@ PickleNode TorchObjects::global(std::string_view module, std::string_view name) 
       std::string(module.substr(0, 200)) + "." + std::string(name.substr(0, 200));
   if (module == "torch" && name.ends_with("Storage")) {
     if (!dtype_of_torch_storage(name)) {
-      refuse(format("tensors of the dtype of {} cannot be read", in_quotes(full)));
+      refuse(format("dtype of storage type {} cannot be read", in_quotes(full)));
     }
     return node(PickleKind::kGlobal, static_cast<std::int64_t>(TorchGlobal::kStorageType), name);
   }
