@@ -17,6 +17,9 @@ set(TORCH_DIR ${VSR_PYTHON_DIR}/torch)
 if(NOT EXISTS ${TORCH_DIR}/lib/libtorch_cpu.so)
   message(FATAL_ERROR "No LibTorch in ${TORCH_DIR}: run scripts/setup, or set VSR_PYTHON_DIR to the folder that holds torch/")
 endif()
+if(EXISTS ${VSR_PYTHON_DIR}/vsr-libtorch)  # the stamp of scripts/fetch-libtorch
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${VSR_PYTHON_DIR}/vsr-libtorch)
+endif()
 
 set(VSR_WITH_CUDA OFF)
 if(NOT VSR_CUDA STREQUAL "OFF")
