@@ -12,6 +12,7 @@
 #include <fstream>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 namespace vsr {
 
@@ -92,11 +93,9 @@ std::string nearest_key(const std::string& key) {
   return nearest;
 }
 
-KeyValues read_job_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    throw Error(ErrorCode::kUsage, format("{}: the job file cannot be opened", path));
-  }
+namespace {
+
+KeyValues read_values(std::istream& file, const std::string& path) {
   po::parsed_options parsed(nullptr);
   try {
     const po::options_description none;
@@ -116,6 +115,23 @@ KeyValues read_job_file(const std::string& path) {
     values.emplace_back(name, option.value.empty() ? std::string() : option.value.front());
   }
   return values;
+}
+
+}  // namespace
+
+KeyValues read_job_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    throw Error(ErrorCode::kUsage, format("{}: the job file cannot be opened", path));
+  }
+  return read_values(file, path);
+}
+
+Job parse_job_text(const std::string& text) {
+  std::istringstream file(text);
+  Job job;
+  apply(read_values(file, "job"), "", job);
+  return job;
 }
 
 Job make_job(const KeyValues& file_values,

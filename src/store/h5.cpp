@@ -3,6 +3,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/sha256.hpp"
+#include "vsr/store/run_directory.hpp"
 
 #include <hdf5.h>
 
@@ -285,3 +286,15 @@ std::string Reader::bytes(const std::string& name) const {
 }
 
 }  // namespace vsr::store::h5
+
+namespace vsr::store {
+
+std::string hdf5_version() {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return format("HDF5 {}.{}.{}", major, minor, release);
+}
+
+}  // namespace vsr::store

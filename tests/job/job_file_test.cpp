@@ -142,6 +142,7 @@ TEST(JobFile, PrintedJobGivesTheSameJobAgain) {
     std::ofstream(path) << print_job(job, with_help);
     const Job again = make_job(read_job_file(path), {});
     EXPECT_EQ(job_values(job), job_values(again));
+    EXPECT_EQ(job_values(job), job_values(parse_job_text(print_job(job, with_help))));
   }
 }
 

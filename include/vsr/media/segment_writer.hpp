@@ -2,14 +2,14 @@
 // is packet-exact.
 #pragma once
 
+#include "vsr/base/picture.hpp"
+#include "vsr/base/rational.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "vsr/base/picture.hpp"
-#include "vsr/base/rational.hpp"
 
 namespace vsr::media {
 
@@ -19,6 +19,9 @@ enum class MezzanineCodec { kProres, kDnxhr, kFfv1, kPng };
 // file's ending (".mov", ".mkv"; PNG: "" since it is a folder of pictures).
 PictureFormat mezzanine_format(MezzanineCodec codec, int width, int height);
 std::string mezzanine_extension(MezzanineCodec codec);
+// Says before any work whether the codec can hold such pictures (DNxHR: at least 256x120; ProRes
+// and DNxHR: an even width). Throws Error(kUsage) naming segment.codec and what to do.
+void check_mezzanine(MezzanineCodec codec, const PictureFormat& format);
 
 struct WrittenMezzanine {
   std::int64_t frames = 0;
@@ -31,7 +34,9 @@ class SegmentWriter {
  public:
   // Writes to part_name(path), replacing what an earlier attempt left there. first_frame numbers
   // the first picture on the timeline: pts and PNG names count from it.
-  // `colour` is written as matrix, range, primaries, transfer and siting tags.
+  // `colour` is written as matrix, range, primaries, transfer and siting tags, as far as codec and
+  // container have a place for them (MOV has none for range and siting: the plan keeps them).
+  // `threads`: 0: as many as this process may use; the bytes do not depend on it.
   SegmentWriter(const std::filesystem::path& path,
                 MezzanineCodec codec,
                 const PictureFormat& format,

@@ -9,25 +9,20 @@
 // threads; neither from more than one.
 #pragma once
 
+#include "vsr/base/frame_range.hpp"
+#include "vsr/base/picture.hpp"
+#include "vsr/base/precision.hpp"
+#include "vsr/gpu/event.hpp"
+#include "vsr/model/checkpoint.hpp"
+#include "vsr/model/device_spec.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 
-#include "vsr/base/frame_range.hpp"
-#include "vsr/base/picture.hpp"
-#include "vsr/base/precision.hpp"
-#include "vsr/gpu/event.hpp"
-#include "vsr/model/checkpoint.hpp"
-
 namespace vsr::model {
-
-// Where the network runs. On the CPU only fp32 is offered: half types are slower there.
-struct DeviceSpec {
-  bool cuda = false;
-  int index = 0;  // CUDA device number within this process
-};
 
 struct UpscalerOptions {
   DeviceSpec device;
@@ -47,8 +42,11 @@ class LrFrame {
  public:
   struct State;
   LrFrame() = default;
+
   explicit LrFrame(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
   explicit operator bool() const { return state_ != nullptr; }
+
   const State& state() const { return *state_; }
 
  private:

@@ -58,6 +58,9 @@ class RunDirectory {
   std::filesystem::path root_;
 };
 
+// "HDF5 1.10.8", for --version.
+std::string hdf5_version();
+
 // "0007" <-> 7; nothing for a name that is not made so.
 std::string segment_name(int segment);
 std::optional<int> parse_segment_name(const std::string& name);

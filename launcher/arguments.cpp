@@ -1,0 +1,155 @@
+#include "arguments.hpp"
+
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/variables_map.hpp>
+
+#include <sstream>
+
+namespace vsr::launcher {
+
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description general_options() {
+  po::options_description options("Options");
+  options.add_options()                                                                     //
+      ("help,h", "this text")                                                               //
+      ("version", "versions of vsr-dist and of every library it uses")                      //
+      ("print-config", "the job with every key resolved, as a job file")                    //
+      ("dry-run", "look at the film, make the plan, estimate memory and disk; no work")     //
+      ("fresh", "start over: what the run directory holds is moved aside, not deleted")     //
+      ("log-level", po::value<std::string>(), "trace, debug, info, warning, error or off")  //
+      ("log-json", "log lines as JSON objects");
+  return options;
+}
+
+po::options_description selftest_options() {
+  po::options_description options("Options of 'vsr-dist selftest'");
+  options.add_options()                                                                        //
+      ("checkpoint", po::value<std::string>(), "weights to test; default: the shipped ones")   //
+      ("golden", po::value<std::vector<std::string>>(), "golden files (.h5) to test against")  //
+      ("device", po::value<std::string>(), "auto, cpu or cuda")                                //
+      ("precision", po::value<std::string>(), "fp32, tf32, bf16 or fp16");
+  return options;
+}
+
+log::Level parse_level(const std::string& text) {
+  const std::vector<std::string> names = {"trace", "debug", "info", "warning", "error", "off"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == text) return static_cast<log::Level>(i);
+  }
+  throw Error(ErrorCode::kUsage,
+              format("--log-level={} is not allowed; allowed: trace, debug, info, warning, error, "
+                     "off",
+                     text));
+}
+
+bool is_key(const std::string& option) {
+  return option.rfind("--", 0) == 0 &&
+         option.substr(0, option.find('=')).find('.') != std::string::npos;
+}
+
+}  // namespace
+
+Arguments parse_arguments(int argc, const char* const* argv) {
+  Arguments arguments;
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (!is_key(word)) {
+      words.push_back(word);
+      continue;
+    }
+    const std::size_t equals = word.find('=');
+    if (equals != std::string::npos) {
+      arguments.values.emplace_back(word.substr(2, equals - 2), word.substr(equals + 1));
+    } else if (i + 1 < argc) {
+      arguments.values.emplace_back(word.substr(2), argv[++i]);
+    } else {
+      throw Error(ErrorCode::kUsage, format("{} needs a value: {}=...", word, word));
+    }
+  }
+  const bool selftest = !words.empty() && words.front() == "selftest";
+  if (selftest) words.erase(words.begin());
+
+  po::options_description options = general_options();
+  if (selftest) options.add(selftest_options());
+  options.add_options()("file", po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add("file", -1);
+  po::variables_map given;
+  try {
+    namespace style = po::command_line_style;
+    po::store(po::command_line_parser(words)
+                  .options(options)
+                  .positional(positional)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              given);
+  } catch (const po::error& failure) {
+    throw Error(ErrorCode::kUsage, format("{}; see 'vsr-dist --help'", failure.what()));
+  }
+  const auto text = [&](const char* name, std::string& field) {
+    if (given.count(name) != 0) field = given[name].as<std::string>();
+  };
+  arguments.fresh = given.count("fresh") != 0;
+  arguments.log_json = given.count("log-json") != 0;
+  if (given.count("log-level") != 0) {
+    arguments.log_level = parse_level(given["log-level"].as<std::string>());
+  }
+  std::vector<std::string> files;
+  if (given.count("file") != 0) files = given["file"].as<std::vector<std::string>>();
+  if (selftest) {
+    arguments.command = Command::kSelftest;
+    text("checkpoint", arguments.checkpoint);
+    text("device", arguments.device);
+    text("precision", arguments.precision);
+    if (given.count("golden") != 0) {
+      arguments.golden = given["golden"].as<std::vector<std::string>>();
+    }
+    arguments.golden.insert(arguments.golden.end(), files.begin(), files.end());
+  } else {
+    if (files.size() > 1) {
+      throw Error(ErrorCode::kUsage,
+                  format("one job file at a time: '{}' and '{}' were given", files[0], files[1]));
+    }
+    if (!files.empty()) arguments.job_file = files.front();
+  }
+  if (given.count("print-config") != 0) arguments.command = Command::kPrintConfig;
+  if (given.count("dry-run") != 0) arguments.command = Command::kDryRun;
+  if (given.count("version") != 0) arguments.command = Command::kVersion;
+  if (given.count("help") != 0) arguments.command = Command::kHelp;
+  if (arguments.command == Command::kRun && arguments.job_file.empty() &&
+      arguments.values.empty()) {
+    throw Error(ErrorCode::kUsage, "no job given: vsr-dist JOB.ini, or see 'vsr-dist --help'");
+  }
+  return arguments;
+}
+
+std::string help_text() {
+  std::ostringstream text;
+  text << "vsr-dist: takes a film through BasicVSR++ on one or many GPUs to a master\n\n"
+          "  vsr-dist JOB.ini [--section.key=value ...]             one GPU, or the CPU\n"
+          "  mpirun -n 4 vsr-dist JOB.ini [--section.key=value ...]  four GPUs\n"
+          "  vsr-dist selftest [--checkpoint F] [--golden G.h5 ...] [--device cuda|cpu]\n\n"
+          "The same command again goes on where a run was stopped.\n\n"
+       << general_options() << '\n'
+       << selftest_options() << "\nKeys of the job file, each also as --section.key=value:\n";
+  std::string section;
+  for (const auto& [name, help] : job_key_help()) {
+    const std::string own = name.substr(0, name.find('.'));
+    if (own != section) text << "\n  [" << (section = own) << "]\n";
+    text << "    " << name.substr(name.find('.') + 1) << ": " << help << '\n';
+  }
+  text << "\nExit status: 0 done, 2 usage or job file, 3 input, 4 model, 5 GPU, 6 storage,\n"
+          "7 cluster, 130 or 143 interrupted (resumable), 1 a bug of ours.\n";
+  return text.str();
+}
+
+}  // namespace vsr::launcher

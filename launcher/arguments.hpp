@@ -1,0 +1,33 @@
+// The command line as a struct.
+#pragma once
+
+#include "vsr/base/log.hpp"
+#include "vsr/job/job_file.hpp"
+
+#include <string>
+#include <vector>
+
+namespace vsr::launcher {
+
+enum class Command { kRun, kHelp, kVersion, kPrintConfig, kDryRun, kSelftest };
+
+struct Arguments {
+  Command command = Command::kRun;
+  std::string job_file;  // may be empty: all by --section.key
+  KeyValues values;      // --section.key=value, in order
+  bool fresh = false;
+  log::Level log_level = log::Level::kInfo;
+  bool log_json = false;
+  // selftest
+  std::string checkpoint;
+  std::vector<std::string> golden;
+  std::string device = "auto";
+  std::string precision = "fp32";
+};
+
+// Throws Error(kUsage).
+Arguments parse_arguments(int argc, const char* const* argv);
+
+std::string help_text();
+
+}  // namespace vsr::launcher

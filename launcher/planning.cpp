@@ -1,0 +1,333 @@
+#include "planning.hpp"
+
+#include "version.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/gpu/device.hpp"
+#include "vsr/job/job_file.hpp"
+#include "vsr/media/filter_graph.hpp"
+#include "vsr/media/segment_writer.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+namespace vsr::launcher {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Shares of what is free that a window may take. A CPU shares its memory with decoder and encoder.
+constexpr double kGpuShare = 0.85;
+constexpr double kCpuShare = 0.5;
+
+// What a window leaves of GPU or host memory decides how long one may be; the same for all ranks,
+// since its length shows (faintly) in the pictures.
+int resolve_max_seq_len(const Job& job,
+                        const model::NetworkShape& network,
+                        const model::UpscalerOptions& options,
+                        const std::vector<Resources>& ranks) {
+  if (job.stream.max_seq_len > 0) return job.stream.max_seq_len;
+  std::uint64_t room = 0;
+  const bool cuda = options.device.cuda;
+  for (const Resources& rank : ranks) {
+    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
+                              : kCpuShare * static_cast<double>(rank.host_bytes);
+    if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
+    const auto own = static_cast<std::uint64_t>(bytes);
+    room = room == 0 ? own : std::min(room, own);
+  }
+  // Longer than a segment's input a window cannot be.
+  const int longest = job.segment.frames * 3 / 2 + 2 * job.stream.overlap;
+  int low = 0;
+  int high = longest;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  if (low < 1) {
+    throw Error(
+        ErrorCode::kGpu,
+        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
+               "GB): make the picture smaller with preprocess.width and height",
+               static_cast<double>(room) / 1e9,
+               cuda ? "GPU" : "host",
+               to_string(options.input),
+               static_cast<double>(model::Upscaler::window_bytes(network, options, 1)) / 1e9));
+  }
+  if (low <= 2 * job.stream.overlap && low < longest) {
+    log::warning("launcher",
+                 "memory holds windows of {} frames only: the overlap of {} frames is cut short",
+                 low,
+                 job.stream.overlap);
+  }
+  return low;
+}
+
+media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source) {
+  const PreprocessOptions& pre = job.preprocess;
+  media::TimelineOptions options;
+  options.fps = pre.fps;
+  options.matrix = pre.matrix_in;
+  options.start_s = job.input.start_s;
+  options.end_s = job.input.end_s;
+  switch (pre.mezzanine) {
+    case MezzanineMode::kAuto:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kAuto;
+      break;
+    case MezzanineMode::kNever:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kNever;
+      break;
+    case MezzanineMode::kAlways:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kAlways;
+      break;
+  }
+  if (!pre.filters.empty()) {
+    options.filters = pre.filters;
+    return options;
+  }
+  (void)source;
+  return options;
+}
+
+std::map<std::string, std::string> identity_of(const Job& job,
+                                               const std::string& input_fingerprint,
+                                               const std::string& model_sha256) {
+  std::map<std::string, std::string> identity;
+  for (const auto& [key, value] : job_values(job)) {
+    if (changes_segments(key)) identity[key] = value;
+  }
+  // Files count by content: moving a film does not make it another one.
+  identity.erase("input.file");
+  identity.erase("model.checkpoint");
+  identity["input"] = input_fingerprint;
+  identity["model"] = model_sha256;
+  return identity;
+}
+
+void refuse_differences(const std::vector<std::string>& lines, const std::string& directory) {
+  if (lines.empty()) return;
+  std::string text;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "; ") + line;
+  throw Error(ErrorCode::kUsage,
+              format("{} holds a run of another job: {}. Give another run.dir, or --fresh to start "
+                     "over",
+                     directory,
+                     text));
+}
+
+media::Timeline make_timeline(const Job& job,
+                              const media::SourceInfo& source,
+                              const fs::path& mezzanine,
+                              const std::atomic<int>& stop) {
+  const media::TimelineOptions options = timeline_options(job, source);
+  const media::TimelinePlan planned = media::plan_timeline(source, options);
+  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
+  if (!planned.needs_mezzanine) return planned.timeline;
+  log::info("media", "decoding the film once into {}: {}", mezzanine.string(), planned.why);
+  std::int64_t told = 0;
+  return media::write_mezzanine(source, options, mezzanine, [&](std::int64_t frames) {
+    if (frames >= told + 1000) {
+      log::info("media", "{} frames decoded", frames);
+      told = frames;
+    }
+    return stop.load() == 0;
+  });
+}
+
+store::Plan make_plan(const Job& job,
+                      const media::Timeline& timeline,
+                      const model::NetworkShape& network,
+                      const std::map<std::string, std::string>& identity,
+                      const std::vector<Resources>& ranks) {
+  const model::UpscalerOptions options =
+      upscaler_options(job, timeline, choose_device(job.stream.device, 0));
+  store::Plan plan;
+  plan.identity = identity;
+  plan.timeline_frames = timeline.frames();
+  plan.segments = plan_segments(timeline.frames(), {job.segment.frames, job.stream.overlap});
+  plan.timeline_rate = timeline.rate;
+  plan.overlap = job.stream.overlap;
+  plan.max_seq_len = resolve_max_seq_len(job, network, options, ranks);
+  plan.picture = media::mezzanine_format(codec_of(job.segment.codec),
+                                         timeline.format.width * network.scale(),
+                                         timeline.format.height * network.scale());
+  plan.colour = options.output_colour;
+  plan.sample_aspect = timeline.sample_aspect;
+  plan.timeline = timeline.serialize();
+  plan.created = utc_now();
+  plan.host = host_name();
+  plan.program_version = program_version();
+  return plan;
+}
+
+}  // namespace
+
+Resources own_resources(int local_rank, int local_size) {
+  Resources resources;
+  resources.host = host_name();
+  resources.cpus = std::max(1, usable_cpus() / local_size);
+  resources.host_bytes = usable_memory_bytes() / static_cast<std::uint64_t>(local_size);
+  const int gpus = gpu::device_count();
+  if (gpus > 0) {
+    const int index = local_rank % gpus;
+    // Ranks that share a card share its memory.
+    const int sharing = (local_size - index + gpus - 1) / gpus;
+    resources.gpu = gpu::device_info(index).name;
+    resources.gpu_free_bytes =
+        gpu::memory_info(index).free_bytes / static_cast<std::uint64_t>(std::max(1, sharing));
+  }
+  return resources;
+}
+
+std::string encode(const Resources& resources) {
+  return format("{} {} {} {}\n{}",
+                resources.cpus,
+                resources.host_bytes,
+                resources.gpu_free_bytes,
+                resources.host,
+                resources.gpu);
+}
+
+Resources decode_resources(const std::string& bytes) {
+  std::istringstream text(bytes);
+  Resources resources;
+  text >> resources.cpus >> resources.host_bytes >> resources.gpu_free_bytes >> resources.host;
+  if (!text) throw Error(ErrorCode::kCluster, "a rank described itself in another language");
+  std::getline(text, resources.gpu);
+  std::getline(text, resources.gpu);
+  return resources;
+}
+
+model::DeviceSpec choose_device(DeviceChoice choice, int local_rank) {
+  const int gpus = choice == DeviceChoice::kCpu ? 0 : gpu::device_count();
+  if (gpus > 0) return {.cuda = true, .index = local_rank % gpus};
+  if (choice == DeviceChoice::kCuda) {
+    throw Error(
+        ErrorCode::kGpu,
+        format("stream.device = cuda, but there is no GPU to use: {}", gpu::unavailable_reason()));
+  }
+  return {};
+}
+
+std::string checkpoint_file(const std::string& checkpoint) {
+  if (checkpoint != "embedded") return checkpoint;
+  // Beside the program when installed, else in the source tree it was built from.
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (const fs::path& folder : {program.parent_path() / "models",
+                                 program.parent_path() / "../share/vsr-dist/models",
+                                 fs::path(VSR_SOURCE_DIR) / "models"}) {
+    const fs::path path = folder / VSR_EMBEDDED_MODEL;
+    if (fs::exists(path, error)) return path.lexically_normal().string();
+  }
+  throw Error(
+      ErrorCode::kModel,
+      format("the shipped model {} is not beside the program: give model.checkpoint a file, "
+             "or keep the folder models/ where it was built",
+             VSR_EMBEDDED_MODEL));
+}
+
+media::MezzanineCodec codec_of(SegmentCodec codec) {
+  switch (codec) {
+    case SegmentCodec::kProres:
+      return media::MezzanineCodec::kProres;
+    case SegmentCodec::kDnxhr:
+      return media::MezzanineCodec::kDnxhr;
+    case SegmentCodec::kFfv1:
+      return media::MezzanineCodec::kFfv1;
+    case SegmentCodec::kPng:
+      return media::MezzanineCodec::kPng;
+  }
+  throw Error(ErrorCode::kInternal, "unknown mezzanine codec");
+}
+
+ColourDescription mezzanine_colour(const Job& job, const media::Timeline& timeline) {
+  ColourDescription colour = timeline.colour;
+  colour.full_range = job.segment.codec == SegmentCodec::kPng;
+  // 4:2:2 and 4:2:0 as MPEG-2 and all after it have them.
+  colour.siting = ChromaSiting::kLeft;
+  return colour;
+}
+
+model::UpscalerOptions upscaler_options(const Job& job,
+                                        const media::Timeline& timeline,
+                                        const model::DeviceSpec& device) {
+  const PictureFormat output = media::mezzanine_format(
+      codec_of(job.segment.codec), timeline.format.width, timeline.format.height);
+  model::UpscalerOptions options;
+  options.device = device;
+  // Half types are slower on a CPU than what they replace.
+  options.precision = device.cuda ? job.model.precision : Precision::kFp32;
+  options.input = timeline.format;
+  options.input_colour = timeline.colour;
+  options.output_model = output.model;
+  options.output_subsampling = output.subsampling;
+  options.output_bit_depth = output.bit_depth;
+  options.output_colour = mezzanine_colour(job, timeline);
+  return options;
+}
+
+Prepared prepare(const Job& job,
+                 const store::RunDirectory& directory,
+                 const std::vector<Resources>& ranks,
+                 const std::atomic<int>& stop) {
+  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  Prepared prepared;
+  prepared.network = checkpoint.shape();
+  prepared.source = media::probe(job.input.file);
+  const auto identity = identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256());
+  if (auto plan = directory.read_plan()) {
+    refuse_differences(store::differences(plan->identity, identity), directory.root().string());
+    prepared.plan = std::move(*plan);
+    prepared.timeline = media::Timeline::deserialize(prepared.plan.timeline);
+    prepared.resumed = true;
+    return prepared;
+  }
+  prepared.timeline = make_timeline(job, prepared.source, directory.timeline_mezzanine(), stop);
+  prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
+  directory.write_plan(prepared.plan);
+  return prepared;
+}
+
+Prepared prepare_dry(const Job& job, const std::vector<Resources>& ranks) {
+  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  Prepared prepared;
+  prepared.network = checkpoint.shape();
+  prepared.source = media::probe(job.input.file);
+  const auto planned =
+      media::plan_timeline(prepared.source, timeline_options(job, prepared.source));
+  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
+  if (planned.needs_mezzanine) {
+    log::info("media", "the film will be decoded once into a lossless file first: {}", planned.why);
+  }
+  prepared.timeline = planned.timeline;
+  prepared.plan =
+      make_plan(job,
+                prepared.timeline,
+                prepared.network,
+                identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256()),
+                ranks);
+  return prepared;
+}
+
+std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan) {
+  // Bytes a pixel, from upscaled real pictures: ProRes 422 HQ and DNxHR HQX are made for about this
+  // much; FFV1 and PNG depend on the grain.
+  double per_pixel = 0.45;
+  if (job.segment.codec == SegmentCodec::kDnxhr) per_pixel = 0.55;
+  if (job.segment.codec == SegmentCodec::kFfv1) per_pixel = 1.3;
+  if (job.segment.codec == SegmentCodec::kPng) per_pixel = 3.5;
+  double frames = 0;
+  for (const Segment& segment : plan.segments) frames += static_cast<double>(segment.input.size());
+  return static_cast<std::uint64_t>(frames * per_pixel * plan.picture.width * plan.picture.height);
+}
+
+}  // namespace vsr::launcher

@@ -1,0 +1,70 @@
+#include "signals.hpp"
+
+#include "vsr/base/log.hpp"
+#include "vsr/cluster/cluster.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+namespace vsr::launcher {
+
+namespace {
+
+constexpr auto kGrace = std::chrono::seconds(3);
+
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  const sigset_t set = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // A pipe whose reader went away (`| head`) is a write error, not the end of a night's work.
+  signal(SIGPIPE, SIG_IGN);
+  thread_ = std::thread([this] { wait_for_signals(); });
+}
+
+Signals::~Signals() {
+  over_ = true;
+  thread_.join();
+}
+
+void Signals::wait_for_signals() {
+  const sigset_t set = handled_signals();
+  std::chrono::steady_clock::time_point deadline{};
+  while (!over_) {
+    const timespec tick{0, 100'000'000};
+    const int number = sigtimedwait(&set, nullptr, &tick);
+    if (number == SIGINT || number == SIGTERM) {
+      status_ = 128 + number;
+      const bool now = number == SIGTERM || stop_.load() >= 1;
+      const auto level = now ? cluster::Stop::kNow : cluster::Stop::kAfterSegment;
+      if (static_cast<int>(level) > stop_.load()) {
+        stop_ = static_cast<int>(level);
+        log::warning("launcher",
+                     "{}",
+                     now ? "stopping now; what is committed is kept, the same command goes on"
+                         : "stopping after the segment in hand; once more to stop now");
+        if (now) deadline = std::chrono::steady_clock::now() + kGrace;
+      }
+    }
+    if (stop_.load() >= static_cast<int>(cluster::Stop::kNow) &&
+        deadline != std::chrono::steady_clock::time_point{} &&
+        std::chrono::steady_clock::now() > deadline) {
+      log::flush();
+      _exit(status_.load());
+    }
+  }
+}
+
+}  // namespace vsr::launcher

@@ -1,0 +1,87 @@
+// The program: arguments -> job -> wiring of rooms -> exit status.
+#include "arguments.hpp"
+#include "film_job.hpp"
+#include "selftest_command.hpp"
+#include "signals.hpp"
+#include "version.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/cluster/communicator.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+
+namespace {
+
+using vsr::Error;
+using vsr::ErrorCode;
+using vsr::launcher::Arguments;
+using vsr::launcher::Command;
+
+// One line for the user, the place in the source for the log.
+int report(const Error& error, const vsr::cluster::Communicator* communicator, int interrupted) {
+  vsr::log::flush();
+  const int size = communicator == nullptr ? 1 : communicator->size();
+  std::string where;
+  if (size > 1) {
+    where = vsr::format(" (rank {} on {})", communicator->rank(), vsr::host_name());
+  }
+  std::cerr << "vsr-dist: " << to_string(error.code()) << ": " << error.what() << where << '\n';
+  vsr::log::debug("launcher", "raised at {}:{}", error.where().file_name(), error.where().line());
+  return error.code() == ErrorCode::kInterrupted ? interrupted : static_cast<int>(error.code());
+}
+
+int run_with_ranks(const Arguments& arguments) {
+  vsr::launcher::Signals signals;
+  const std::unique_ptr<vsr::cluster::Communicator> communicator =
+      vsr::cluster::make_communicator();
+  int status = 0;
+  try {
+    status = run_film(arguments, *communicator, signals);
+  } catch (const Error& error) {
+    status = report(error, communicator.get(), signals.exit_status());
+    // Ranks that wait for rank 0 have been dismissed; those that do not answer any more, or a rank
+    // that fails outside a segment, end the job.
+    if (communicator->size() > 1 && communicator->rank() != 0) communicator->abort(status);
+  }
+  return status;
+}
+
+int run(const Arguments& arguments) {
+  switch (arguments.command) {
+    case Command::kHelp:
+      std::cout << vsr::launcher::help_text();
+      return 0;
+    case Command::kVersion:
+      std::cout << vsr::launcher::all_versions();
+      return 0;
+    case Command::kPrintConfig:
+      std::cout << print_job(vsr::launcher::job_of(arguments), true);
+      return 0;
+    case Command::kDryRun:
+      return vsr::launcher::print_dry_run(arguments);
+    case Command::kSelftest:
+      return vsr::launcher::run_selftest(arguments);
+    case Command::kRun:
+      return run_with_ranks(arguments);
+  }
+  return static_cast<int>(ErrorCode::kInternal);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Arguments arguments = vsr::launcher::parse_arguments(argc, argv);
+    vsr::log::configure({.terminal = arguments.log_level, .json = arguments.log_json});
+    return run(arguments);
+  } catch (const Error& error) {
+    return report(error, nullptr, static_cast<int>(ErrorCode::kInterrupted));
+  } catch (const std::exception& error) {
+    std::cerr << "vsr-dist: internal: " << error.what() << '\n';
+    return static_cast<int>(ErrorCode::kInternal);
+  }
+}

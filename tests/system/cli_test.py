@@ -1,0 +1,113 @@
+"""Wrong things on purpose: each ends with one clear line and its exit status."""
+
+import subprocess
+import unittest
+
+from film_support import CLIP, PROGRAM, SOURCE, FilmTest, run
+
+
+class CommandLine(FilmTest):
+    def test_help_lists_every_section(self):
+        status, output = run([PROGRAM, "--help"])
+        self.assertEqual(status, 0)
+        for section in ("input", "preprocess", "model", "stream", "segment", "final", "run"):
+            self.assertIn(f"[{section}]", output)
+
+    def test_version_names_the_libraries(self):
+        status, output = run([PROGRAM, "--version"])
+        self.assertEqual(status, 0)
+        for library in ("vsr-dist", "LibTorch", "libavcodec", "Open MPI", "HDF5", "Boost", "spdlog"):
+            self.assertIn(library, output)
+
+    def test_print_config_is_a_job_file_again(self):
+        status, printed = run([PROGRAM, SOURCE / "configs/pal-dvd-1440p24.ini", "--print-config"])
+        self.assertEqual(status, 0, printed)
+        path = self.folder / "printed.ini"
+        path.write_text(printed)
+        status, again = run([PROGRAM, path, "--print-config"])
+        self.assertEqual(status, 0, again)
+        self.assertEqual(printed, again)
+
+    def test_dry_run_does_no_work(self):
+        run_dir = self.folder / "dry"
+        status, output = run([PROGRAM, SOURCE / "configs/demo.ini", "--dry-run", f"--run.dir={run_dir}"])
+        self.assertEqual(status, 0, output)
+        for word in ("timeline", "21 frames of 320x180", "segments", "memory", "disk", "final"):
+            self.assertIn(word, output)
+        self.assertFalse(run_dir.exists())
+
+    def test_usage_errors(self):
+        for arguments, words in [
+            ([], ["no job given"]),
+            (["/nonexistent.ini"], ["/nonexistent.ini", "cannot be opened"]),
+            (["--streem.overlap=3"], ["streem.overlap", "did you mean 'stream.overlap'"]),
+            (["--input.file=x", "--stream.overlap=many"], ["stream.overlap", "a whole number"]),
+            (["--nonsense"], ["nonsense"]),
+            (["a.ini", "b.ini"], ["one job file"]),
+            (["--input.file=x", "--final.fps"], ["needs a value"]),
+            (["--log-level=loud", "--input.file=x"], ["log-level"]),
+        ]:
+            with self.subTest(arguments=arguments):
+                status, output = run([PROGRAM, *arguments])
+                self.assert_one_line_error(status, output, 2, *words)
+
+    def test_input_errors(self):
+        text = self.folder / "text.mkv"
+        text.write_text("this is no film\n" * 100)
+        empty = self.folder / "empty.mkv"
+        empty.touch()
+        sound = self.folder / "sound.mka"
+        subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=1", sound], check=True)
+        for path, words in [
+            ("/nonexistent/film.mkv", ["/nonexistent/film.mkv"]),
+            (text, ["text.mkv"]),
+            (empty, ["empty.mkv"]),
+            (sound, ["sound.mka"]),
+            (self.folder, [str(self.folder)]),
+        ]:
+            with self.subTest(path=path):
+                status, output = run(self.job("input-error", input__file=path))
+                self.assert_one_line_error(status, output, 3, *words)
+
+    def test_model_errors(self):
+        junk = self.folder / "junk.pth"
+        junk.write_bytes(bytes(range(256)) * 4)
+        for path in (junk, "/nonexistent.pth"):
+            with self.subTest(path=path):
+                status, output = run(self.job("model-error", input__file=CLIP, model__checkpoint=path))
+                self.assert_one_line_error(status, output, 4, str(path))
+
+    def test_gpu_asked_for_where_there_is_none(self):
+        if subprocess.run(["nvidia-smi"], capture_output=True, check=False).returncode == 0 \
+                if self.has_program("nvidia-smi") else False:
+            self.skipTest("this machine has a GPU")
+        arguments = self.job("gpu-error", input__file=CLIP) + ["--stream.device=cuda"]
+        status, output = run(arguments)
+        self.assert_one_line_error(status, output, 5, "stream.device = cuda")
+
+    def test_storage_errors(self):
+        status, output = run(self.job("x", run_dir="/proc/nowhere", input__file=CLIP))
+        self.assert_one_line_error(status, output, 6, "/proc/nowhere")
+
+    def test_encoder_parameters_are_checked_before_any_work(self):
+        for keys, words in [
+            ({"final__params": "aq-mod=3"}, ["aq-mod"]),
+            ({"final__tune": "loud"}, ["loud"]),
+            ({"final__preset": "warp"}, ["warp"]),
+            ({"final__encoder": "libnothing"}, ["libnothing"]),
+            ({"final__audio_codec": "libnothing"}, ["libnothing"]),
+        ]:
+            with self.subTest(keys=keys):
+                run_dir = self.folder / "params"
+                status, output = run(self.job("params", run_dir=run_dir, input__file=CLIP, **keys))
+                self.assert_one_line_error(status, output, 2, *words)
+                self.assertFalse(list(run_dir.glob("segments/*")))
+
+    @staticmethod
+    def has_program(name):
+        import shutil
+        return shutil.which(name) is not None
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

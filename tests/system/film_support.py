@@ -1,0 +1,134 @@
+"""What the tests that drive the whole program share. Standard library only."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("VSR_PROGRAM", SOURCE / "build" / "vsr-dist"))
+CLIP = SOURCE / "tests" / "data" / "reds_demo_000.mkv"
+
+# mpirun as root in a container, more ranks than cores, no ssh: all of no concern on one host.
+MPI_ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_plm_rsh_agent": "true",
+    "PRTE_ALLOW_RUN_AS_ROOT": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
+
+
+def environment(**more):
+    return {**os.environ, **MPI_ENVIRONMENT, **more}
+
+
+def run(arguments, timeout=300, env=None, check=False):
+    """Runs a program in a process group of its own; ends the whole group when it is late."""
+    process = subprocess.Popen(
+        [str(a) for a in arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=env or environment(),
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        raise AssertionError(f"{arguments[0]} took more than {timeout} s:\n{output}") from None
+    if check and process.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, arguments))}: {process.returncode}\n{output}")
+    return process.returncode, output
+
+
+def mpirun(ranks, arguments, **options):
+    if ranks == 1:
+        return run(arguments, **options)
+    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+    return run(launcher + list(arguments), **options)
+
+
+def ffprobe(path, *entries):
+    _, text = run(["ffprobe", "-v", "error", "-of", "json", *entries, path], check=True)
+    return json.loads(text)
+
+
+def frame_hashes(path, *filters):
+    """MD5 of every decoded picture of the first video stream."""
+    arguments = ["ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", *filters, "-f", "framemd5", "-"]
+    _, text = run(arguments, check=True)
+    return [line.split(",")[-1].strip() for line in text.splitlines() if not line.startswith("#")]
+
+
+def luma_means(path):
+    """Mean luma of every picture, 0..1."""
+    arguments = ["ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-vf", "scale=16:16,format=gray",
+                 "-f", "rawvideo", "-"]
+    data = subprocess.run([str(a) for a in arguments], capture_output=True, check=True,
+                          stdin=subprocess.DEVNULL).stdout
+    return [sum(data[i:i + 256]) / 256 / 255 for i in range(0, len(data), 256)]
+
+
+def samples(path, stream):
+    """The first channel of a sound track at 48 kHz, -1..1, starting at time 0 of the film."""
+    arguments = ["ffmpeg", "-v", "error", "-i", path, "-map", f"0:a:{stream}", "-af",
+                 "aresample=48000:async=1:first_pts=0,pan=mono|c0=c0", "-f", "s16le", "-"]
+    data = subprocess.run([str(a) for a in arguments], capture_output=True, check=True,
+                          stdin=subprocess.DEVNULL).stdout
+    return [int.from_bytes(data[i:i + 2], "little", signed=True) / 32768 for i in range(0, len(data) - 1, 2)]
+
+
+def loud_stretches(signal_samples, rate=48000, level=0.05, gap_s=0.3):
+    """Beginnings, in seconds, of stretches that are louder than `level`."""
+    begins, last = [], -math.inf
+    for index, value in enumerate(signal_samples):
+        if abs(value) > level:
+            if index - last > gap_s * rate:
+                begins.append(index / rate)
+            last = index
+    return begins
+
+
+def dominant_frequency(signal_samples, rate=48000):
+    """By upward zero crossings over the middle half: enough for a clean sine."""
+    middle = signal_samples[len(signal_samples) // 4: len(signal_samples) * 3 // 4]
+    crossings = [i + a / (a - b) for i, (a, b) in enumerate(zip(middle, middle[1:])) if a < 0 <= b]
+    return (len(crossings) - 1) * rate / (crossings[-1] - crossings[0])
+
+
+class FilmTest(unittest.TestCase):
+    """A test with a folder of its own and a job to run in it."""
+
+    @classmethod
+    def setUpClass(cls):
+        for program in ("ffmpeg", "ffprobe"):
+            if shutil.which(program) is None:
+                raise unittest.SkipTest(f"{program} is not installed")
+        cls.folder = Path(tempfile.mkdtemp(prefix="vsr-system-"))
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def job(self, name, run_dir=None, **keys):
+        """Arguments of the program for a job: section__key=value."""
+        run_dir = run_dir or self.folder / name
+        arguments = [PROGRAM, f"--run.dir={run_dir}", "--stream.device=cpu"]
+        return arguments + [f"--{key.replace('__', '.')}={value}" for key, value in keys.items()]
+
+    def assert_one_line_error(self, status, output, expected_status, *words):
+        lines = [line for line in output.splitlines() if line.startswith("vsr-dist: ")]
+        self.assertEqual(status, expected_status, output)
+        self.assertEqual(len(lines), 1, output)
+        for word in words:
+            self.assertIn(word, lines[0])

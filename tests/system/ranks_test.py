@@ -1,0 +1,138 @@
+"""Same pictures for any number of ranks; nothing lost to kills; a changed job is refused."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from film_support import CLIP, FilmTest, environment, frame_hashes, mpirun, run
+
+
+class Ranks(FilmTest):
+    KEYS = dict(input__file=CLIP, preprocess__width=96, preprocess__height=64, segment__frames=5,
+                stream__overlap=2, stream__max_seq_len=8, final__height=64, final__fps=24,
+                final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
+
+    def film(self, name):
+        return self.folder / name / "final/film_pitchOK.mkv"
+
+    def hashes(self, name):
+        segments = sorted((self.folder / name / "segments").glob("*.mov"))
+        self.assertEqual(len(segments), 4)
+        return [frame_hashes(segment) for segment in segments], frame_hashes(self.film(name))
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        test = cls("test_two_and_four_ranks_make_the_same_frames")
+        run(test.job("undisturbed", **cls.KEYS), check=True)
+        cls.reference = test.hashes("undisturbed")
+
+    def test_two_and_four_ranks_make_the_same_frames(self):
+        for ranks in (2, 4):
+            name = f"ranks-{ranks}"
+            status, output = mpirun(ranks, self.job(name, **self.KEYS))
+            self.assertEqual(status, 0, output)
+            self.assertEqual(self.hashes(name), self.reference, output)
+
+    def wait_for_records(self, name, count, process):
+        deadline = time.monotonic() + 120
+        while len(list((self.folder / name / "segments").glob("*.h5"))) < count:
+            if time.monotonic() > deadline or process.poll() is not None:
+                self.fail(f"no {count} segments: {process.stdout.read() if process.stdout else ''}")
+            time.sleep(0.02)
+
+    def start(self, name, ranks=1):
+        arguments = [str(a) for a in self.job(name, **self.KEYS)]
+        if ranks > 1:
+            arguments = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + arguments
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, env=environment(), start_new_session=True)
+
+    def test_kill_9_then_resume_loses_nothing_committed(self):
+        process = self.start("killed")
+        self.wait_for_records("killed", 1, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kept = {p: p.stat().st_mtime_ns for p in (self.folder / "killed/segments").glob("*.h5")}
+        self.assertGreaterEqual(len(kept), 1)
+        status, output = mpirun(2, self.job("killed", **self.KEYS))
+        self.assertEqual(status, 0, output)
+        self.assertIn("segments are kept", output)
+        for path, changed in kept.items():
+            self.assertEqual(path.stat().st_mtime_ns, changed, "a committed segment was made again")
+        self.assertEqual(self.hashes("killed"), self.reference)
+
+    def test_sigterm_is_resumable_and_quick(self):
+        process = self.start("termed")
+        self.wait_for_records("termed", 1, process)
+        begin = time.monotonic()
+        os.kill(process.pid, signal.SIGTERM)
+        status = process.wait(timeout=20)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertEqual(status, 143)
+        status, output = run(self.job("termed", **self.KEYS))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.hashes("termed"), self.reference)
+
+    def test_first_sigint_finishes_the_segment_in_hand(self):
+        process = self.start("interrupted")
+        self.wait_for_records("interrupted", 1, process)
+        os.kill(process.pid, signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertFalse(list((self.folder / "interrupted/segments").glob("*.part")))
+        status, output = run(self.job("interrupted", **self.KEYS))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.hashes("interrupted"), self.reference)
+
+    def test_damage_is_found_and_made_good(self):
+        run(self.job("damaged", **self.KEYS), check=True)
+        segments = self.folder / "damaged/segments"
+        record = segments / "0001.h5"
+        record.write_bytes(record.read_bytes()[:-200])
+        movie = segments / "0002.mov"
+        with open(movie, "r+b") as file:  # same size, other pictures
+            file.seek(movie.stat().st_size // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 0xFF]))
+        self.film("damaged").unlink()
+        status, output = run(self.job("damaged", **self.KEYS))
+        if status != 0:  # the damaged mezzanine was found by its checksum: the next start mends it
+            self.assert_one_line_error(status, output, 6, "0002")
+            status, output = run(self.job("damaged", **self.KEYS))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.hashes("damaged"), self.reference)
+
+    def test_changed_job_is_refused_with_the_difference(self):
+        status, output = run(self.job("undisturbed", **{**self.KEYS, "stream__overlap": 3}))
+        self.assert_one_line_error(status, output, 2, "stream.overlap was '2', is now '3'", "--fresh")
+        other = self.folder / "other.mkv"
+        subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-c", "copy", "-t", "0.5", other], check=True)
+        status, output = run(self.job("undisturbed", **{**self.KEYS, "input__file": other}))
+        self.assert_one_line_error(status, output, 2, "input was")
+
+    def test_changed_final_settings_keep_the_segments(self):
+        run(self.job("refinal", **self.KEYS), check=True)
+        kept = {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")}
+        status, output = run(self.job("refinal", **{**self.KEYS, "final__height": 48}))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(kept, {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")})
+
+    def test_fresh_moves_the_old_run_aside(self):
+        run(self.job("fresh", **self.KEYS), check=True)
+        status, output = run(self.job("fresh", **{**self.KEYS, "stream__overlap": 3}) + ["--fresh"])
+        self.assertEqual(status, 0, output)
+        self.assertTrue((self.folder / "fresh.before-1/plan.h5").exists())
+
+    def test_second_program_in_the_same_directory_is_refused(self):
+        process = self.start("locked")
+        self.wait_for_records("locked", 1, process)
+        status, output = run(self.job("locked", **self.KEYS))
+        self.assert_one_line_error(status, output, 6, "another vsr-dist", str(process.pid))
+        self.assertEqual(process.wait(timeout=120), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
