@@ -1,0 +1,404 @@
+#include "vsr/media/segment_writer.hpp"
+
+#include "test_support.hpp"
+#include "vsr/base/atomic_file.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/sha256.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace vsr::media {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string codec_name(MezzanineCodec codec) {
+  switch (codec) {
+    case MezzanineCodec::kProres:
+      return "prores";
+    case MezzanineCodec::kDnxhr:
+      return "dnxhr";
+    case MezzanineCodec::kFfv1:
+      return "ffv1";
+    case MezzanineCodec::kPng:
+      return "png";
+  }
+  return "";
+}
+
+// A picture that moves with `frame`: smooth in luma, with a hard edge, and tinted.
+struct TestPicture {
+  std::vector<std::byte> memory;
+  MutablePictureView view;
+
+  TestPicture(const PictureFormat& format, std::int64_t frame)
+      : memory(packed_bytes(format)), view(packed_view(format, memory.data())) {
+    const int most = (1 << format.bit_depth) - 1;
+    for (int plane = 0; plane < plane_count(format); ++plane) {
+      const auto i = static_cast<std::size_t>(plane);
+      for (int y = 0; y < plane_height(format, plane); ++y) {
+        auto* row = reinterpret_cast<std::uint16_t*>(view.planes[i] + y * view.pitch_bytes[i]);
+        for (int x = 0; x < plane_width(format, plane); ++x) {
+          const std::int64_t value = most / 4 + 3 * x + 2 * y + 5 * frame + 40 * plane +
+                                     ((x + frame) % 32 < 16 ? most / 8 : 0);
+          row[x] = static_cast<std::uint16_t>(std::min<std::int64_t>(value, most));
+        }
+      }
+    }
+  }
+};
+
+ColourDescription bt709() { return {.matrix = Matrix::kBt709, .primaries = 1, .transfer = 1}; }
+
+struct Wanted {
+  MezzanineCodec codec = MezzanineCodec::kProres;
+  int width = 320;
+  int height = 180;
+  int frames = 5;
+  std::int64_t first_frame = 470;
+  Rational rate{25, 1};
+  Rational sample_aspect{1, 1};
+  ColourDescription colour = bt709();
+  int threads = 2;
+};
+
+std::filesystem::path path_in(const test::TemporaryFolder& folder, MezzanineCodec codec) {
+  return folder.path() / ("0007" + (codec == MezzanineCodec::kPng ? std::string(".png")
+                                                                  : mezzanine_extension(codec)));
+}
+
+WrittenMezzanine write_segment(const std::filesystem::path& path, const Wanted& wanted) {
+  const PictureFormat format = mezzanine_format(wanted.codec, wanted.width, wanted.height);
+  SegmentWriter writer(path,
+                       wanted.codec,
+                       format,
+                       wanted.colour,
+                       wanted.rate,
+                       wanted.sample_aspect,
+                       wanted.first_frame,
+                       wanted.threads);
+  for (int i = 0; i < wanted.frames; ++i) writer.write(TestPicture(format, i).view);
+  return writer.finish();
+}
+
+// SHA-256 of a file, or of all files of a folder in the order of their names.
+std::string content_hash(const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> files;
+  if (std::filesystem::is_directory(path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  std::string all;
+  for (const auto& file : files) all += file.filename().string() + read_file(file);
+  return sha256_of(all);
+}
+
+double psnr(const PictureView& a, const PictureView& b) {
+  double squares = 0;
+  double samples = 0;
+  for (int plane = 0; plane < plane_count(a.format); ++plane) {
+    const auto i = static_cast<std::size_t>(plane);
+    for (int y = 0; y < plane_height(a.format, plane); ++y) {
+      const auto* x1 = reinterpret_cast<const std::uint16_t*>(a.planes[i] + y * a.pitch_bytes[i]);
+      const auto* x2 = reinterpret_cast<const std::uint16_t*>(b.planes[i] + y * b.pitch_bytes[i]);
+      for (int x = 0; x < plane_width(a.format, plane); ++x) {
+        const double difference = static_cast<double>(x1[x]) - x2[x];
+        squares += difference * difference;
+        samples += 1;
+      }
+    }
+  }
+  const double most = (1 << a.format.bit_depth) - 1;
+  return squares == 0 ? 999 : 10 * std::log10(most * most * samples / squares);
+}
+
+// What ffprobe prints for one stream entry, without the final newline.
+std::string probe(const std::filesystem::path& path, const std::string& entries) {
+  const auto result = test::run_process({"ffprobe",
+                                         "-v",
+                                         "error",
+                                         "-select_streams",
+                                         "v",
+                                         "-show_entries",
+                                         entries,
+                                         "-of",
+                                         "csv=p=0",
+                                         path.string()});
+  EXPECT_EQ(result.status, 0) << result.output;
+  std::string text = result.output;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::erase(text, '_');  // empty places among the packet flags, two or three by version
+  return text;
+}
+
+class SegmentWriterTest : public ::testing::TestWithParam<MezzanineCodec> {
+ protected:
+  test::TemporaryFolder folder_;
+  std::filesystem::path path_ = path_in(folder_, GetParam());
+};
+
+TEST_P(SegmentWriterTest, PicturesComeBack) {
+  const Wanted wanted{.codec = GetParam(), .frames = 6};
+  const WrittenMezzanine written = write_segment(path_, wanted);
+  EXPECT_EQ(written.frames, 6);
+  ASSERT_EQ(written.checksums.size(), 6u);
+  EXPECT_GT(written.bytes, 1000u);
+  EXPECT_FALSE(std::filesystem::exists(part_name(path_)));
+
+  SegmentReader reader(path_, wanted.codec, 1, 4, written.checksums, 2);
+  PictureView picture;
+  for (int i = 1; i < 5; ++i) {
+    ASSERT_TRUE(reader.read(picture));
+    const TestPicture original(picture.format, i);
+    ASSERT_EQ(picture.format, original.view.format);
+    const double quality = psnr(picture, original.view);
+    const bool lossless =
+        wanted.codec == MezzanineCodec::kFfv1 || wanted.codec == MezzanineCodec::kPng;
+    EXPECT_GT(quality, lossless ? 998 : 45) << "picture " << i;
+    // The neighbour is another picture, so an error of one in the counting would show.
+    EXPECT_LT(psnr(picture, TestPicture(picture.format, i + 1).view), 40);
+  }
+  EXPECT_FALSE(reader.read(picture));
+  EXPECT_FALSE(reader.read(picture));
+}
+
+TEST_P(SegmentWriterTest, SameBytesForAnyNumberOfThreads) {
+  std::string hash;
+  for (const int threads : {1, 2, 4}) {
+    write_segment(path_, {.codec = GetParam(), .frames = 9, .threads = threads});
+    const std::string again = content_hash(path_);
+    if (hash.empty()) hash = again;
+    EXPECT_EQ(again, hash) << threads << " threads";
+  }
+}
+
+TEST_P(SegmentWriterTest, DamagedPictureIsNamed) {
+  const WrittenMezzanine written = write_segment(path_, {.codec = GetParam()});
+  std::vector<std::uint32_t> checksums = written.checksums;
+  checksums[3] ^= 1;
+  SegmentReader reader(path_, GetParam(), 0, 5, checksums, 1);
+  PictureView picture;
+  try {
+    while (reader.read(picture)) {
+    }
+    FAIL() << "the damage was not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    EXPECT_THAT(error.what(), HasSubstr("0007"));
+    EXPECT_THAT(error.what(), HasSubstr("picture 3"));
+  }
+}
+
+TEST_P(SegmentWriterTest, MissingPictureIsNamed) {
+  write_segment(path_, {.codec = GetParam()});
+  try {
+    SegmentReader reader(path_, GetParam(), 3, 4, {}, 1);
+    PictureView picture;
+    while (reader.read(picture)) {
+    }
+    FAIL() << "the missing pictures were not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    EXPECT_THAT(error.what(), HasSubstr("picture 5"));
+  }
+}
+
+TEST_P(SegmentWriterTest, ReplacesAnEarlierAttemptAndAnEarlierResult) {
+  write_segment(path_, {.codec = GetParam(), .frames = 7, .first_frame = 0});
+  {
+    const PictureFormat format = mezzanine_format(GetParam(), 320, 180);
+    SegmentWriter left(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 0, 1);
+    left.write(TestPicture(format, 0).view);
+  }
+  EXPECT_TRUE(std::filesystem::exists(part_name(path_)));
+  const WrittenMezzanine written = write_segment(path_, {.codec = GetParam(), .frames = 2});
+  SegmentReader reader(path_, GetParam(), 0, 2, written.checksums, 1);
+  PictureView picture;
+  EXPECT_TRUE(reader.read(picture));
+  EXPECT_TRUE(reader.read(picture));
+  EXPECT_FALSE(reader.read(picture));
+  EXPECT_FALSE(std::filesystem::exists(part_name(path_)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Codecs,
+                         SegmentWriterTest,
+                         ::testing::Values(MezzanineCodec::kProres,
+                                           MezzanineCodec::kDnxhr,
+                                           MezzanineCodec::kFfv1,
+                                           MezzanineCodec::kPng),
+                         [](const auto& test) { return codec_name(test.param); });
+
+TEST(SegmentWriter, ChecksumsAreOfThePackets) {
+  // An independent reader of the packets, and an independent CRC-32 of them.
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0001.mov";
+  const WrittenMezzanine written = write_segment(path, {.frames = 3});
+  const auto result = test::run_process({"ffmpeg",
+                                         "-v",
+                                         "error",
+                                         "-i",
+                                         path.string(),
+                                         "-c",
+                                         "copy",
+                                         "-f",
+                                         "image2",
+                                         (folder.path() / "p%d.bin").string()});
+  ASSERT_EQ(result.status, 0) << result.output;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::string bytes = read_file(folder.path() / vsr::format("p{}.bin", i + 1));
+    std::uint32_t crc = ~0u;
+    for (const char c : bytes) {
+      crc ^= static_cast<unsigned char>(c);
+      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1u ? 0xedb88320u : 0u);
+    }
+    EXPECT_EQ(~crc, written.checksums[i]);
+  }
+}
+
+TEST(SegmentWriter, ProresTagsRateAndTimes) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mov";
+  write_segment(path,
+                {.frames = 3,
+                 .first_frame = 470,
+                 .rate = Rational(24000, 1001),
+                 .sample_aspect = Rational(16, 15),
+                 .colour = {.matrix = Matrix::kBt601, .primaries = 5, .transfer = 6}});
+  EXPECT_EQ(probe(path,
+                  "stream=codec_name,profile,codec_tag_string,width,height,sample_aspect_ratio,"
+                  "pix_fmt,color_range,color_space,color_transfer,color_primaries,r_frame_rate"),
+            "prores,HQ,apch,320,180,16:15,yuv422p10le,tv,bt470bg,smpte170m,bt470bg,24000/1001");
+  EXPECT_EQ(probe(path, "stream=time_base"), "1/24000");
+  EXPECT_EQ(probe(path, "packet=pts,duration,flags"),
+            "470470,1001,K\n471471,1001,K\n472472,1001,K");
+  const std::string bytes = read_file(path);
+  EXPECT_THAT(bytes, HasSubstr("apl0"));
+  EXPECT_THAT(bytes, HasSubstr(std::string("colrnclc\0\5\0\6\0\5", 14)));
+}
+
+TEST(SegmentWriter, DnxhrProfileAndTags) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mov";
+  write_segment(path, {.codec = MezzanineCodec::kDnxhr, .frames = 2});
+  EXPECT_EQ(probe(path,
+                  "stream=codec_name,profile,pix_fmt,color_range,color_space,color_transfer,"
+                  "color_primaries"),
+            "dnxhd,DNXHR HQX,yuv422p10le,tv,bt709,bt709,bt709");
+  EXPECT_THAT(probe(path, "packet=pts,flags"), HasSubstr("470"));
+}
+
+TEST(SegmentWriter, Ffv1TagsAndSiting) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mkv";
+  write_segment(path,
+                {.codec = MezzanineCodec::kFfv1,
+                 .frames = 3,
+                 .first_frame = 25,
+                 .colour = {.matrix = Matrix::kBt2020Ncl,
+                            .full_range = true,
+                            .siting = ChromaSiting::kTopLeft,
+                            .primaries = 9,
+                            .transfer = 16}});
+  EXPECT_EQ(probe(path,
+                  "stream=codec_name,pix_fmt,color_range,color_space,color_transfer,"
+                  "color_primaries,chroma_location,r_frame_rate"),
+            "ffv1,yuv422p10le,pc,bt2020nc,smpte2084,bt2020,topleft,25/1");
+  EXPECT_EQ(probe(path, "packet=pts_time,flags"), "1.000000,K\n1.040000,K\n1.080000,K");
+}
+
+TEST(SegmentWriter, PngFilesAreNamedByTimelineFrame) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.png";
+  write_segment(path, {.codec = MezzanineCodec::kPng, .frames = 2});
+  EXPECT_TRUE(std::filesystem::is_directory(path));
+  EXPECT_EQ(probe(path / "00000470.png", "stream=codec_name,pix_fmt,width,height"),
+            "png,320,180,rgb48be");
+  EXPECT_TRUE(std::filesystem::exists(path / "00000471.png"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path), {}), 2);
+}
+
+TEST(SegmentWriter, TruncatedFileIsAStorageError) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mov";
+  const WrittenMezzanine written = write_segment(path, {});
+  std::filesystem::resize_file(path, written.bytes / 2);
+  try {
+    SegmentReader reader(path, MezzanineCodec::kProres, 0, 5, written.checksums, 1);
+    PictureView picture;
+    while (reader.read(picture)) {
+    }
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    EXPECT_THAT(error.what(), HasSubstr("0007.mov"));
+  }
+}
+
+TEST(CheckMezzanine, SizesNoCodecHolds) {
+  const auto refused = [](MezzanineCodec codec, int width, int height) -> std::string {
+    try {
+      check_mezzanine(codec, mezzanine_format(codec, width, height));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refused(MezzanineCodec::kDnxhr, 254, 120), HasSubstr("256x120"));
+  EXPECT_THAT(refused(MezzanineCodec::kDnxhr, 257, 120), HasSubstr("even"));
+  EXPECT_THAT(refused(MezzanineCodec::kProres, 321, 180), HasSubstr("segment.codec=prores"));
+  EXPECT_THAT(refused(MezzanineCodec::kFfv1, 1, 180), HasSubstr("1x180"));
+  EXPECT_THAT(refused(MezzanineCodec::kPng, 20000, 180), HasSubstr("16384"));
+  EXPECT_EQ(refused(MezzanineCodec::kDnxhr, 256, 120), "");
+  EXPECT_EQ(refused(MezzanineCodec::kProres, 2, 2), "");
+  EXPECT_EQ(refused(MezzanineCodec::kPng, 321, 181), "");
+}
+
+TEST(SegmentWriter, OddAndTinySizes) {
+  const test::TemporaryFolder folder;
+
+  struct Case {
+    MezzanineCodec codec;
+    int width;
+    int height;
+  };
+
+  for (const Case& c : {Case{MezzanineCodec::kFfv1, 321, 181},
+                        Case{MezzanineCodec::kFfv1, 3, 3},
+                        Case{MezzanineCodec::kPng, 33, 7},
+                        Case{MezzanineCodec::kProres, 34, 19},
+                        Case{MezzanineCodec::kProres, 2, 2}}) {
+    const auto path = folder.path() / vsr::format("{}-{}", codec_name(c.codec), c.width);
+    const WrittenMezzanine written =
+        write_segment(path, {.codec = c.codec, .width = c.width, .height = c.height, .frames = 2});
+    SegmentReader reader(path, c.codec, 1, 1, written.checksums, 1);
+    PictureView picture;
+    ASSERT_TRUE(reader.read(picture)) << path;
+    EXPECT_EQ(picture.format.width, c.width);
+    EXPECT_EQ(picture.format.height, c.height);
+    EXPECT_FALSE(reader.read(picture));
+  }
+}
+
+TEST(SegmentWriter, AnotherPictureFormatIsRefused) {
+  const test::TemporaryFolder folder;
+  const PictureFormat format = mezzanine_format(MezzanineCodec::kProres, 64, 48);
+  SegmentWriter writer(
+      folder.path() / "a.mov", MezzanineCodec::kProres, format, bt709(), {25, 1}, {1, 1}, 0, 1);
+  PictureFormat other = format;
+  other.width = 66;
+  EXPECT_THROW(writer.write(TestPicture(other, 0).view), Error);
+}
+
+}  // namespace
+}  // namespace vsr::media
