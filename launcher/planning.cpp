@@ -93,7 +93,28 @@ media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo&
     options.filters = pre.filters;
     return options;
   }
-  (void)source;
+  using Spec = media::FilterGraphSpec;
+  Spec spec;
+  const media::FieldOrder order = source.video.field_order;
+  const bool interlaced =
+      order == media::FieldOrder::kTopFirst || order == media::FieldOrder::kBottomFirst;
+  if (pre.deinterlace == Deinterlace::kBwdif) spec.deinterlace = Spec::Deinterlace::kAll;
+  // By the stream's word: only the frames that it flags.
+  if (pre.deinterlace == Deinterlace::kAuto && interlaced) {
+    spec.deinterlace = Spec::Deinterlace::kFlagged;
+  }
+  if (pre.parity == FieldParity::kTop) spec.parity = Spec::Parity::kTop;
+  if (pre.parity == FieldParity::kBottom) spec.parity = Spec::Parity::kBottom;
+  spec.width = pre.width;
+  spec.height = pre.height;
+  // Who names a size means square pixels.
+  if (pre.width > 0) spec.sample_aspect = Rational(1, 1);
+  if (pre.matrix_out) {
+    spec.matrix_in = pre.matrix_in;
+    spec.matrix_out = pre.matrix_out;
+  }
+  if (pre.crop) spec.crop = Spec::Crop{pre.crop->width, pre.crop->height, pre.crop->x, pre.crop->y};
+  options.filters = media::make_filter_graph(spec);
   return options;
 }
 
@@ -159,6 +180,7 @@ store::Plan make_plan(const Job& job,
   plan.picture = media::mezzanine_format(codec_of(job.segment.codec),
                                          timeline.format.width * network.scale(),
                                          timeline.format.height * network.scale());
+  media::check_mezzanine(codec_of(job.segment.codec), plan.picture);
   plan.colour = options.output_colour;
   plan.sample_aspect = timeline.sample_aspect;
   plan.timeline = timeline.serialize();
