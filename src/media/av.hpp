@@ -149,6 +149,12 @@ Rational from_av(AVRational value, const Rational& fallback);
 // yuvj formats are among them; they mean full range.
 std::optional<PictureFormat> picture_format(AVPixelFormat format, int width, int height);
 bool is_yuvj(AVPixelFormat format);
+// The format with a PictureFormat that holds a decoder's or filter's pictures: itself, or the
+// planar one of the same samples (nv12, p010, rgb24, big endian; alpha is dropped). `exact` is
+// false where samples have to be made up: chroma of 4:1:1, 4:1:0 and 4:4:0 is interpolated to
+// 4:4:4. Nothing for what has no such form: floating point, Bayer, XYZ, pictures in a GPU's memory.
+std::optional<AVPixelFormat> planar_format(AVPixelFormat format, bool* exact = nullptr);
+bool has_alpha(AVPixelFormat format);
 // AV_PIX_FMT_NONE where FFmpeg has no such format.
 AVPixelFormat av_pixel_format(const PictureFormat& format);
 // "yuv420p"; "unknown".

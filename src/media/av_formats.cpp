@@ -2,8 +2,10 @@
 #include "av.hpp"
 #include "vsr/base/format.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace vsr::media {
@@ -90,6 +92,45 @@ bool is_yuvj(AVPixelFormat format) {
   return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P ||
          format == AV_PIX_FMT_YUVJ444P || format == AV_PIX_FMT_YUVJ440P ||
          format == AV_PIX_FMT_YUVJ411P;
+}
+
+bool has_alpha(AVPixelFormat format) {
+  const AVPixFmtDescriptor* described = av_pix_fmt_desc_get(format);
+  return described != nullptr && (described->flags & AV_PIX_FMT_FLAG_ALPHA) != 0 &&
+         (described->flags & AV_PIX_FMT_FLAG_PAL) == 0;  // says so of every palette
+}
+
+std::optional<AVPixelFormat> planar_format(AVPixelFormat format, bool* exact) {
+  if (exact != nullptr) *exact = true;
+  if (picture_format(format, 0, 0)) return format;
+  const AVPixFmtDescriptor* described = av_pix_fmt_desc_get(format);
+  constexpr std::uint64_t kNever =
+      AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_FLOAT;
+  if (described == nullptr || (described->flags & kNever) != 0 ||
+      std::string_view(described->name).starts_with("xyz")) {
+    return std::nullopt;
+  }
+  PictureFormat wanted;
+  for (int i = 0; i < described->nb_components; ++i) {
+    wanted.bit_depth = std::max(wanted.bit_depth, described->comp[i].depth);
+  }
+  const int chroma_w = described->log2_chroma_w;
+  const int chroma_h = described->log2_chroma_h;
+  if ((described->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0) {
+    wanted.model = ColourModel::kRgb;
+  } else if (described->nb_components <= 2) {
+    wanted.model = ColourModel::kGray;
+  } else if (chroma_w == 1 && chroma_h <= 1) {
+    wanted.subsampling = chroma_h == 1 ? ChromaSubsampling::k420 : ChromaSubsampling::k422;
+  } else {
+    wanted.subsampling = ChromaSubsampling::k444;
+    if (exact != nullptr) *exact = chroma_w == 0 && chroma_h == 0;
+  }
+  for (; wanted.bit_depth <= 16; ++wanted.bit_depth) {
+    const AVPixelFormat found = av_pixel_format(wanted);
+    if (found != AV_PIX_FMT_NONE) return found;
+  }
+  return std::nullopt;
 }
 
 AVPixelFormat av_pixel_format(const PictureFormat& format) {

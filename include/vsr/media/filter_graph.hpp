@@ -26,23 +26,22 @@ struct FilterGraphSpec {
 
   Deinterlace deinterlace = Deinterlace::kOff;
   Parity parity = Parity::kAuto;
-  int width = 0;                         // to scale to, by bicubic; 0: as it is
-  int height = 0;                        // likewise
-  std::optional<Matrix> matrix_in;       // what the samples are, over what the stream says
-  std::optional<Matrix> matrix_out;      // what they shall be; unset: no conversion
-  std::optional<Rational> sample_aspect; // to write on the pictures; no scaling comes of it
-  std::optional<Crop> crop;              // of the scaled picture
+  int width = 0;                          // to scale to, by bicubic; 0: as it is
+  int height = 0;                         // likewise
+  std::optional<Matrix> matrix_in;        // what the samples are, over what the stream says
+  std::optional<Matrix> matrix_out;       // what they shall be; unset: no conversion
+  std::optional<Rational> sample_aspect;  // to write on the pictures; no scaling comes of it
+  std::optional<Crop> crop;               // of the scaled picture
 };
 
-// Empty when nothing is asked. The text of the PAL recipe, word for word, when its numbers are put
-// in, but for one addition: zscale's matrix= leaves the source's primaries and transfer on the
-// pictures, so with matrix_out a setparams follows that names matrix, primaries and transfer of the
-// new matrix. They are only re-tagged, as the recipe does: the primaries of PAL and bt709 differ by
-// less than a display's tolerance, the transfers by nothing but the name (bt601 and bt709 share
-// one curve), and converting for real would shift every colour of a master graded to look right.
+// Empty when nothing is asked. With the PAL recipe's numbers it is the recipe's text word for word,
+// but for one addition: zscale's matrix= leaves the source's primaries and transfer on the pictures,
+// so with matrix_out a setparams follows that names matrix, primaries and transfer of the new matrix.
+// Primaries and transfer are re-tagged, not converted, as in the recipe: EBU and bt709 primaries
+// differ by 0.01 in one coordinate of green, and both systems were graded on the same displays.
 //
-// Throws Error(kUsage) for numbers that make no picture (a negative or huge size, a crop outside
-// a known scaled size, an aspect of 0, matrix_in without a conversion).
+// Throws Error(kUsage) for numbers that make no picture: a negative or huge size, a crop outside the
+// scaled size, an aspect of 0 or less.
 std::string make_filter_graph(const FilterGraphSpec& spec);
 
 }  // namespace vsr::media

@@ -1,0 +1,236 @@
+#include "input.hpp"
+
+#include "vsr/base/format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vsr::media {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const std::string& path, std::string_view reason) {
+  throw Error(ErrorCode::kInput, format("{}: {}", path, reason));
+}
+
+// "dir/shot_%04d.png" -> folder "dir", before "shot_", digits 4, after ".png".
+struct Pattern {
+  fs::path folder;
+  std::string before;
+  int digits = 0;  // 0: as many as the number has
+  std::string after;
+};
+
+std::optional<Pattern> parse_pattern(const std::string& path) {
+  const fs::path whole(path);
+  const std::string name = whole.filename().string();
+  const std::size_t percent = name.find('%');
+  if (percent == std::string::npos) return std::nullopt;
+  std::size_t at = percent + 1;
+  Pattern pattern{whole.parent_path(), name.substr(0, percent), 0, {}};
+  if (at < name.size() && name[at] == '0') {
+    ++at;
+    const auto [end, error] =
+        std::from_chars(name.data() + at, name.data() + name.size(), pattern.digits);
+    if (error != std::errc{} || pattern.digits < 1 || pattern.digits > 18) return std::nullopt;
+    at = static_cast<std::size_t>(end - name.data());
+  }
+  if (at >= name.size() || name[at] != 'd') return std::nullopt;
+  pattern.after = name.substr(at + 1);
+  if (pattern.after.find('%') != std::string::npos) return std::nullopt;
+  return pattern;
+}
+
+std::string name_in(const Pattern& pattern, std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const auto least = static_cast<std::size_t>(pattern.digits);
+  if (digits.size() < least) digits.insert(0, least - digits.size(), '0');
+  return pattern.before + digits + pattern.after;
+}
+
+// The number in a file's name, if the pattern could have made that name.
+std::optional<std::int64_t> number_in(const Pattern& pattern, std::string_view name) {
+  if (name.size() <= pattern.before.size() + pattern.after.size()) return std::nullopt;
+  if (!name.starts_with(pattern.before) || !name.ends_with(pattern.after)) return std::nullopt;
+  const std::string_view digits = name.substr(
+      pattern.before.size(), name.size() - pattern.before.size() - pattern.after.size());
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || end != digits.data() + digits.size() || number < 0) {
+    return std::nullopt;
+  }
+  if (name != name_in(pattern, number)) return std::nullopt;
+  return number;
+}
+
+// The pattern for FFmpeg, which would see one in the folder's name as well.
+std::string escaped_pattern(const Pattern& pattern) {
+  std::string folder;
+  for (const char c : (pattern.folder / "").string()) folder += c == '%' ? "%%" : std::string(1, c);
+  const std::string number = pattern.digits == 0 ? "%d" : format("%0{}d", pattern.digits);
+  return folder + pattern.before + number + pattern.after;
+}
+
+// Finds first number, count and size; refuses holes, which would shift every later picture.
+void find_images(const std::string& path, const Pattern& pattern, Input& input) {
+  const fs::path folder = pattern.folder.empty() ? fs::path(".") : pattern.folder;
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  if (error) refuse(path, format("cannot list the folder: {}", error.message()));
+  std::vector<std::int64_t> numbers;
+  for (const fs::directory_entry& entry : entries) {
+    const auto number = number_in(pattern, entry.path().filename().string());
+    if (!number || !entry.is_regular_file(error)) continue;
+    numbers.push_back(*number);
+    const std::uintmax_t bytes = entry.file_size(error);
+    if (!error) input.bytes += bytes;
+  }
+  if (numbers.empty()) refuse(path, "no file matches this pattern of an image sequence");
+  std::sort(numbers.begin(), numbers.end());
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    if (numbers[i] != numbers[i - 1] + 1) {
+      refuse(path,
+             format("{} is missing in the image sequence", name_in(pattern, numbers[i - 1] + 1)));
+    }
+  }
+  if (numbers.back() > INT32_MAX) refuse(path, "the pictures' numbers are too large");
+  input.image_sequence = true;
+  input.first_image = numbers.front();
+  input.images = static_cast<std::int64_t>(numbers.size());
+}
+
+// What a file must be before FFmpeg sees it: a pipe could block for ever, a device has no end.
+void check_file(const std::string& path, Input& input) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) refuse(path, "no such file");
+  if (error) refuse(path, error.message());
+  if (fs::is_directory(status)) {
+    refuse(path, "is a folder; an image sequence is named by a pattern such as folder/%08d.png");
+  }
+  if (!fs::is_regular_file(status)) refuse(path, "is not a regular file");
+  input.bytes = fs::file_size(path, error);
+  if (error) refuse(path, error.message());
+  if (input.bytes == 0) refuse(path, "the file is empty");
+}
+
+// Containers that are no film of their own: they play other files, or text as pictures.
+bool is_refused_container(const AVInputFormat& container) {
+  constexpr std::array<std::string_view, 14> kRefused{"tty",
+                                                      "concat",
+                                                      "concatf",
+                                                      "hls",
+                                                      "dash",
+                                                      "sdp",
+                                                      "rtsp",
+                                                      "lavfi",
+                                                      "imf",
+                                                      "bin",
+                                                      "xbin",
+                                                      "adf",
+                                                      "idf",
+                                                      "ffmetadata"};
+  return std::find(kRefused.begin(), kRefused.end(), container.name) != kRefused.end();
+}
+
+bool is_stream_container(const AVInputFormat& container) {
+  const std::string_view name = container.name;
+  return name == "mpeg" || name == "mpegts";
+}
+
+}  // namespace
+
+bool is_image_pattern(const std::string& path) {
+  std::error_code error;
+  return parse_pattern(path).has_value() && !fs::exists(path, error);
+}
+
+std::string image_name(const std::string& pattern, std::int64_t number) {
+  const auto parsed = parse_pattern(pattern);
+  if (!parsed) throw Error(ErrorCode::kInternal, format("'{}' is no pattern", pattern));
+  return (parsed->folder / name_in(*parsed, number)).string();
+}
+
+Input open_input(const std::string& path, Search search) {
+  Input input;
+  input.path = path;
+  Dictionary options;
+  const AVInputFormat* container = nullptr;
+  if (is_image_pattern(path)) {
+    find_images(path, *parse_pattern(path), input);
+    container = av_find_input_format("image2");
+    if (container == nullptr) refuse(path, "this FFmpeg cannot read image sequences");
+    options.set("pattern_type", "sequence");
+    options.set("framerate", "25");
+    options.set("start_number", std::to_string(input.first_image));
+  } else {
+    check_file(path, input);
+  }
+  options.set("protocol_whitelist", "file");
+
+  AVFormatContext* raw = avformat_alloc_context();
+  if (raw == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
+  // "file:" so that a name with a colon is not taken for an address. image2 wants the bare name.
+  const std::string url =
+      input.image_sequence ? escaped_pattern(*parse_pattern(path)) : "file:" + path;
+  LogCapture log;
+  int result = avformat_open_input(&raw, url.c_str(), container, options.slot());
+  if (result < 0) {  // raw is freed and null
+    const std::string reason = log.text();
+    refuse(path,
+           format("not a film that FFmpeg can open: {}",
+                  reason.empty() ? av_error_text(result) : reason));
+  }
+  input.format.reset(raw);
+  if (is_refused_container(*raw->iformat)) {
+    refuse(path, format("not a film ({})", raw->iformat->long_name));
+  }
+  // Old films in AVI tell the order of decoding only; FFmpeg works out when each picture is shown.
+  if (std::string_view(raw->iformat->name) == "avi") raw->flags |= AVFMT_FLAG_GENPTS;
+  if (search == Search::kThorough && is_stream_container(*raw->iformat)) {
+    constexpr std::int64_t kMostBytes = 100'000'000;
+    constexpr std::int64_t kMostSeconds = 100;
+    raw->probesize = kMostBytes;
+    raw->max_analyze_duration = kMostSeconds * AV_TIME_BASE;
+  }
+  result = avformat_find_stream_info(raw, nullptr);
+  if (result < 0) refuse(path, format("cannot be read: {}", av_error_text(result)));
+  return input;
+}
+
+const AVStream& film_stream(const Input& input) {
+  constexpr int kNoFilm =
+      AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS | AV_DISPOSITION_STILL_IMAGE;
+  std::string problem = "holds no film: there is no video stream";
+  for (unsigned i = 0; i < input.format->nb_streams; ++i) {
+    const AVStream& stream = *input.format->streams[i];
+    const AVCodecParameters& parameters = *stream.codecpar;
+    if (parameters.codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    if ((stream.disposition & kNoFilm) != 0) {
+      problem = "holds no film: its only picture is cover art";
+      continue;
+    }
+    if (avcodec_find_decoder(parameters.codec_id) == nullptr) {
+      problem = format("this FFmpeg has no decoder for its codec {}",
+                       avcodec_get_name(parameters.codec_id));
+      continue;
+    }
+    if (parameters.width <= 0 || parameters.height <= 0 || parameters.format < 0) {
+      problem = format("its {} stream holds no picture that can be decoded",
+                       avcodec_get_name(parameters.codec_id));
+      continue;
+    }
+    return stream;
+  }
+  refuse(input.path, problem);
+}
+
+}  // namespace vsr::media

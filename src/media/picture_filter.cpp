@@ -1,0 +1,237 @@
+#include "picture_filter.hpp"
+
+#include "vsr/base/format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+#include <utility>
+
+namespace vsr::media {
+
+namespace {
+
+// What a graph's text became: its filters unconnected at one input and one output.
+struct ParsedGraph {
+  GraphPtr graph;
+  AvPtr<AVFilterInOut> inputs;
+  AvPtr<AVFilterInOut> outputs;
+};
+
+[[noreturn]] void refuse_graph(const std::string& filters, const LogCapture& log, int result) {
+  const std::string reason = log.text();
+  throw Error(
+      ErrorCode::kUsage,
+      format("filter graph '{}': {}", filters, reason.empty() ? av_error_text(result) : reason));
+}
+
+ParsedGraph parse_graph(const std::string& filters, int threads) {
+  ParsedGraph parsed;
+  parsed.graph.reset(avfilter_graph_alloc());
+  if (!parsed.graph) throw Error(ErrorCode::kInternal, "out of memory");
+  parsed.graph->nb_threads = threads;
+  // For conversions that FFmpeg puts in by itself: the same samples on every CPU.
+  parsed.graph->scale_sws_opts =
+      av_strdup("flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact");
+  AVFilterInOut* inputs = nullptr;
+  AVFilterInOut* outputs = nullptr;
+  LogCapture log;
+  const int result = avfilter_graph_parse2(
+      parsed.graph.get(), filters.empty() ? "null" : filters.c_str(), &inputs, &outputs);
+  if (result < 0) refuse_graph(filters, log, result);
+  parsed.inputs.reset(inputs);
+  parsed.outputs.reset(outputs);
+  const auto one_of_video = [](const AVFilterInOut* end, bool input) {
+    if (end == nullptr || end->next != nullptr) return false;
+    const AVFilterPad* pads = input ? end->filter_ctx->input_pads : end->filter_ctx->output_pads;
+    return avfilter_pad_get_type(pads, end->pad_idx) == AVMEDIA_TYPE_VIDEO;
+  };
+  if (!one_of_video(inputs, true) || !one_of_video(outputs, false)) {
+    throw Error(
+        ErrorCode::kUsage,
+        format("filter graph '{}' must have one video input and one video output", filters));
+  }
+  return parsed;
+}
+
+AVFilterContext* add_filter(AVFilterGraph& graph,
+                            const char* kind,
+                            const char* name,
+                            const std::string& arguments) {
+  const AVFilter* filter = avfilter_get_by_name(kind);
+  if (filter == nullptr) {
+    throw Error(ErrorCode::kInternal, format("this FFmpeg has no filter '{}'", kind));
+  }
+  AVFilterContext* made = nullptr;
+  check_av(
+      avfilter_graph_create_filter(
+          &made, filter, name, arguments.empty() ? nullptr : arguments.c_str(), nullptr, &graph),
+      ErrorCode::kInternal,
+      format("filter {}", kind));
+  return made;
+}
+
+// FFmpeg 7 settles colour space and range between filters before the first picture comes, and says
+// so by the options it has; before that, filters read them off each picture.
+std::string source_arguments(const AVFrame& frame, const FilterSettings& settings) {
+  std::string text =
+      format("video_size={}x{}:pix_fmt={}:time_base={}/{}:pixel_aspect={}/{}:frame_rate={}/{}",
+             frame.width,
+             frame.height,
+             frame.format,
+             settings.time_base.num,
+             settings.time_base.den,
+             frame.sample_aspect_ratio.num,
+             std::max(frame.sample_aspect_ratio.den, 1),
+             settings.rate.num,
+             settings.rate.den);
+  const AVClass* options = avfilter_get_by_name("buffer")->priv_class;
+  if (av_opt_find(&options, "colorspace", nullptr, 0, AV_OPT_SEARCH_FAKE_OBJ) != nullptr) {
+    text += format(":colorspace={}:range={}",
+                   static_cast<int>(frame.colorspace),
+                   static_cast<int>(frame.color_range));
+  }
+  return text;
+}
+
+// The twin is taken as it is, so that no conversion of ranges comes in.
+std::string wanted_formats(AVPixelFormat pixels) {
+  std::string text = "pix_fmts=" + format_name(pixels);
+  if (pixels == AV_PIX_FMT_YUV420P) text += "|yuvj420p";
+  if (pixels == AV_PIX_FMT_YUV422P) text += "|yuvj422p";
+  if (pixels == AV_PIX_FMT_YUV444P) text += "|yuvj444p";
+  return text;
+}
+
+}  // namespace
+
+GraphPtr parsed_graph(const std::string& filters) { return parse_graph(filters, 1).graph; }
+
+PictureFilter::PictureFilter(FilterSettings settings) : settings_(std::move(settings)) {}
+
+// Puts the graph together for pictures like `first`. `wanted` and `scaled` are what it has to end
+// in beyond the user's filters: a pixel format, a size.
+PictureFilter::BuiltGraph PictureFilter::build(const AVFrame& first,
+                                               AVPixelFormat wanted,
+                                               bool scaled) const {
+  ParsedGraph parsed = parse_graph(settings_.filters, settings_.threads);
+  AVFilterGraph& graph = *parsed.graph;
+  LogCapture log;
+  const auto check_link = [&](int result) {
+    if (result < 0) refuse_graph(settings_.filters, log, result);
+  };
+  AVFilterContext* source = add_filter(graph, "buffer", "film", source_arguments(first, settings_));
+  AVFilterContext* sink = add_filter(graph, "buffersink", "timeline", "");
+  AVFilterContext* last = parsed.outputs->filter_ctx;
+  auto pad = static_cast<unsigned>(parsed.outputs->pad_idx);
+  const auto append = [&](const char* kind, const std::string& arguments) {
+    AVFilterContext* filter = add_filter(graph, kind, kind, arguments);
+    check_link(avfilter_link(last, pad, filter, 0));
+    last = filter;
+    pad = 0;
+  };
+  check_link(avfilter_link(
+      source, 0, parsed.inputs->filter_ctx, static_cast<unsigned>(parsed.inputs->pad_idx)));
+  if (scaled) append("scale", format("{}:{}", settings_.out->width, settings_.out->height));
+  if (wanted != AV_PIX_FMT_NONE) append("format", wanted_formats(wanted));
+  check_link(avfilter_link(last, pad, sink, 0));
+  check_link(avfilter_graph_config(&graph, nullptr));
+  return {std::move(parsed.graph), source, sink};
+}
+
+void PictureFilter::open(const AVFrame& first) {
+  AVPixelFormat wanted = settings_.out ? av_pixel_format(*settings_.out) : AV_PIX_FMT_NONE;
+  BuiltGraph built = build(first, wanted, false);
+  auto pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
+  // Only a configured graph says what it gives; then it is built again with what is to be added.
+  bool exact = true;
+  const auto planar = planar_format(pixels, &exact);
+  if (!planar) {
+    throw Error(ErrorCode::kUsage,
+                format("filter graph '{}' gives pictures in {}, which is not supported; let it end "
+                       "in format=yuv444p10 or the like",
+                       settings_.filters,
+                       format_name(pixels)));
+  }
+  if (!settings_.out) output_.exact = exact;
+  const bool convert = *planar != pixels;
+  if (convert) wanted = *planar;
+  const int width = av_buffersink_get_w(built.sink);
+  const int height = av_buffersink_get_h(built.sink);
+  const bool scale =
+      settings_.out && (width != settings_.out->width || height != settings_.out->height);
+  if (convert || scale) built = build(first, wanted, scale);
+  pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
+  const auto format =
+      picture_format(pixels, av_buffersink_get_w(built.sink), av_buffersink_get_h(built.sink));
+  if (!format || (settings_.out && !(*format == *settings_.out))) {
+    throw Error(
+        ErrorCode::kInternal,
+        vsr::format(
+            "filter graph '{}' gives {} in spite of all", settings_.filters, format_name(pixels)));
+  }
+  output_.format = *format;
+  output_.pixels = pixels;
+  output_.time_base = av_buffersink_get_time_base(built.sink);
+  output_.rate = av_buffersink_get_frame_rate(built.sink);
+  output_.sample_aspect = av_buffersink_get_sample_aspect_ratio(built.sink);
+  scaled_back_ = scaled_back_ || scale;
+  settings_.out = output_.format;
+  built_ = std::move(built);
+  width_ = first.width;
+  height_ = first.height;
+  pixels_ = first.format;
+}
+
+void PictureFilter::send(FramePtr frame) {
+  const auto format = picture_format(static_cast<AVPixelFormat>(frame->format), 0, 0);
+  tag_colour(*frame,
+             settings_.colour,
+             format.value_or(PictureFormat{
+                 .model = (av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame->format))->flags &
+                           AV_PIX_FMT_FLAG_RGB) != 0
+                              ? ColourModel::kRgb
+                              : ColourModel::kYuv}));
+  frame->sample_aspect_ratio = settings_.sample_aspect;
+  const bool changed = built_.graph && (frame->width != width_ || frame->height != height_ ||
+                                        frame->format != pixels_);
+  if (changed) drain();
+  if (!built_.graph) open(*frame);
+  LogCapture log;
+  const int result = av_buffersrc_add_frame(built_.source, frame.get());
+  if (result < 0) refuse_graph(settings_.filters, log, result);
+}
+
+void PictureFilter::drain() {
+  check_av(av_buffersrc_add_frame(built_.source, nullptr), ErrorCode::kInternal, "filter graph");
+  while (FramePtr frame = from_graph()) ready_.push_back(std::move(frame));
+  built_ = {};
+}
+
+void PictureFilter::finish() {
+  if (finished_) return;
+  finished_ = true;
+  if (built_.graph) {
+    check_av(av_buffersrc_add_frame(built_.source, nullptr), ErrorCode::kInternal, "filter graph");
+  }
+}
+
+FramePtr PictureFilter::receive() {
+  if (ready_.empty()) return from_graph();
+  FramePtr frame = std::move(ready_.front());
+  ready_.pop_front();
+  return frame;
+}
+
+FramePtr PictureFilter::from_graph() {
+  if (!built_.graph) return nullptr;
+  FramePtr frame = make_frame();
+  LogCapture log;
+  const int result = av_buffersink_get_frame(built_.sink, frame.get());
+  if (result == AVERROR_EOF || result == AVERROR(EAGAIN)) return nullptr;
+  if (result < 0) refuse_graph(settings_.filters, log, result);
+  return frame;
+}
+
+}  // namespace vsr::media
