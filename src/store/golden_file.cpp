@@ -5,6 +5,8 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace vsr::store {
@@ -14,6 +16,7 @@ namespace {
 // Deflate packs at most 1032 to 1; a dataset that announces more than that holds nothing.
 constexpr std::uint64_t kMostDeflation = 1032;
 constexpr int kMostDimensions = 8;
+constexpr int kMostNesting = 4;
 
 // Closes an HDF5 identifier.
 class Handle {
@@ -66,11 +69,7 @@ class GoldenReader {
   GoldenFile read() {
     GoldenFile golden;
     golden.weights = weights();
-    into_ = &golden;
-    const herr_t status = H5Ovisit_by_name(
-        file_.id(), "/", H5_INDEX_NAME, H5_ITER_INC, visit, this, H5O_INFO_BASIC, H5P_DEFAULT);
-    if (failure_ != nullptr) std::rethrow_exception(failure_);
-    if (status < 0) fail("its contents cannot be listed");
+    collect(file_.id(), "", golden);
     return golden;
   }
 
@@ -79,18 +78,25 @@ class GoldenReader {
     throw Error(ErrorCode::kModel, format("golden file {}: {}", path_, why));
   }
 
-  // HDF5 calls this for every object below the root. It is C: nothing may be thrown through it.
-  static herr_t visit(hid_t root, const char* name, const H5O_info_t* info, void* self) {
-    auto* reader = static_cast<GoldenReader*>(self);
-    if (info->type != H5O_TYPE_DATASET) return 0;
-    try {
-      const Handle dataset(H5Dopen2(root, name, H5P_DEFAULT), H5Dclose);
-      if (!dataset.valid()) reader->fail(format("'{}' cannot be opened", name));
-      reader->into_->arrays.emplace(name, reader->array(dataset.id(), name));
-      return 0;
-    } catch (...) {
-      reader->failure_ = std::current_exception();
-      return -1;
+  // Everything in `group`, whose path is `prefix`. By index, since the iterators' signatures differ
+  // between versions of HDF5.
+  void collect(hid_t group, const std::string& prefix, GoldenFile& golden) const {
+    if (std::count(prefix.begin(), prefix.end(), '/') > kMostNesting) fail("nested too deeply");
+    H5G_info_t info{};
+    if (H5Gget_info(group, &info) < 0) fail("its contents cannot be listed");
+    for (hsize_t i = 0; i < info.nlinks; ++i) {
+      std::array<char, 256> name{};
+      const ssize_t length = H5Lget_name_by_idx(
+          group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
+      if (length <= 0 || static_cast<std::size_t>(length) >= name.size()) {
+        fail("a name in it cannot be read");
+      }
+      const std::string path = prefix + name.data();
+      const Handle object(H5Oopen(group, name.data(), H5P_DEFAULT), H5Oclose);
+      if (!object.valid()) fail(format("'{}' cannot be opened", path));
+      const H5I_type_t type = H5Iget_type(object.id());
+      if (type == H5I_GROUP) collect(object.id(), path + "/", golden);
+      if (type == H5I_DATASET) golden.arrays.emplace(path, array(object.id(), path));
     }
   }
 
@@ -188,8 +194,6 @@ class GoldenReader {
 
   std::string path_;
   Handle file_;
-  GoldenFile* into_ = nullptr;
-  std::exception_ptr failure_;
 };
 
 }  // namespace

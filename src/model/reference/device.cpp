@@ -1,15 +1,15 @@
 #include "device.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/gpu/device.hpp"
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <new>
 #include <string>
-
-#include "cpu_share.hpp"
-#include "vsr/base/error.hpp"
-#include "vsr/base/format.hpp"
-#include "vsr/gpu/device.hpp"
 
 namespace vsr::model::reference {
 
@@ -54,7 +54,8 @@ Compute make_compute(const DeviceSpec& device, Precision precision, int cpu_thre
   compute.precision = precision;
   if (device.cuda) {
     gpu::device_info(device.index);  // throws when it is not there
-    compute.device = c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device.index));
+    compute.device =
+        c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device.index));
     compute.type = feature_type(precision);
   } else if (precision != Precision::kFp32) {
     throw Error(ErrorCode::kModel,

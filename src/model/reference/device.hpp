@@ -2,6 +2,10 @@
 // around it. device_cuda.cpp or device_host.cpp implements the first part.
 #pragma once
 
+#include "vsr/base/precision.hpp"
+#include "vsr/gpu/stream.hpp"
+#include "vsr/model/device_spec.hpp"
+
 #include <ATen/core/Tensor.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
@@ -10,10 +14,6 @@
 #include <exception>
 #include <string_view>
 #include <utility>
-
-#include "vsr/base/precision.hpp"
-#include "vsr/gpu/stream.hpp"
-#include "vsr/model/device_spec.hpp"
 
 namespace vsr::model::reference {
 

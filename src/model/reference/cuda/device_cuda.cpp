@@ -1,10 +1,10 @@
+#include "device.hpp"
+#include "vsr/base/log.hpp"
+
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
-
-#include "device.hpp"
-#include "vsr/base/log.hpp"
 
 namespace vsr::model::reference {
 
@@ -14,12 +14,12 @@ gpu::StreamView view_of(const c10::Stream& stream) {
 }
 
 c10::Stream new_stream(const c10::Device& device) {
-  if (!device.is_cuda()) return {c10::Stream::DEFAULT, device};
+  if (!device.is_cuda()) return c10::Stream(c10::Stream::DEFAULT, device);
   return c10::cuda::getStreamFromPool(false, device.index()).unwrap();
 }
 
 c10::Stream current_stream(const c10::Device& device) {
-  if (!device.is_cuda()) return {c10::Stream::DEFAULT, device};
+  if (!device.is_cuda()) return c10::Stream(c10::Stream::DEFAULT, device);
   return c10::cuda::getCurrentCUDAStream(device.index()).unwrap();
 }
 
