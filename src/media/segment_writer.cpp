@@ -2,12 +2,14 @@
 #include "vsr/media/segment_writer.hpp"
 
 #include "av.hpp"
+#include "segment_muxer.hpp"
 #include "segment_packets.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -137,7 +139,7 @@ struct SegmentWriter::Impl {
   std::int64_t written = 0;  // pictures given to the encoder
   WrittenMezzanine made;
   CodecPtr encoder;
-  OutputPtr muxer;  // null for PNG
+  std::optional<SegmentMuxer> muxer;  // none for PNG
   PacketPtr packet = make_packet();
   std::vector<FramePtr> pool;
 
@@ -148,7 +150,6 @@ struct SegmentWriter::Impl {
   }
 
   void open_encoder(MezzanineCodec codec, const Rational& sample_aspect, int threads);
-  void open_muxer(const char* name, const Rational& sample_aspect);
   AVFrame& free_frame();
   void drain();
   void store_packet();
@@ -193,39 +194,6 @@ void SegmentWriter::Impl::open_encoder(MezzanineCodec codec,
                        capture.text()));
 }
 
-void SegmentWriter::Impl::open_muxer(const char* name, const Rational& sample_aspect) {
-  AVFormatContext* opened = nullptr;
-  const std::string url = "file:" + part().string();
-  check_av(avformat_alloc_output_context2(&opened, nullptr, name, url.c_str()),
-           ErrorCode::kInternal,
-           "making a muxer");
-  muxer.reset(opened);
-  muxer->flags |= AVFMT_FLAG_BITEXACT;  // no random ids and no version: same pictures, same bytes
-  AVStream* stream = avformat_new_stream(muxer.get(), nullptr);
-  if (stream == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
-  check_av(avcodec_parameters_from_context(stream->codecpar, encoder.get()),
-           ErrorCode::kInternal,
-           "setting up the muxer");
-  stream->time_base = encoder->time_base;
-  stream->avg_frame_rate = stream->r_frame_rate = to_av(rate);
-  stream->sample_aspect_ratio = to_av(sample_aspect);
-  check_av(avio_open(&muxer->pb, url.c_str(), AVIO_FLAG_WRITE),
-           ErrorCode::kStorage,
-           part().string() + ": cannot be created");
-  Dictionary options;
-  if (std::string_view(name) == "mov") {
-    // Ticks that divide a frame exactly, in the track and in the edit list that holds the start.
-    std::int64_t scale = rate.num();
-    while (scale < 1000) scale *= 10;
-    options.set("movflags", "write_colr");
-    options.set("video_track_timescale", std::to_string(scale));
-    options.set("movie_timescale", std::to_string(scale));
-  }
-  check_av(avformat_write_header(muxer.get(), options.slot()),
-           ErrorCode::kStorage,
-           part().string() + ": the header cannot be written");
-}
-
 // A frame that neither we nor an encoder thread still holds.
 AVFrame& SegmentWriter::Impl::free_frame() {
   for (const FramePtr& frame : pool) {
@@ -268,13 +236,7 @@ void SegmentWriter::Impl::store_packet() {
     av_packet_unref(packet.get());
     return;
   }
-  packet->flags |= AV_PKT_FLAG_KEY;
-  packet->stream_index = 0;
-  packet->dts = packet->pts;
-  packet->duration = 1;
-  av_packet_rescale_ts(packet.get(), encoder->time_base, muxer->streams[0]->time_base);
-  check_av(av_write_frame(muxer.get(), packet.get()), ErrorCode::kStorage, frame_name(frame));
-  av_packet_unref(packet.get());
+  muxer->write(*packet);
 }
 
 SegmentWriter::SegmentWriter(const std::filesystem::path& path,
@@ -298,8 +260,13 @@ SegmentWriter::SegmentWriter(const std::filesystem::path& path,
     throw Error(ErrorCode::kStorage,
                 vsr::format("{}: cannot be removed: {}", impl_->part().string(), error.message()));
   }
-  if (const char* muxer = kind_of(codec).muxer; muxer != nullptr) {
-    impl_->open_muxer(muxer, sample_aspect);
+  if (kind_of(codec).muxer != nullptr) {
+    const AvPtr<AVCodecParameters> parameters(avcodec_parameters_alloc());
+    if (!parameters) throw Error(ErrorCode::kInternal, "out of memory");
+    check_av(avcodec_parameters_from_context(parameters.get(), impl_->encoder.get()),
+             ErrorCode::kInternal,
+             "setting up the muxer");
+    impl_->muxer.emplace(path, codec, *parameters, rate, sample_aspect);
   } else {
     make_directories(impl_->part());
   }
@@ -352,10 +319,7 @@ WrittenMezzanine SegmentWriter::finish() {
                             impl.made.frames));
   }
   if (impl.muxer) {
-    check_av(av_write_trailer(impl.muxer.get()), ErrorCode::kStorage, impl.part().string());
-    check_av(impl.muxer->pb->error, ErrorCode::kStorage, impl.part().string());
-    check_av(avio_closep(&impl.muxer->pb), ErrorCode::kStorage, impl.part().string());
-    impl.muxer.reset();
+    impl.muxer->finish();
   } else {
     std::error_code error;  // a folder, unlike a file, cannot be renamed over a full one
     std::filesystem::remove_all(impl.path, error);
