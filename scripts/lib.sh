@@ -122,8 +122,11 @@ choose_libtorch() {
   readonly cuda_mode torch_version
 }
 
-# MPI programs of the tests: as root in a container, with more ranks than cores, and no network.
+# MPI programs of the tests: as root in a container, more ranks than cores, all on this host, and so
+# neither ssh nor TCP. Names that one version of Open MPI does not know it ignores.
 export_mpi_environment() {
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+  export OMPI_MCA_plm_rsh_agent=/bin/false PRTE_MCA_plm_ssh_agent=/bin/false
+  export OMPI_MCA_btl=^tcp
 }
