@@ -201,7 +201,16 @@ Input open_input(const std::string& path, Search search) {
     raw->probesize = kMostBytes;
     raw->max_analyze_duration = kMostSeconds * AV_TIME_BASE;
   }
-  result = avformat_find_stream_info(raw, nullptr);
+  // Decoders that look into the first packets take no memory for what a header merely announces.
+  const unsigned streams = raw->nb_streams;
+  std::vector<Dictionary> limits(streams);
+  std::vector<AVDictionary*> slots;
+  for (Dictionary& limit : limits) {
+    limit.set("max_pixels", std::to_string(kMostPixels));
+    slots.push_back(*limit.slot());
+  }
+  result = avformat_find_stream_info(raw, slots.empty() ? nullptr : slots.data());
+  for (unsigned i = 0; i < streams; ++i) *limits[i].slot() = slots[i];
   if (result < 0) refuse(path, format("cannot be read: {}", av_error_text(result)));
   return input;
 }

@@ -9,6 +9,9 @@
 
 namespace vsr::media {
 
+// A picture larger than this is refused before memory for it is taken (8K film has 35 million).
+constexpr std::int64_t kMostPixels = 1 << 26;
+
 // How far into the file streams are looked for. Program and transport streams have no table of
 // contents: subtitles may show up minutes in. Thorough finds the streams of quick, in the same
 // order, and maybe more.

@@ -1,11 +1,9 @@
 #include "picture_filter.hpp"
 
 #include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <string_view>
 #include <utility>
 
 namespace vsr::media {
@@ -30,7 +28,7 @@ ParsedGraph parse_graph(const std::string& filters, int threads) {
   ParsedGraph parsed;
   parsed.graph.reset(avfilter_graph_alloc());
   if (!parsed.graph) throw Error(ErrorCode::kInternal, "out of memory");
-  parsed.graph->nb_threads = threads;
+  parsed.graph->nb_threads = threads > 0 ? threads : usable_cpus();
   // For conversions that FFmpeg puts in by itself: the same samples on every CPU.
   parsed.graph->scale_sws_opts =
       av_strdup("flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact");

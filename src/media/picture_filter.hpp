@@ -20,7 +20,7 @@ struct FilterSettings {
   ColourDescription colour;          // of the pictures sent, over what they say themselves
   AVRational sample_aspect{1, 1};    // likewise
   std::optional<PictureFormat> out;  // unset: what the graph gives for the first picture
-  int threads = 0;                   // 0: one for each core FFmpeg sees
+  int threads = 0;                   // 0: as many as this process may use
 };
 
 // What is known of the output once the first picture was sent.

@@ -136,8 +136,7 @@ VideoInfo video_info(const Input& input, const AVStream& stream) {
                        input.path,
                        format_name(pixels)));
   }
-  constexpr int kMostSide = 16384;
-  if (parameters.width > kMostSide || parameters.height > kMostSide) {
+  if (static_cast<std::int64_t>(parameters.width) * parameters.height > kMostPixels) {
     throw Error(ErrorCode::kInput,
                 format("{}: its pictures of {}x{} are too large",
                        input.path,

@@ -5,6 +5,10 @@
 // whoever reads frame k through it gets the same picture, bit for bit.
 #pragma once
 
+#include "vsr/base/picture.hpp"
+#include "vsr/base/rational.hpp"
+#include "vsr/media/source.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,62 +17,90 @@
 #include <string>
 #include <vector>
 
-#include "vsr/base/picture.hpp"
-#include "vsr/base/rational.hpp"
-#include "vsr/media/source.hpp"
-
 namespace vsr::media {
 
 // How source pictures become timeline pictures. Filled from the job's [preprocess] and [input].
 struct TimelineOptions {
-  std::string filters;            // a libavfilter graph with one input and one output; empty: none
-  std::optional<Rational> fps;    // a constant rate to bring the film to; unset: the stream's own
-  std::optional<Matrix> matrix;   // matrix of the source where it carries no tag
-  double start_s = 0;             // part of the film, in seconds from its first picture
-  double end_s = 0;               // 0: to the end
+  std::string filters;  // a libavfilter graph with one input and one output; empty: none
+  // A constant rate to bring the film to, by repeating and dropping pictures; unset: the stream's
+  // own. A source without a clock (image sequence, bare video stream) simply runs at this rate.
+  std::optional<Rational> fps;
+  std::optional<Matrix> matrix;  // matrix of the source where it carries no tag
+  double start_s = 0;            // part of the film, in seconds from its first picture
+  double end_s = 0;              // 0: to the end
   enum class Mezzanine { kAuto, kNever, kAlways } mezzanine = Mezzanine::kAuto;
 };
 
 struct Timeline {
-  std::string source;             // file that FrameReader opens: the film, or its intra mezzanine
-  std::string filters;            // graph applied after decoding; empty for a mezzanine
-  Rational rate;                  // constant
-  PictureFormat format;           // of every picture
-  ColourDescription colour;       // of every picture
+  std::string source;              // file that FrameReader opens: the film, or its intra mezzanine
+  std::uint64_t source_bytes = 0;  // its size, to notice another file; 0: not known
+  std::string filters;             // graph applied after decoding; empty for a mezzanine
+  Rational rate;                   // constant
+  PictureFormat format;            // of every picture
+  ColourDescription colour;        // of every picture
   Rational sample_aspect{1, 1};
-  // Seconds on the source's own clock at which picture 0 is shown: sound, subtitles and chapters
-  // are placed relative to it.
+  // Seconds on the source's own clock (its container's timestamps as they are) at which picture 0
+  // is shown: sound, subtitles and chapters are placed relative to it.
   Rational start_time_s{0, 1};
   // Picture k is what the graph makes of the source picture number source_picture[k] (counted in
-  // presentation order from 0). Repeats and gaps are how a variable rate becomes a constant one.
+  // presentation order from 0), never descending. Repeats and gaps are how a variable rate becomes
+  // a constant one.
   std::vector<std::int64_t> source_picture;
   // Presentation times of the source's pictures in source_time_base, ascending; and which of them
-  // the demuxer can seek to.
+  // the demuxer can seek to. No times: they are missing or broken, pictures are counted from the
+  // start of the file, source_time_base apart.
   Rational source_time_base{1, 1};
   std::vector<std::int64_t> source_pts;
   std::vector<std::int64_t> seek_points;  // indices into source_pts, ascending
   int video_stream = 0;
+  // What the graph is told of the source's pictures, over their own tags.
+  ColourDescription source_colour;
+  Rational source_sample_aspect{1, 1};
   // Pictures a filter must have seen before it gives the right one (bwdif: 1), and whether the
-  // source can be entered anywhere but at its start.
+  // source can be entered anywhere but at its start (else every reader decodes from there).
   int preroll_pictures = 0;
   bool seekable = true;
 
   std::int64_t frames() const { return static_cast<std::int64_t>(source_picture.size()); }
+
+  // A compact form with a version.
   std::string serialize() const;
   // Throws Error(kStorage) on anything serialize() did not write.
   static Timeline deserialize(const std::string& bytes);
 };
 
-// Reads through the whole source once (packets only), resolves rates, ranges and colour, and tries
-// the graph on the first pictures. `needs_mezzanine` in the result says that frames cannot be found
-// exactly in the source itself (missing or broken timestamps, a graph whose memory has no bound or
-// that changes the number of pictures, a change of size) and why.
+// Reads through the whole source once (packets only), resolves rates, ranges and colour, tries the
+// graph on the first pictures, and enters the film at a few places to see that they can be found.
+//
+// `needs_mezzanine` in the result says that frames cannot be found exactly, or not quickly, in the
+// source itself, and why:
+//   - times that are missing, doubled, or jump (a bare video stream, a joined transport stream),
+//   - a graph whose memory has no known bound, that counts pictures, or that changes their number
+//   or
+//     times (every filter that is not in the table of src/media/filter_facts.cpp),
+//   - a picture size that changes on the way,
+//   - a container in which seeking does not reach the pictures it promises.
+// With Mezzanine::kNever such a film is read from its start by every FrameReader (`seekable` false:
+// exact, slow); a graph that changes the number of pictures is then Error(kUsage).
+//
+// What happens to films that are not as they should be:
+//   - Variable rate: see `fps`. Frame k shows the last picture whose time is at most k/rate plus
+//   half
+//     a frame. Without `fps`, the rate is the one at which most pictures follow each other, else
+//     the average, taken to a usual rate close by. 2:3 pulldown flags give the film's 24000/1001.
+//   - Another size or pixel format on the way: pictures are scaled back to the first size behind
+//     the graph, with a warning.
+//   - A file that ends early: the timeline ends with the last picture that decodes; a warning says
+//     how many seconds are missing. Pictures at the start that need what is not there are left out.
+//   - A picture in the middle that does not decode: FrameReader.
+//   - Alpha is dropped, 4:1:1 and its like interpolated to 4:4:4, each with a warning.
 struct TimelinePlan {
-  Timeline timeline;               // good as it is unless needs_mezzanine
+  Timeline timeline;  // good as it is unless needs_mezzanine
   bool needs_mezzanine = false;
-  std::string why;                 // for the log and the user
+  std::string why;  // for the log and the user
   std::vector<std::string> warnings;
 };
+
 // Throws Error(kInput) for what cannot be read, Error(kUsage) for a graph that does not parse.
 TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& options);
 
@@ -80,8 +112,15 @@ Timeline write_mezzanine(const SourceInfo& source,
                          const std::filesystem::path& path,
                          const std::function<bool(std::int64_t)>& progress);
 
-// Pictures of the timeline in order from any place on.
-// Threads: one reader belongs to one thread at a time; decoding runs on threads of its own.
+// Pictures of the timeline in order from any place on: bit for bit what reading from frame 0 gives,
+// whatever the number of threads. Decoding starts two key pictures early, or more.
+//
+// Where the source has a picture that does not decode, the one before is shown in its place, so
+// that sound stays in step, with a warning; when that befalls more than 5 % of the pictures passed
+// (and more than 50), the reader gives up. Pictures that the decoder delivers but calls damaged are
+// kept as it conceals them; for those alone the promise of equal bits is the decoder's to keep, and
+// a mezzanine is the way to have them decoded once for all. Threads: one reader belongs to one
+// thread at a time; decoding runs on threads of its own.
 class FrameReader {
  public:
   // Throws Error(kInput) when the source has changed since the timeline was made.

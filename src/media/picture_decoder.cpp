@@ -1,0 +1,168 @@
+#include "picture_decoder.hpp"
+
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace vsr::media {
+
+PictureDecoder::PictureDecoder(const std::string& path, int stream, int threads)
+    : path_(path), wanted_stream_(stream), threads_(threads > 0 ? threads : usable_cpus()) {
+  open();
+}
+
+void PictureDecoder::open() {
+  codec_.reset();
+  input_ = {};
+  input_ = open_input(path_);
+  AVFormatContext& format_context = *input_.format;
+  if (wanted_stream_ < 0) wanted_stream_ = film_stream(input_).index;
+  stream_ = wanted_stream_;
+  if (stream_ >= static_cast<int>(format_context.nb_streams) ||
+      format_context.streams[stream_]->codecpar->codec_type != AVMEDIA_TYPE_VIDEO) {
+    throw Error(
+        ErrorCode::kInput,
+        format("{}: stream {} is not the film any more: the file has changed", path_, stream_));
+  }
+  for (unsigned i = 0; i < format_context.nb_streams; ++i) {
+    if (static_cast<int>(i) != stream_) format_context.streams[i]->discard = AVDISCARD_ALL;
+  }
+  av_packet_unref(packet_.get());
+  held_ = false;
+  used_ = false;
+  draining_ = false;
+  read_error_.clear();
+}
+
+void PictureDecoder::open_codec() {
+  const AVCodecParameters& parameters = *stream().codecpar;
+  const AVCodec* decoder = avcodec_find_decoder(parameters.codec_id);
+  if (decoder == nullptr) {
+    throw Error(
+        ErrorCode::kInput,
+        format(
+            "{}: this FFmpeg has no decoder for {}", path_, avcodec_get_name(parameters.codec_id)));
+  }
+  codec_.reset(avcodec_alloc_context3(decoder));
+  if (!codec_) throw Error(ErrorCode::kInternal, "out of memory");
+  check_av(avcodec_parameters_to_context(codec_.get(), &parameters), ErrorCode::kInput, path_);
+  codec_->pkt_timebase = stream().time_base;
+  codec_->thread_count = std::clamp(threads_, 1, 32);
+  codec_->max_pixels = kMostPixels;
+  LogCapture log;
+  const int result = avcodec_open2(codec_.get(), decoder, nullptr);
+  if (result < 0) {
+    const std::string reason = log.text();
+    throw Error(ErrorCode::kInput,
+                format("{}: the {} decoder cannot be opened: {}",
+                       path_,
+                       decoder->name,
+                       reason.empty() ? av_error_text(result) : reason));
+  }
+}
+
+void PictureDecoder::rewind() {
+  if (used_) open();
+  if (codec_) avcodec_flush_buffers(codec_.get());
+  draining_ = false;
+}
+
+AVPacket* PictureDecoder::read_packet() {
+  used_ = true;
+  while (true) {
+    av_packet_unref(packet_.get());
+    const int result = av_read_frame(input_.format.get(), packet_.get());
+    if (result < 0) {
+      if (result != AVERROR_EOF) read_error_ = av_error_text(result);
+      return nullptr;
+    }
+    if (packet_->stream_index == stream_) return packet_.get();
+  }
+}
+
+// Reads on until the wanted packet is held. With give_up_past, stops at a key packet behind it.
+bool PictureDecoder::skip_to(std::int64_t wanted_pts, bool give_up_past) {
+  while (const AVPacket* packet = read_packet()) {
+    if ((packet->flags & AV_PKT_FLAG_KEY) == 0 || packet->pts == AV_NOPTS_VALUE) continue;
+    if (packet->pts == wanted_pts) {
+      held_ = true;
+      return true;
+    }
+    if (give_up_past && packet->pts > wanted_pts) return false;
+  }
+  return false;
+}
+
+bool PictureDecoder::seek_to(std::int64_t target_pts, std::int64_t wanted_pts) {
+  used_ = true;
+  held_ = false;
+  if (av_seek_frame(input_.format.get(), stream_, target_pts, AVSEEK_FLAG_BACKWARD) < 0)
+    return false;
+  return skip_to(wanted_pts, true);
+}
+
+void PictureDecoder::enter(std::span<const std::int64_t> key_pts, std::int64_t at) {
+  entered_slowly_ = false;
+  if (codec_) avcodec_flush_buffers(codec_.get());
+  draining_ = false;
+  held_ = false;
+  if (key_pts.empty() || at < 0) {
+    rewind();
+    return;
+  }
+  const std::int64_t wanted = key_pts[static_cast<std::size_t>(at)];
+  // A container's index may lead past the wanted packet, since many go by the time of decoding;
+  // then an earlier key packet is tried.
+  for (std::int64_t back = 0; at - back >= 0 && back < 8; back = 2 * back + 1) {
+    if (seek_to(key_pts[static_cast<std::size_t>(at - back)], wanted)) return;
+  }
+  if (used_) open();
+  entered_slowly_ = true;
+  if (!skip_to(wanted, false)) {
+    throw Error(
+        ErrorCode::kInput,
+        format("{}: a key picture that was there when the film was planned cannot be found: the "
+               "file has changed",
+               path_));
+  }
+}
+
+bool PictureDecoder::feed() {
+  const bool end = !held_ && read_packet() == nullptr;
+  held_ = false;
+  const int result = avcodec_send_packet(codec_.get(), end ? nullptr : packet_.get());
+  if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
+  if (end) {
+    draining_ = true;
+  } else if (result < 0) {
+    ++failed_packets_;
+  }
+  return !end;
+}
+
+FramePtr PictureDecoder::next() {
+  if (!codec_) open_codec();
+  FramePtr frame = make_frame();
+  for (int failures_at_end = 0; failures_at_end < 1000;) {
+    const int result = avcodec_receive_frame(codec_.get(), frame.get());
+    if (result >= 0) {
+      if (frame->pts == AV_NOPTS_VALUE) frame->pts = frame->best_effort_timestamp;
+      return frame;
+    }
+    if (result == AVERROR_EOF) return nullptr;
+    if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
+    if (result == AVERROR(EAGAIN)) {
+      if (draining_) return nullptr;
+      feed();
+    } else {
+      ++failed_packets_;  // a picture that does not decode; the next one may
+      if (draining_) ++failures_at_end;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace vsr::media
