@@ -81,6 +81,31 @@ find_ninja() {
   done
 }
 
+# Prints a Python that has pip: the system's if it has, else one of an environment of our own.
+python_with_pip() {
+  if python3 -c 'import pip' 2> /dev/null; then
+    command -v python3
+    return
+  fi
+  if ! "$deps/venv/bin/python" -c 'import pip' 2> /dev/null; then
+    rm -rf "$deps/venv"
+    python3 -m venv "$deps/venv" > /dev/null || die "python3 could not make an environment with pip in $deps/venv; run scripts/setup, or install python3-venv"
+  fi
+  echo "$deps/venv/bin/python"
+}
+
+# install_from_pypi FOLDER REQUIREMENT...: into .deps/FOLDER, which is there when it is complete.
+install_from_pypi() {
+  local folder=$deps/$1 python
+  shift
+  python=$(python_with_pip)
+  rm -rf "$folder.part"
+  PIP_ROOT_USER_ACTION=ignore "$python" -m pip --disable-pip-version-check install --quiet --no-input \
+    --no-warn-script-location --target "$folder.part" "$@" < /dev/null || die "pip could not install $*; see the lines above"
+  rm -rf "$folder"
+  mv "$folder.part" "$folder"
+}
+
 find_nvcc() {
   local candidate
   for candidate in "${CUDACXX:-}" nvcc "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" /usr/local/cuda/bin/nvcc; do
