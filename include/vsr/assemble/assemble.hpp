@@ -3,36 +3,36 @@
 // one. One video encode serves every audio variant. Needs no GPU.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <string>
-#include <vector>
-
 #include "vsr/base/frame_range.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/media/segment_writer.hpp"
 
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
 namespace vsr::assemble {
 
 // A committed segment. Cores tile [0, frames) in order.
 struct SegmentFile {
   std::filesystem::path path;
-  FrameRange core;   // timeline frames to take
-  FrameRange input;  // timeline frames the mezzanine holds
+  FrameRange core;                       // timeline frames to take
+  FrameRange input;                      // timeline frames the mezzanine holds
   std::vector<std::uint32_t> checksums;  // of its packets, by position in `input`
 };
 
 struct AssembleSpec {
-  std::filesystem::path source;        // the film itself, for everything but the picture
+  std::filesystem::path source;  // the film itself, for everything but the picture
   std::vector<SegmentFile> segments;
   media::MezzanineCodec codec = media::MezzanineCodec::kProres;
-  PictureFormat picture;               // of the mezzanines
+  PictureFormat picture;  // of the mezzanines
   ColourDescription colour;
   Rational sample_aspect{1, 1};
-  Rational timeline_rate{25, 1};       // the final rate is options.fps, or this if unset
+  Rational timeline_rate{25, 1};  // the final rate is options.fps, or this if unset
   // Source seconds at which timeline frame 0 is shown, and whether only a part of the film is made
   // (then sound, subtitles and chapters are cut to it).
   Rational start_time_s{0, 1};
@@ -41,8 +41,8 @@ struct AssembleSpec {
   StreamChoice audio;
   StreamChoice subtitles;
   std::filesystem::path out_dir;
-  std::string name = "film";           // film_pitchOK.mkv, film_pitchLOW.mkv; film.mkv if not retimed
-  int threads = 0;                     // 0: as many as this process may use
+  std::string name = "film";  // film_pitchOK.mkv, film_pitchLOW.mkv; film.mkv if not retimed
+  int threads = 0;            // 0: as many as this process may use
 };
 
 struct AssembleResult {
@@ -52,11 +52,23 @@ struct AssembleResult {
 };
 
 // Checks, without doing any work, that encoder, tune, params, audio codec and layout are possible.
+// The segments may be missing yet. [final] encoder=copy takes the mezzanine itself as video stream
+// (final.height must be 0 or the mezzanine's; preset, crf, tune and params do not matter).
 // Throws Error(kUsage) naming the key at fault (an unknown x265 parameter by its name).
 void validate(const AssembleSpec& spec);
 
 // `progress` gets frames encoded so far and returns false to stop (Error(kInterrupted)).
-// Each file is written as *.part and published whole.
-AssembleResult assemble(const AssembleSpec& spec, const std::function<bool(std::int64_t)>& progress);
+// Each file is written as *.part and published whole; on failure the *.part files are removed.
+// Memory does not grow with the film.
+AssembleResult assemble(const AssembleSpec& spec,
+                        const std::function<bool(std::int64_t)>& progress);
+
+// Joins the segments' cores into one mezzanine master at `path`, packet by packet and bit for bit,
+// frame k at k / timeline_rate; only segments, codec, sample_aspect and timeline_rate of the spec
+// are used. Returns the number of frames. `progress` as above.
+// Throws Error(kUsage) for PNG sequences, Error(kStorage) for a damaged or missing packet.
+std::int64_t concatenate(const AssembleSpec& spec,
+                         const std::filesystem::path& path,
+                         const std::function<bool(std::int64_t)>& progress);
 
 }  // namespace vsr::assemble

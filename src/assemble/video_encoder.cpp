@@ -1,0 +1,348 @@
+#include "video_encoder.hpp"
+
+#include "encoder_params.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vsr::assemble {
+
+namespace {
+
+using media::CodecPtr;
+
+// Note [Same bytes on any machine]
+// Tried with x265 3.5 on one and two processors and with pools of 1 to 64 threads, presets fast to
+// slow, with and without tune grain and VBV: what the stream depends on is
+//  - whether there is a thread pool at all (without one x265 turns wavefronts and lookahead slices
+//    off): so `pools` is set, to the processors this process may use. How many threads the pool
+//    has made no difference. A number also works where /sys is missing and x265 cannot count.
+//  - frame-threads: 1 and more give different pictures (motion search may not look past the rows
+//    that another thread has finished), and left alone it follows the machine's cores: so it is 4,
+//    what x265 itself takes on 16 to 31 cores. On fewer it costs some memory, not speed.
+//  - wpp and lookahead-slices, which follow from preset and height alone once there is a pool.
+//  - info, which writes all settings, the pool's among them, into the stream: so it is 0, and the
+//    settings stand in the file's ENCODER_SETTINGS tag instead.
+// x264 divides its work by its thread count, so that is fixed too.
+constexpr const char* kX265FrameThreads = "4";
+constexpr int kX264Threads = 12;
+
+struct EncoderKind {
+  std::string_view name;
+  const char* params_option;  // takes "key=value:..."; null: params are options of the encoder
+  const char* quality_option;
+  double worst_quality;
+  AVPixelFormat format;
+  bool has_tune;
+};
+
+constexpr EncoderKind kEncoders[] = {
+    {"libx265", "x265-params", "crf", 51, AV_PIX_FMT_YUV420P10, true},
+    {"libx264", "x264-params", "crf", 51, AV_PIX_FMT_YUV420P10, true},
+    {"libsvtav1", "svtav1-params", "crf", 63, AV_PIX_FMT_YUV420P10, false},
+    {"hevc_nvenc", nullptr, "cq", 51, AV_PIX_FMT_P010LE, true},
+};
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
+
+const EncoderKind& kind_of(const std::string& name) {
+  std::string known = "copy";
+  for (const EncoderKind& kind : kEncoders) {
+    if (kind.name == name) return kind;
+    known += format(", {}", kind.name);
+  }
+  refuse(format("final.encoder={}: not an encoder for films; choose one of {}", name, known));
+}
+
+// What the picture itself decides may not be said otherwise: the stream would lie about it.
+void refuse_picture_params(const EncoderParams& params) {
+  for (const char* key : {"fps",
+                          "input-res",
+                          "input-csp",
+                          "input-depth",
+                          "output-depth",
+                          "interlace",
+                          "field",
+                          "annexb",
+                          "sar",
+                          "colorprim",
+                          "transfer",
+                          "range",
+                          "colormatrix",
+                          "chromaloc",
+                          "overscan"}) {
+    if (has_param(params, key)) {
+      refuse(format("final.params: '{}' follows from the picture and cannot be set; leave it out",
+                    key));
+    }
+  }
+  if (has_param(params, "preset")) refuse("final.params: 'preset' belongs into final.preset");
+  if (has_param(params, "crf")) refuse("final.params: 'crf' belongs into final.crf");
+}
+
+// x265 and x264 know a tune only before all parameters; given among them it would be ignored.
+std::string take_tune(const FinalOptions& options,
+                      EncoderParams& params,
+                      std::vector<std::string>& warnings) {
+  const auto found = std::find_if(
+      params.begin(), params.end(), [](const auto& param) { return param.first == "tune"; });
+  if (found == params.end()) return options.tune;
+  const std::string given = found->second;
+  if (!options.tune.empty() && options.tune != given) {
+    refuse(
+        format("final.params: 'tune={}' contradicts final.tune={}; the encoder would ignore it "
+               "among its parameters, so set final.tune alone",
+               given,
+               options.tune));
+  }
+  params.erase(found);
+  warnings.push_back(
+      format("final.params: 'tune={}' was moved to final.tune, since {} ignores it among its "
+             "parameters",
+             given,
+             options.encoder));
+  return given;
+}
+
+std::string mastering_display_text(const AVMasteringDisplayMetadata& data) {
+  const auto part = [](AVRational value, int unit) { return std::llround(av_q2d(value) * unit); };
+  const auto point = [&](const AVRational* xy) {
+    return format("({},{})", part(xy[0], 50000), part(xy[1], 50000));
+  };
+  return format("G{}B{}R{}WP{}L({},{})",
+                point(data.display_primaries[1]),
+                point(data.display_primaries[2]),
+                point(data.display_primaries[0]),
+                point(data.white_point),
+                part(data.max_luminance, 10000),
+                part(data.min_luminance, 10000));
+}
+
+void add_hdr(const EncoderKind& kind, const HdrMetadata& hdr, EncoderParams& params) {
+  const bool x265 = kind.name == "libx265";
+  if (!x265 && kind.name != "libx264") return;  // the container has it all the same
+  if (hdr.mastering && hdr.mastering->has_primaries && hdr.mastering->has_luminance) {
+    add_default(params,
+                x265 ? "master-display" : "mastering-display",
+                mastering_display_text(*hdr.mastering));
+  }
+  if (hdr.light) {
+    add_default(
+        params, x265 ? "max-cll" : "cll", format("{},{}", hdr.light->MaxCLL, hdr.light->MaxFALL));
+  }
+}
+
+// One try at opening: everything said by `options` but tune and params, which stand apart.
+struct Attempt {
+  const EncoderKind& kind;
+  const AVCodec& codec;
+  const VideoTarget& target;
+  int threads;
+  std::string preset;
+  std::optional<double> quality;
+  std::string tune;
+  EncoderParams params;
+
+  CodecPtr open(std::string& reason) const;
+
+ private:
+  bool set_options(AVCodecContext& encoder, std::string& reason) const;
+};
+
+bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
+  const auto set = [&](const std::string& key, const std::string& value) {
+    const media::LogCapture capture;
+    const int result = av_opt_set(encoder.priv_data, key.c_str(), value.c_str(), 0);
+    if (result >= 0) return true;
+    reason = result == AVERROR_OPTION_NOT_FOUND ? format("Unknown option: {}.", key)
+                                                : format("Invalid value for {}: {}.", key, value);
+    return false;
+  };
+  if (!preset.empty() && !set("preset", preset)) return false;
+  if (!tune.empty() && !set("tune", tune)) return false;
+  if (quality && kind.name == "hevc_nvenc" && !set("rc", "vbr")) return false;
+  if (quality && !set(kind.quality_option, format("{}", *quality))) return false;
+  if (kind.params_option == nullptr) {
+    return std::all_of(params.begin(), params.end(), [&](const auto& param) {
+      return set(param.first, param.second);
+    });
+  }
+  EncoderParams all = params;
+  if (kind.name == "libx265") {
+    add_default(all, "log-level", "none");  // x265 would print to stderr by itself
+    add_default(all, "info", "0");
+    add_default(all, "frame-threads", kX265FrameThreads);
+    add_default(all, "pools", std::to_string(threads));
+  }
+  if (kind.name == "libsvtav1") add_default(all, "lp", std::to_string(threads));
+  return all.empty() || set(kind.params_option, join_params(all));
+}
+
+CodecPtr Attempt::open(std::string& reason) const {
+  CodecPtr encoder(avcodec_alloc_context3(&codec));
+  if (!encoder) throw Error(ErrorCode::kInternal, "out of memory");
+  const PictureFormat picture{
+      target.width, target.height, ColourModel::kYuv, ChromaSubsampling::k420, 10};
+  encoder->width = target.width;
+  encoder->height = target.height;
+  encoder->pix_fmt = kind.format;
+  encoder->time_base = media::to_av(target.rate.inverse());
+  encoder->framerate = media::to_av(target.rate);
+  encoder->sample_aspect_ratio = media::to_av(target.sample_aspect);
+  encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  if (kind.name == "libx264") encoder->thread_count = kX264Threads;
+  media::tag_colour(*encoder, target.colour, picture);
+  if (!set_options(*encoder, reason)) return nullptr;
+  const media::LogCapture capture;
+  const int result = avcodec_open2(encoder.get(), &codec, nullptr);
+  // x265, x264 and SVT-AV1 only log what they don't know, and go on.
+  for (const std::string& line : capture.lines()) {
+    for (const char* sign : {"Unknown option", "Invalid value", "Error parsing option"}) {
+      if (const auto at = line.find(sign); at != std::string::npos) {
+        reason = line.substr(at);
+        return nullptr;
+      }
+    }
+  }
+  if (result < 0) {
+    reason = capture.lines().empty() ? media::av_error_text(result) : capture.text();
+    return nullptr;
+  }
+  return encoder;
+}
+
+// Why `failed` failed: the first of preset, tune, crf and the parameters one by one that alone
+// makes opening fail.
+[[noreturn]] void explain(const Attempt& failed, const std::string& reason) {
+  std::string why;
+  Attempt attempt{failed.kind, failed.codec, failed.target, failed.threads, {}, {}, {}, {}};
+  if (!attempt.open(why)) {
+    refuse(format("final.encoder={}: cannot be opened for {}x{} here: {}",
+                  failed.kind.name,
+                  failed.target.width,
+                  failed.target.height,
+                  why));
+  }
+  attempt.preset = failed.preset;
+  if (!attempt.open(why)) {
+    refuse(
+        format("final.preset={}: {} does not take it: {}", failed.preset, failed.kind.name, why));
+  }
+  attempt.tune = failed.tune;
+  if (!attempt.open(why)) {
+    refuse(format("final.tune={}: {} does not take it: {}", failed.tune, failed.kind.name, why));
+  }
+  attempt.quality = failed.quality;
+  if (!attempt.open(why)) {
+    refuse(format("final.crf={}: {} does not take it: {}",
+                  failed.quality.value_or(0),
+                  failed.kind.name,
+                  why));
+  }
+  for (const auto& param : failed.params) {
+    attempt.params = {param};
+    if (!attempt.open(why)) {
+      refuse(format("final.params: {} does not take '{}={}': {}",
+                    failed.kind.name,
+                    param.first,
+                    param.second,
+                    why));
+    }
+  }
+  refuse(format("final.params: {} does not take them together: {}", failed.kind.name, reason));
+}
+
+}  // namespace
+
+bool copies_video(const FinalOptions& options) { return options.encoder == "copy"; }
+
+Rational final_rate(const AssembleSpec& spec) {
+  return spec.options.fps.value_or(spec.timeline_rate);
+}
+
+VideoTarget plan_target(const AssembleSpec& spec) {
+  const FinalOptions& options = spec.options;
+  const PictureFormat& picture = spec.picture;
+  if (picture.width < 2 || picture.height < 2) {
+    throw Error(ErrorCode::kInternal, format("pictures of {}x{}", picture.width, picture.height));
+  }
+  VideoTarget target{.rate = final_rate(spec), .colour = spec.colour};
+  if (options.height < 0 || options.height % 2 != 0) {
+    refuse(
+        format("final.height={}: must be even, or 0 for the network's own height", options.height));
+  }
+  if (copies_video(options)) {
+    if (options.height != 0 && options.height != picture.height) {
+      refuse(
+          format("final.height={}: final.encoder=copy keeps the mezzanine's {} lines; set "
+                 "final.height=0",
+                 options.height,
+                 picture.height));
+    }
+    target.width = picture.width;
+    target.height = picture.height;
+    target.sample_aspect = spec.sample_aspect;
+  } else if (options.height == 0) {
+    target.width = picture.width - picture.width % 2;
+    target.height = picture.height - picture.height % 2;
+    target.sample_aspect = spec.sample_aspect;
+  } else {
+    target.height = options.height;
+    const Rational half_width = Rational(picture.width, 1) * spec.sample_aspect *
+                                Rational(options.height, 2 * picture.height);
+    target.width = 2 * static_cast<int>(rescale(1, half_width, Rational(1, 1)));
+    if (target.width < 2 || target.width > 16384) {
+      refuse(format(
+          "final.height={}: the picture would become {} wide", options.height, target.width));
+    }
+  }
+  return target;
+}
+
+CodecPtr open_video_encoder(const FinalOptions& options,
+                            const VideoTarget& target,
+                            const HdrMetadata& hdr,
+                            int threads,
+                            std::vector<std::string>& warnings) {
+  const EncoderKind& kind = kind_of(options.encoder);
+  const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
+  if (codec == nullptr) {
+    refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
+                  options.encoder));
+  }
+  if (!(options.crf >= 0 && options.crf <= kind.worst_quality)) {
+    refuse(format("final.crf={}: {} takes 0 to {}", options.crf, kind.name, kind.worst_quality));
+  }
+  EncoderParams params = parse_params(options.params);
+  refuse_picture_params(params);
+  const std::string tune = take_tune(options, params, warnings);
+  if (!kind.has_tune && !tune.empty()) {
+    refuse(format("final.tune={}: {} has no tune; leave final.tune empty", tune, kind.name));
+  }
+  add_hdr(kind, hdr, params);
+  Attempt attempt{.kind = kind,
+                  .codec = *codec,
+                  .target = target,
+                  .threads = threads > 0 ? threads : usable_cpus(),
+                  .preset = options.preset,
+                  .quality = options.crf,
+                  .tune = tune,
+                  .params = params};
+  std::string reason;
+  CodecPtr encoder = attempt.open(reason);
+  if (!encoder) explain(attempt, reason);
+  return encoder;
+}
+
+std::string describe_encoder(const FinalOptions& options) {
+  std::string text = format("{} preset={} crf={}", options.encoder, options.preset, options.crf);
+  if (!options.tune.empty()) text += " tune=" + options.tune;
+  for (const auto& [key, value] : parse_params(options.params)) {
+    text += format(" {}={}", key, value);
+  }
+  return text;
+}
+
+}  // namespace vsr::assemble

@@ -1,0 +1,53 @@
+// What the film's picture becomes, and the encoder that makes it.
+#pragma once
+
+#include "media/av.hpp"
+#include "vsr/assemble/assemble.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include <libavutil/mastering_display_metadata.h>
+}
+
+namespace vsr::assemble {
+
+// [final] encoder=copy: the mezzanine itself is the film's video stream.
+bool copies_video(const FinalOptions& options);
+Rational final_rate(const AssembleSpec& spec);
+
+// Size and clock of the final picture.
+struct VideoTarget {
+  int width = 0;
+  int height = 0;
+  Rational rate;
+  Rational sample_aspect{1, 1};
+  ColourDescription colour;
+};
+
+// With a height asked for, the picture gets square pixels and the nearest even width; without, it
+// keeps its size (less an odd last row or column, which 4:2:0 cannot hold) and pixel shape.
+// Throws Error(kUsage) naming the key at fault.
+VideoTarget plan_target(const AssembleSpec& spec);
+
+// Light levels the film was graded for; they go into the stream and the container.
+struct HdrMetadata {
+  std::optional<AVMasteringDisplayMetadata> mastering;
+  std::optional<AVContentLightMetadata> light;
+};
+
+// Opens final.encoder with preset, crf, tune and params. `threads`: processors it may keep busy;
+// what it makes does not depend on them (Note [Same bytes on any machine]).
+// Throws Error(kUsage) naming key, and parameter, that the encoder does not take.
+media::CodecPtr open_video_encoder(const FinalOptions& options,
+                                   const VideoTarget& target,
+                                   const HdrMetadata& hdr,
+                                   int threads,
+                                   std::vector<std::string>& warnings);
+
+// "libx265 preset=slow crf=16 tune=grain aq-mode=3", for the stream's ENCODER_SETTINGS tag.
+std::string describe_encoder(const FinalOptions& options);
+
+}  // namespace vsr::assemble

@@ -1,0 +1,35 @@
+// The film's picture, packet by packet: encoded anew, or the mezzanines' own packets joined. Every
+// variant of the film muxes the same packets.
+#pragma once
+
+#include "media/av.hpp"
+#include "video_encoder.hpp"
+#include "vsr/assemble/assemble.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace vsr::assemble {
+
+class VideoStream {
+ public:
+  virtual ~VideoStream() = default;
+
+  virtual const AVCodecParameters& parameters() const = 0;
+  // The next packet in decoding order; pts and dts count pictures. False after the last.
+  // Threads: one caller; the work behind it runs on threads of its own.
+  virtual bool read(AVPacket& packet) = 0;
+};
+
+// Total of the cores. Throws Error(kInternal) unless they tile [0, frames) in order.
+std::int64_t count_frames(const AssembleSpec& spec);
+
+// Decoding, scaling and encoding at once, on three threads and those of the codecs.
+std::unique_ptr<VideoStream> encode_video(const AssembleSpec& spec,
+                                          const VideoTarget& target,
+                                          const HdrMetadata& hdr,
+                                          std::vector<std::string>& warnings);
+// The packets of the cores as they are. Throws Error(kUsage) for PNG sequences.
+std::unique_ptr<VideoStream> join_video(const AssembleSpec& spec);
+
+}  // namespace vsr::assemble
