@@ -3,7 +3,7 @@
 // memory, so that a crash is a failed test.
 #include "checkpoint/tensor_file.hpp"
 #include "checkpoint_files.hpp"
-#include "support/test_support.hpp"
+#include "test_support.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"

@@ -2,7 +2,7 @@
 
 #include "checkpoint/network_keys.hpp"
 #include "checkpoint_files.hpp"
-#include "support/test_support.hpp"
+#include "test_support.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/sha256.hpp"
 

@@ -1,7 +1,7 @@
 #include "checkpoint/safetensors_reader.hpp"
 #include "checkpoint/tensor_file.hpp"
 #include "checkpoint_files.hpp"
-#include "support/test_support.hpp"
+#include "test_support.hpp"
 #include "vsr/base/format.hpp"
 
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 
 #include "checkpoint/json.hpp"
 #include "checkpoint_files.hpp"
-#include "support/test_support.hpp"
+#include "test_support.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 

@@ -1,7 +1,7 @@
 #include "checkpoint/zip_reader.hpp"
 
 #include "checkpoint_files.hpp"
-#include "support/test_support.hpp"
+#include "test_support.hpp"
 
 #include <gtest/gtest.h>
 

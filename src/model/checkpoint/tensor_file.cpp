@@ -47,7 +47,7 @@ void check_total(const TensorIndex& index, std::uint64_t file_bytes) {
   const std::uint64_t budget = kMostRepeats * file_bytes + kSmall;
   std::uint64_t total = 0;
   for (const auto& [key, tensor] : index) {
-    // Neither overflows: check_view() counted both in bytes.
+    // Cannot overflow: see check_view().
     const std::uint64_t bytes =
         std::max(tensor.extent.elements, tensor.extent.span) * size_bytes(tensor.view.dtype);
     if (bytes > budget - total) {

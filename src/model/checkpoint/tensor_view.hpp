@@ -47,7 +47,9 @@ struct ViewExtent {
 };
 
 // Checks a view whose numbers come from a file against memory of `available` elements: ranks agree,
-// nothing negative, nothing overflows (counted in bytes), nothing outside. Refuses otherwise.
+// nothing negative, nothing overflows, nothing outside. Refuses otherwise. Afterwards both members
+// of the extent fit 63 bits even when counted in bytes.
+// REQUIRES: `available` elements, in bytes, fit 63 bits.
 ViewExtent check_view(const TensorView& view, std::uint64_t available);
 
 // More dimensions than any tensor of a network has; more are refused, so that a shape written once
