@@ -68,7 +68,8 @@ TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& opti
   timeline.colour = film.colour;
   timeline.sample_aspect = from_av(film.output.sample_aspect, Rational(1, 1));
   const Rational first_s =
-      film.scan.pts.empty() ? Rational(0, 1) : Rational(film.scan.pts.front(), 1) * film.time_base;
+      film.scan.pts.empty() ? Rational(0, 1)
+                            : Rational(film.scan.pts.front() - film.scan.late, 1) * film.time_base;
   const Rational offset_s = Rational(begin, 1) / all.rate;
   timeline.start_time_s = sum(first_s, offset_s);
   timeline.source_picture.assign(all.picture.begin() + begin, all.picture.begin() + end);

@@ -118,12 +118,14 @@ SourceScan scan_source(PictureDecoder& decoder) {
   std::vector<ScannedPacket> packets;
   std::int64_t without_time = 0;
   std::int64_t jumps = 0;
+  std::int64_t first_dts = AV_NOPTS_VALUE;
   std::int64_t last_dts = AV_NOPTS_VALUE;
   LogCapture log;
   while (const AVPacket* packet = decoder.read_packet()) {
     if (packet->size == 0) continue;
     if ((packet->flags & AV_PKT_FLAG_KEY) != 0) sizes.look(*packet, scan.pictures, scan);
     if (packet->dts != AV_NOPTS_VALUE) {
+      if (first_dts == AV_NOPTS_VALUE) first_dts = packet->dts;
       if (last_dts != AV_NOPTS_VALUE &&
           (packet->dts < last_dts ||
            (may_jump && static_cast<double>(packet->dts - last_dts) * tick_s > kJump_s))) {
@@ -168,6 +170,8 @@ SourceScan scan_source(PictureDecoder& decoder) {
     if (packet.key) scan.keys.push_back(static_cast<std::int64_t>(scan.pts.size()));
     scan.pts.push_back(packet.pts);
   }
+  const bool made_up = (decoder.input().format->flags & AVFMT_FLAG_GENPTS) != 0;
+  if (made_up && first_dts != AV_NOPTS_VALUE) scan.late = scan.pts.front() - first_dts;
   const bool premature =
       !decoder.read_error().empty() ||
       std::any_of(log.lines().begin(), log.lines().end(), [](const std::string& line) {

@@ -117,7 +117,9 @@ class ByteReader {
   Rational rational(bool above_zero) {
     const std::int64_t num = signed_number();
     const std::int64_t den = signed_number();
-    if (den <= 0 || (above_zero && num <= 0)) refuse("a fraction is out of range");
+    constexpr std::int64_t kMost = std::int64_t{1} << 62;
+    if (den <= 0 || num > kMost || num < -kMost || (above_zero && num <= 0))
+      refuse("a fraction is out of range");
     return {num, den};
   }
 

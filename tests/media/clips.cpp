@@ -1,0 +1,93 @@
+#include "clips.hpp"
+
+#include "vsr/base/format.hpp"
+#include "vsr/base/sha256.hpp"
+
+#include <sstream>
+#include <stdexcept>
+
+namespace vsr::test {
+
+bool have_ffmpeg() {
+  static const bool have = run_process({"ffmpeg", "-hide_banner", "-version"}).status == 0;
+  return have;
+}
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+void run_ffmpeg(const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{"ffmpeg", "-nostdin", "-v", "error", "-y"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  const ProcessResult result = run_process(command);
+  if (result.status != 0) throw std::runtime_error("ffmpeg: " + result.output);
+}
+
+std::filesystem::path make_clip(const std::filesystem::path& path,
+                                const Clip& clip,
+                                const std::string& output_options) {
+  const int moments = clip.interlaced ? 2 * clip.frames : clip.frames;
+  std::string graph = format(
+      "loop=-1:size=21,setpts=N/25/TB,fps=25,trim=end_frame={},"
+      "crop={}:{}:x='mod(n*7,{})':y='mod(n*5,{})',format=yuv444p",
+      moments,
+      clip.width,
+      clip.height,
+      321 - clip.width,
+      181 - clip.height);
+  if (clip.interlaced)
+    graph += ",tinterlace=mode=interleave_top,setpts=N/25/TB,fps=25,setfield=tff";
+  if (!clip.filters.empty()) graph += "," + clip.filters;
+  std::vector<std::string> arguments{
+      "-i", (source_dir() / "tests/data/reds_demo_000.mkv").string(), "-an", "-vf", graph};
+  for (const std::string& word : split_words(output_options)) arguments.push_back(word);
+  arguments.push_back(path.string());
+  run_ffmpeg(arguments);
+  return path;
+}
+
+std::string hash_of(const PictureView& picture) {
+  std::vector<std::byte> packed(packed_bytes(picture.format));
+  copy_picture(picture, packed_view(picture.format, packed.data()));
+  Sha256 hash;
+  hash.update(packed.data(), packed.size());
+  return hash.finish();
+}
+
+std::vector<std::string> read_hashes(const media::Timeline& timeline,
+                                     std::int64_t first,
+                                     std::int64_t count,
+                                     int threads) {
+  media::FrameReader reader(timeline, first, threads);
+  std::vector<std::string> hashes;
+  PictureView picture;
+  while (count < 0 || static_cast<std::int64_t>(hashes.size()) < count) {
+    if (!reader.read(picture)) break;
+    hashes.push_back(hash_of(picture));
+  }
+  return hashes;
+}
+
+std::vector<std::string> ffmpeg_hashes(const std::filesystem::path& path,
+                                       const std::string& filters) {
+  std::vector<std::string> command{
+      "ffmpeg", "-nostdin", "-v", "error", "-i", path.string(), "-map", "0:v:0", "-vsync", "0"};
+  if (!filters.empty()) command.insert(command.end(), {"-vf", filters});
+  command.insert(command.end(), {"-f", "framehash", "-hash", "sha256", "-"});
+  const ProcessResult result = run_process(command);
+  if (result.status != 0) throw std::runtime_error("ffmpeg: " + result.output);
+  std::vector<std::string> hashes;
+  std::istringstream lines(result.output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.front() == '#') continue;
+    const std::size_t at = line.rfind(", ");
+    if (at != std::string::npos) hashes.push_back(line.substr(at + 2));
+  }
+  return hashes;
+}
+
+}  // namespace vsr::test
