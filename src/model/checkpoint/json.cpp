@@ -7,6 +7,7 @@
 #include <charconv>
 #include <limits>
 #include <set>
+#include <utility>
 
 namespace vsr::model {
 
@@ -93,7 +94,7 @@ class JsonParser {
       if (!names.insert(name).second) fault("the same name twice");
       skip_space();
       if (!accept(':')) fault("':' is missing");
-      value.members.emplace_back(std::move(name), parse_value(level + 1));
+      value.members.push_back({std::move(name), parse_value(level + 1)});
       skip_space();
     } while (accept(','));
     if (!accept('}')) fault("'}' is missing");
@@ -237,8 +238,8 @@ class JsonParser {
 
 const Json* Json::find(std::string_view name) const {
   const auto found = std::find_if(
-      members.begin(), members.end(), [&](const auto& member) { return member.first == name; });
-  return found == members.end() ? nullptr : &found->second;
+      members.begin(), members.end(), [&](const auto& member) { return member.name == name; });
+  return found == members.end() ? nullptr : &found->value;
 }
 
 Json parse_json(std::string_view text) { return JsonParser(text).run(); }

@@ -34,9 +34,13 @@ std::vector<std::int64_t> integers(const Json& entry, std::string_view name, std
   return values;
 }
 
-// `data_bytes`: what follows the header. Gives the tensor and its bytes as a range of the data.
-std::pair<StoredTensor, std::pair<std::uint64_t, std::uint64_t>> read_entry(
-    const Json& entry, std::uint64_t data_offset, std::uint64_t data_bytes) {
+using ByteRange = std::pair<std::uint64_t, std::uint64_t>;  // half-open, within the data
+
+// `data_bytes`: what follows the header. Writes to `place` where the tensor's bytes are.
+StoredTensor read_entry(const Json& entry,
+                        std::uint64_t data_offset,
+                        std::uint64_t data_bytes,
+                        ByteRange& place) {
   if (entry.kind != Json::Kind::kObject || entry.members.size() != 3) {
     refuse("the entry is not made of dtype, shape and data_offsets");
   }
@@ -68,11 +72,11 @@ std::pair<StoredTensor, std::pair<std::uint64_t, std::uint64_t>> read_entry(
                   to_string(*known)));
   }
   tensor.storage_offset = data_offset + begin;
-  return {std::move(tensor), {begin, end}};
+  place = {begin, end};
+  return tensor;
 }
 
-void check_tiling(std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges,
-                  std::uint64_t data_bytes) {
+void check_tiling(std::vector<ByteRange> ranges, std::uint64_t data_bytes) {
   std::sort(ranges.begin(), ranges.end());
   std::uint64_t end = 0;
   for (const auto& range : ranges) {
@@ -108,13 +112,11 @@ TensorIndex index_safetensors(const FileBytes& file) {
   const Json root = parse_json({reinterpret_cast<const char*>(header.data()), header.size()});
   if (root.kind != Json::Kind::kObject) refuse("the header is no JSON object");
   TensorIndex index;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  std::vector<ByteRange> ranges;
   for (const auto& [key, entry] : root.members) {
     if (key == "__metadata__") continue;
     try {
-      auto [tensor, range] = read_entry(entry, data_offset, data_bytes);
-      ranges.push_back(range);
-      index.emplace(key, std::move(tensor));
+      index.emplace(key, read_entry(entry, data_offset, data_bytes, ranges.emplace_back()));
     } catch (Error& error) {
       error.add_context(format("tensor {}", in_quotes(key)));
       throw;
