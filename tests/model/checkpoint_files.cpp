@@ -261,6 +261,8 @@ std::filesystem::path put_file(const std::filesystem::path& folder,
                                const std::string& name,
                                const std::string& content) {
   const std::filesystem::path path = folder / name;
+  // A fresh file: ext4 sends one that was cut to nothing and written again to disk at once.
+  std::filesystem::remove(path);
   std::ofstream file(path, std::ios::binary);
   file.write(content.data(), static_cast<std::streamsize>(content.size()));
   EXPECT_TRUE(file.good()) << path;
