@@ -63,7 +63,7 @@ Generator::Generator(const Checkpoint& checkpoint, const Compute& compute)
                                      weights.conv(align + ".conv_offset.2"),
                                      weights.conv(align + ".conv_offset.4")},
                        .heads = weights.conv(align + ".conv_offset.6"),
-                       .deform = {weights.deform_matrix(align), weights.bias(align)}},
+                       .deform = weights.deform(align)},
          .backbone = weights.residual_blocks(format("backbone.{}", name), shape_.num_blocks)});
   }
   reconstruction_ = weights.residual_blocks("reconstruction", 5);

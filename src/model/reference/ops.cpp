@@ -1,15 +1,20 @@
 #include "ops.hpp"
 
+#include "vsr/kernels/resize.hpp"
+
 #include <ATen/Context.h>
-#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -117,13 +122,45 @@ Band shuffle(const Band& input) {
   return {out, 2 * input.begin, 2 * input.height};
 }
 
+namespace {
+
+at::Tensor resize(const at::Tensor& input,
+                  std::int64_t height,
+                  std::int64_t width,
+                  kernels::ResizeGrid grid) {
+  if (input.is_cuda()) {
+    return at::upsample_bilinear2d(input, {height, width}, grid == kernels::ResizeGrid::kCorners);
+  }
+  // Planar maps are resized plane by plane, as so many maps of one channel.
+  const bool planar = input.is_contiguous();
+  const at::Tensor from = planar ? input : input.contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor out = at::empty({from.size(0), from.size(1), height, width},
+                             from.options().memory_format(planar ? at::MemoryFormat::Contiguous
+                                                                 : at::MemoryFormat::ChannelsLast));
+  const std::int64_t batch = planar ? from.size(0) * from.size(1) : from.size(0);
+  const kernels::ResizeShape shape{.batch = static_cast<int>(batch),
+                                   .height = static_cast<int>(from.size(2)),
+                                   .width = static_cast<int>(from.size(3)),
+                                   .channels = planar ? 1 : static_cast<int>(from.size(1)),
+                                   .out_height = static_cast<int>(height),
+                                   .out_width = static_cast<int>(width)};
+  const float* values = from.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  at::parallel_for(0, batch * height, 16, [&](std::int64_t begin, std::int64_t end) {
+    kernels::resize_rows(shape, grid, values, to, static_cast<int>(begin), static_cast<int>(end));
+  });
+  return out;
+}
+
+}  // namespace
+
 at::Tensor resize_half_pixel(const at::Tensor& input, std::int64_t height, std::int64_t width) {
   if (input.size(2) == height && input.size(3) == width) return input;
-  return at::upsample_bilinear2d(input, {height, width}, false);
+  return resize(input, height, width, kernels::ResizeGrid::kHalfPixel);
 }
 
 at::Tensor resize_corners(const at::Tensor& input, std::int64_t height, std::int64_t width) {
-  return at::upsample_bilinear2d(input, {height, width}, true);
+  return resize(input, height, width, kernels::ResizeGrid::kCorners);
 }
 
 at::Tensor quarter(const at::Tensor& input) {

@@ -40,6 +40,12 @@ struct ResidualBlocks {
   std::vector<Block> blocks;
 };
 
+// The product that follows the sampling: a 1x1 convolution (c, 18c, 1, 1) over the columns of
+// deform_columns.hpp.
+struct DeformConv {
+  Conv product;
+};
+
 // Takes weights from a checkpoint to the device, in the type and layout they are used in.
 class WeightLoader {
  public:
@@ -54,10 +60,8 @@ class WeightLoader {
   Conv conv_before_shuffle(const std::string& key) const;
   // `<key>.main.0` and `<key>.main.2.{0..blocks-1}`.
   ResidualBlocks residual_blocks(const std::string& key, int blocks) const;
-  // A deformable convolution's weight as the right side of a matrix product: (18c, c), rows in the
-  // order of deform_columns.hpp.
-  at::Tensor deform_matrix(const std::string& key) const;
-  at::Tensor bias(const std::string& key) const;
+  // A deformable convolution: what is left of it once its samples are columns.
+  DeformConv deform(const std::string& key) const;
 
  private:
   Conv to_device(const at::Tensor& weight, const at::Tensor& bias, int stride) const;
@@ -95,11 +99,6 @@ at::Tensor resize_corners(const at::Tensor& input, std::int64_t height, std::int
 at::Tensor quarter(const at::Tensor& input);
 // Mean of 2x2 pixels.
 at::Tensor half(const at::Tensor& input);
-
-struct DeformConv {
-  at::Tensor matrix;  // WeightLoader::deform_matrix()
-  at::Tensor bias;
-};
 
 // The deformable convolution with its last offset convolution: `hidden` (1, c, h, w) goes through
 // `heads` to offsets and masks, x1 and x2 are sampled there, flow1 and flow2 being added.

@@ -14,9 +14,9 @@ namespace vsr::model::reference {
 
 namespace {
 
-// Pixels whose columns one thread makes and multiplies at a time: with c = 64 and fp32 about 1 MiB,
-// which stays in its second-level cache.
-constexpr std::int64_t kTilePixels = 256;
+// Bytes of columns that one thread makes and multiplies at a time: they stay in its second-level
+// cache.
+constexpr std::int64_t kTileBytes = std::int64_t{1} << 20;
 // Bytes of heads and columns in flight: for the last-level cache on the CPU, on a GPU for memory.
 constexpr std::int64_t kHostBandBytes = std::int64_t{8} << 20;
 constexpr std::int64_t kDeviceBandBytes = std::int64_t{512} << 20;
@@ -59,25 +59,29 @@ struct Maps {
 };
 
 // Pixels [begin, end) of the output on the CPU: columns tile by tile, then a matrix product each.
-// fill(pixels, columns) makes the columns of a range. No tile spans the whole range, so that with
-// several threads every product runs inside a parallel region, and so on one thread.
+// fill(pixels, columns) makes the columns of a range. The product is made as a 1x1 convolution:
+// MKL's, called within a parallel region, still splits its sums by the number of threads.
 template <typename Fill>
 void multiply_tiles(const DeformConv& deform,
                     const Maps& maps,
                     kernels::PixelRange pixels,
                     const Fill& fill) {
+  const std::int64_t depth = deform.product.weight.size(1);
   const std::int64_t count = pixels.end - pixels.begin;
-  const std::int64_t tile = std::min(kTilePixels, (count + 1) / 2);
+  const std::int64_t tile =
+      std::min(kTileBytes / (depth * static_cast<std::int64_t>(sizeof(float))), count);
   const std::int64_t tiles = (count + tile - 1) / tile;
   at::parallel_for(0, tiles, 1, [&](std::int64_t first, std::int64_t last) {
     const c10::InferenceMode inference;  // is the thread's, and this may be a pool's thread
-    const at::Tensor columns = at::empty({tile, deform.matrix.size(0)}, maps.x1.options());
+    const at::Tensor columns = at::empty({1, 1, tile, depth}, maps.x1.options());
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t begin = pixels.begin + i * tile;
       const std::int64_t end = std::min(begin + tile, pixels.end);
       fill(kernels::PixelRange{begin, end}, columns.data_ptr<float>());
-      at::Tensor out = maps.flat.narrow(0, begin, end - begin);
-      at::addmm_out(out, deform.bias, columns.narrow(0, 0, end - begin), deform.matrix);
+      const at::Tensor map = columns.narrow(2, 0, end - begin).permute({0, 3, 1, 2});
+      const at::Tensor product = conv(deform.product, map, Activation::kNone);
+      maps.flat.narrow(0, begin, end - begin)
+          .copy_(product.permute({0, 2, 3, 1}).view({end - begin, -1}));
     }
   });
 }
@@ -88,11 +92,12 @@ void multiply_whole(const DeformConv& deform,
                     const Maps& maps,
                     kernels::PixelRange pixels,
                     const Fill& fill) {
+  const at::Tensor matrix = deform.product.weight.flatten(1);
   const at::Tensor columns =
-      at::empty({pixels.end - pixels.begin, deform.matrix.size(0)}, maps.x1.options());
+      at::empty({pixels.end - pixels.begin, matrix.size(1)}, maps.x1.options());
   fill(pixels, columns.data_ptr());
   at::Tensor out = maps.flat.narrow(0, pixels.begin, pixels.end - pixels.begin);
-  at::addmm_out(out, deform.bias, columns, deform.matrix);
+  at::addmm_out(out, deform.product.bias, columns, matrix.t());
 }
 
 std::int64_t band_rows(const Maps& maps, std::int64_t columns_by_pixel) {
@@ -145,7 +150,7 @@ at::Tensor align(const DeformConv& deform,
   const Maps maps(x1, x2);
   const at::Tensor first_flow = channels_last(flow1);
   const at::Tensor second_flow = channels_last(flow2);
-  const std::int64_t step = band_rows(maps, deform.matrix.size(0));
+  const std::int64_t step = band_rows(maps, deform.product.weight.size(1));
   const std::int64_t width = maps.shape.width;
   for (std::int64_t row = 0; row < maps.shape.height; row += step) {
     const std::int64_t end_row = std::min<std::int64_t>(row + step, maps.shape.height);

@@ -47,14 +47,10 @@ ResidualBlocks WeightLoader::residual_blocks(const std::string& key, int blocks)
   return made;
 }
 
-at::Tensor WeightLoader::deform_matrix(const std::string& key) const {
+DeformConv WeightLoader::deform(const std::string& key) const {
   const at::Tensor weight = tensor(key + ".weight");  // (c, 2c, 3, 3)
-  const std::int64_t c = weight.size(0);
-  return weight.permute({2, 3, 1, 0}).reshape({-1, c}).to(compute_.type).contiguous();
-}
-
-at::Tensor WeightLoader::bias(const std::string& key) const {
-  return tensor(key + ".bias").to(compute_.type);
+  const at::Tensor columns = weight.permute({0, 2, 3, 1}).reshape({weight.size(0), -1, 1, 1});
+  return {to_device(columns, tensor(key + ".bias"), 1)};
 }
 
 }  // namespace vsr::model::reference

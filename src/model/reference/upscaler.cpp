@@ -1,0 +1,240 @@
+#include "vsr/model/upscaler.hpp"
+
+#include "colour.hpp"
+#include "generator.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/gpu/copy.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/replication_pad2d.h>
+#include <c10/core/Event.h>
+#include <c10/core/StreamGuard.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vsr::model {
+
+using reference::guarded;
+
+// Note [Streams]
+// Three streams: copies in (with the small conversion to RGB), the network, copies out. They hand
+// over by events: an LrFrame carries the event of its RGB; an output picture's copy waits for the
+// network's event. Torch's allocator gives a freed block out again in the stream it was made in, at
+// once; so every tensor that another stream reads is recorded there (record_stream), which holds
+// the block back until that stream has passed. Nothing waits for the whole device.
+
+struct LrFrame::State {
+  at::Tensor rgb;  // fp32 (1, 3, H, W), padded to what the network takes, clamped to 0..1
+  std::optional<c10::Event> ready;  // on a GPU
+};
+
+namespace {
+
+PictureFormat output_format_of(const UpscalerOptions& options, int scale) {
+  PictureFormat format{.width = options.input.width * scale,
+                       .height = options.input.height * scale,
+                       .model = options.output_model,
+                       .subsampling = options.output_subsampling,
+                       .bit_depth = options.output_bit_depth};
+  if (format.model != ColourModel::kYuv) format.subsampling = ChromaSubsampling::k444;
+  return format;
+}
+
+void check_format(const PictureFormat& format, const char* which) {
+  if (format.width < 1 || format.height < 1 || format.bit_depth < 8 || format.bit_depth > 16) {
+    throw Error(
+        ErrorCode::kModel,
+        vsr::format(
+            "no {} pictures of {} with {} bits", which, to_string(format), format.bit_depth));
+  }
+}
+
+std::optional<c10::Event> record_event(const c10::Stream& stream) {
+  if (!stream.device().is_cuda()) return std::nullopt;
+  c10::Event event(stream.device_type());
+  event.record(stream);
+  return event;
+}
+
+void use_on(const at::Tensor& tensor, const c10::Stream& stream) {
+  if (stream.device().is_cuda()) tensor.record_stream(stream);
+}
+
+}  // namespace
+
+struct Upscaler::Impl {
+  UpscalerOptions options;
+  reference::Compute compute;
+  reference::Generator generator;
+  PictureFormat output_format;
+  c10::Stream copy_in;
+  c10::Stream work;
+  c10::Stream copy_out;
+
+  Impl(const Checkpoint& checkpoint, const UpscalerOptions& asked)
+      : options(asked),
+        compute(reference::make_compute(asked.device, asked.precision, asked.cpu_threads)),
+        generator(guarded(compute,
+                          "cannot load the network's weights",
+                          [&] { return reference::Generator(checkpoint, compute); })),
+        output_format(output_format_of(asked, checkpoint.shape().scale())),
+        copy_in(reference::new_stream(compute.device)),
+        work(reference::new_stream(compute.device)),
+        copy_out(reference::new_stream(compute.device)) {
+    check_format(options.input, "input");
+    check_format(output_format, "output");
+  }
+
+  // Device memory for a picture's planes, filled from `picture` in the copy stream.
+  reference::Planes copy_planes_in(const PictureView& picture) const {
+    reference::Planes planes;
+    for (int i = 0; i < plane_count(picture.format); ++i) {
+      const auto plane = static_cast<std::size_t>(i);
+      const int rows = plane_height(picture.format, i);
+      const int columns = plane_width(picture.format, i);
+      const int bytes = bytes_per_sample(picture.format);
+      planes.push_back(at::empty({rows, columns},
+                                 at::TensorOptions()
+                                     .dtype(reference::sample_type(picture.format))
+                                     .device(compute.device)));
+      gpu::copy_plane_async({.from = picture.planes[plane],
+                             .from_pitch_bytes = picture.pitch_bytes[plane],
+                             .to = planes.back().data_ptr(),
+                             .to_pitch_bytes = std::ptrdiff_t{columns} * bytes,
+                             .row_bytes = static_cast<std::size_t>(columns * bytes),
+                             .rows = static_cast<std::size_t>(rows)},
+                            reference::view_of(copy_in));
+    }
+    return planes;
+  }
+
+  LrFrame upload(const PictureView& picture, gpu::Event* copied) {
+    const c10::StreamGuard guard(copy_in);
+    const reference::Planes planes = copy_planes_in(picture);
+    if (copied != nullptr) {
+      *copied = compute.on_cuda() ? gpu::Event::record(reference::view_of(copy_in)) : gpu::Event();
+    }
+    at::Tensor rgb =
+        reference::planes_to_rgb(planes, options.input, options.input_colour).clamp_(0, 1);
+    const std::int64_t pad_y = generator.padded(rgb.size(2)) - rgb.size(2);
+    const std::int64_t pad_x = generator.padded(rgb.size(3)) - rgb.size(3);
+    if (pad_y + pad_x > 0) rgb = at::replication_pad2d(rgb, {0, pad_x, 0, pad_y});
+    auto state = std::make_shared<LrFrame::State>();
+    state->rgb = rgb.contiguous();
+    use_on(state->rgb, work);
+    state->ready = record_event(copy_in);
+    return LrFrame(std::move(state));
+  }
+
+  // Queues the copy of an upscaled picture into the sink's memory.
+  void hand_out(std::size_t index, const at::Tensor& rgb, OutputSink& sink) {
+    const at::Tensor cropped =
+        rgb.narrow(2, 0, output_format.height).narrow(3, 0, output_format.width);
+    const reference::Planes planes =
+        reference::rgb_to_planes(cropped, output_format, options.output_colour);
+    const std::optional<c10::Event> made = record_event(work);
+    const MutablePictureView picture = acquire(index, sink);
+    if (made) made->block(copy_out);
+    for (std::size_t i = 0; i < planes.size(); ++i) {
+      const auto bytes = static_cast<std::size_t>(planes[i].size(1) * planes[i].element_size());
+      use_on(planes[i], copy_out);
+      gpu::copy_plane_async({.from = planes[i].data_ptr(),
+                             .from_pitch_bytes = static_cast<std::ptrdiff_t>(bytes),
+                             .to = picture.planes[i],
+                             .to_pitch_bytes = picture.pitch_bytes[i],
+                             .row_bytes = bytes,
+                             .rows = static_cast<std::size_t>(planes[i].size(0))},
+                            reference::view_of(copy_out));
+    }
+    gpu::Event ready;
+    if (compute.on_cuda()) ready = gpu::Event::record(reference::view_of(copy_out));
+    call_sink([&] { sink.deliver(index, std::move(ready)); });
+  }
+
+  MutablePictureView acquire(std::size_t index, OutputSink& sink) {
+    MutablePictureView picture;
+    call_sink([&] { picture = sink.acquire(index); });
+    if (!(picture.format == output_format)) {
+      throw Error(ErrorCode::kInternal,
+                  vsr::format("a sink gave {} for a picture of {}",
+                              to_string(picture.format),
+                              to_string(output_format)));
+    }
+    return picture;
+  }
+
+  // What a sink throws is its own affair and must reach its owner as it was.
+  std::exception_ptr sink_failure;
+
+  template <typename Call>
+  void call_sink(const Call& call) {
+    try {
+      call();
+    } catch (...) {
+      sink_failure = std::current_exception();
+      throw;
+    }
+  }
+
+  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) {
+    const c10::StreamGuard guard(work);
+    std::vector<at::Tensor> frames;
+    frames.reserve(window.size());
+    for (const LrFrame& frame : window) {
+      if (!frame) throw Error(ErrorCode::kInternal, "a window holds an empty frame");
+      const LrFrame::State& state = frame.state();
+      if (state.ready) state.ready->block(work);
+      frames.push_back(state.rgb);
+    }
+    generator.run(frames, emit, [&](std::int64_t index, const at::Tensor& rgb) {
+      hand_out(static_cast<std::size_t>(index), rgb, sink);
+    });
+  }
+};
+
+Upscaler::Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
+    : impl_(std::make_unique<Impl>(checkpoint, options)) {}
+
+Upscaler::~Upscaler() = default;
+Upscaler::Upscaler(Upscaler&&) noexcept = default;
+Upscaler& Upscaler::operator=(Upscaler&&) noexcept = default;
+
+const PictureFormat& Upscaler::input_format() const { return impl_->options.input; }
+
+const PictureFormat& Upscaler::output_format() const { return impl_->output_format; }
+
+LrFrame Upscaler::upload(const PictureView& picture, gpu::Event* copied) {
+  if (!(picture.format == impl_->options.input)) {
+    throw Error(ErrorCode::kInternal,
+                format("a picture of {} for an upscaler of {}",
+                       to_string(picture.format),
+                       to_string(impl_->options.input)));
+  }
+  return guarded(impl_->compute, "cannot take a picture to the device", [&] {
+    return impl_->upload(picture, copied);
+  });
+}
+
+void Upscaler::run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) {
+  impl_->sink_failure = nullptr;
+  try {
+    guarded(impl_->compute,
+            format("a window of {} frames of {}", window.size(), to_string(impl_->options.input)),
+            [&] { impl_->run(window, emit, sink); });
+  } catch (...) {
+    if (impl_->sink_failure != nullptr) {
+      std::rethrow_exception(std::exchange(impl_->sink_failure, nullptr));
+    }
+    throw;
+  }
+}
+
+std::uint64_t Upscaler::window_bytes(int frames) const {
+  return window_bytes(impl_->generator.shape(), impl_->options, frames);
+}
+
+}  // namespace vsr::model

@@ -1,0 +1,82 @@
+// What a window costs in memory, counted from what reference/generator.cpp keeps and works on.
+// Change it with that file; docs/performance.md holds it against measurements.
+#include "vsr/model/upscaler.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace vsr::model {
+
+namespace {
+
+constexpr double kMiB = 1 << 20;
+
+// Sizes of one frame: of the input as the network takes it, and of its features.
+struct FrameSize {
+  double input_pixels = 0;
+  double feature_pixels = 0;
+};
+
+FrameSize frame_size(const NetworkShape& shape, const PictureFormat& input) {
+  const int least = shape.low_res_input ? 64 : 256;
+  const int multiple = shape.low_res_input ? 1 : 4;
+  const auto padded = [&](int size) {
+    return static_cast<double>(std::max((size + multiple - 1) / multiple * multiple, least));
+  };
+  const double pixels = padded(input.width) * padded(input.height);
+  return {pixels, shape.low_res_input ? pixels : pixels / 16};
+}
+
+double parameters(const NetworkShape& shape) {
+  const double c = shape.mid_channels;
+  const auto conv3 = [](double in, double out) { return (9 * in + 1) * out; };
+  const auto blocks = [&](double count) { return count * 2 * conv3(c, c); };
+  double sum = 6 * 49.0 * (8 * 32 + 32 * 64 + 64 * 32 + 32 * 16 + 16 * 2);
+  sum += conv3(3, c) + (shape.low_res_input ? 0 : 2 * conv3(c, c)) + blocks(5);
+  for (int q = 0; q < 4; ++q) {
+    sum += conv3(3 * c + 4, c) + 2 * conv3(c, c) + conv3(c, 432) + conv3(2 * c, c);
+    sum += conv3((2 + q) * c, c) + blocks(shape.num_blocks);
+  }
+  return sum + conv3(5 * c, c) + blocks(5) + conv3(c, 4 * c) + conv3(c, 256) + conv3(64, 64) +
+         conv3(64, 3);
+}
+
+}  // namespace
+
+std::uint64_t Upscaler::window_bytes(const NetworkShape& shape,
+                                     const UpscalerOptions& options,
+                                     int frames) {
+  const bool cuda = options.device.cuda;
+  const bool small = options.precision == Precision::kFp16 || options.precision == Precision::kBf16;
+  const double element = small ? 2 : 4;
+  const double c = shape.mid_channels;
+  const FrameSize size = frame_size(shape, options.input);
+  const double map = c * size.feature_pixels * element;     // one feature map
+  const double picture = 16 * size.feature_pixels * 3 * 4;  // one upscaled RGB picture
+  const double input = size.input_pixels * 3 * 4;           // one RGB frame
+
+  // Kept for every frame: the frame, its spatial features, the results of three branches, two
+  // flows.
+  const double by_frame = input + 4 * map + 2 * 2 * size.feature_pixels * 4;
+
+  // At work on one frame, whichever part needs most.
+  const double flow = 2 * size.feature_pixels * ((32 + 64) * element + 30 * 4);
+  const double band = cuda ? 512 * kMiB : 8 * kMiB + 2 * 256 * 18 * c * 4;
+  const double align =
+      9 * map + std::min(band, size.feature_pixels * (432 + 18 * c) * element) + 4 * input;
+  const double branch = 10 * map;
+  const double tail_map = 16 * size.feature_pixels * 64 * element;
+  const double tail = 9 * map + 3 * std::min(tail_map, (cuda ? 1024 : 12) * kMiB);
+  // The picture, its base, and the conversion to samples with its intermediate planes.
+  const double conversion = 5 * picture;
+  const double working = std::max({flow, align, branch, tail + picture, conversion + 6 * map});
+
+  // Algorithms of cuDNN bring a workspace, and the allocator rounds and splits.
+  const double overhead = cuda ? 512 * kMiB : 64 * kMiB;
+  const double slack = cuda ? 1.08 : 1.05;
+  const double total =
+      parameters(shape) * element + overhead + slack * (working + by_frame * frames);
+  return static_cast<std::uint64_t>(total);
+}
+
+}  // namespace vsr::model
