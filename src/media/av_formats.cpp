@@ -118,6 +118,7 @@ std::optional<AVPixelFormat> planar_format(AVPixelFormat format, bool* exact) {
   const int chroma_h = described->log2_chroma_h;
   if ((described->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0) {
     wanted.model = ColourModel::kRgb;
+    wanted.subsampling = ChromaSubsampling::k444;
   } else if (described->nb_components <= 2) {
     wanted.model = ColourModel::kGray;
   } else if (chroma_w == 1 && chroma_h <= 1) {

@@ -158,7 +158,6 @@ void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examinatio
   constexpr std::int64_t kFar = 4;
   const auto& keys = film.scan.keys;
   const auto count = static_cast<std::int64_t>(keys.size());
-  SourcePictures pictures(decoder, numbering_of(film));
   for (const std::int64_t part : {1, 2}) {
     const std::int64_t at = count * part / 3;
     if (at < kFar || at + 1 >= count) continue;
@@ -166,12 +165,15 @@ void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examinatio
         (keys[static_cast<std::size_t>(at)] + keys[static_cast<std::size_t>(at + 1)]) / 2;
     const std::int64_t far_key = keys[static_cast<std::size_t>(at + 1 - kFar)];
     if (pixels_of(source, first - far_key) > kMostPixelsDecoded) continue;
+    SourcePictures pictures(decoder, numbering_of(film), true);
     const std::vector<std::string> near_hashes = sample(pictures, first, kNear);
     if (pictures.entered_slowly()) {
       film.not_enterable = "seeking in this file does not reach its pictures";
       return;
     }
-    if (near_hashes != sample(pictures, first, kFar)) {
+    const std::vector<std::string> far_hashes = sample(pictures, first, kFar);
+    const bool damaged_here = pictures.replaced() > 0 || pictures.damaged() > 0;
+    if (near_hashes != far_hashes && !damaged_here) {
       film.not_enterable = "pictures differ with the place where decoding starts";
       return;
     }
@@ -181,7 +183,7 @@ void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examinatio
 // Runs the first pictures through the graph.
 void try_graph(PictureDecoder& decoder, const TimelineOptions& options, Examination& film) {
   film.radius = temporal_radius(options.filters);
-  SourcePictures pictures(decoder, numbering_of(film));
+  SourcePictures pictures(decoder, numbering_of(film), true);
   PictureFilter filter(filter_settings(film, options));
   pictures.start_over();
   std::vector<std::int64_t> in;

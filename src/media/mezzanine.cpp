@@ -152,8 +152,11 @@ void place_frames(const FilteredFilm& made,
     const std::int64_t picture = all.picture[static_cast<std::size_t>(k)] - made.first_kept;
     timeline.source_picture.push_back(std::clamp<std::int64_t>(picture, 0, made.kept - 1));
   }
-  const Rational first_s =
-      film.scan.pts.empty() ? Rational(0, 1) : Rational(made.pts.front(), 1) * made.time_base;
+  Rational first_s(0, 1);
+  if (!film.scan.pts.empty()) {
+    first_s = sum(Rational(made.pts.front(), 1) * made.time_base,
+                  Rational(-film.scan.late, 1) * film.time_base);
+  }
   timeline.start_time_s = sum(first_s, Rational(begin, 1) / all.rate);
 }
 

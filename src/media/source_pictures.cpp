@@ -16,8 +16,8 @@ constexpr std::int64_t kMostLogged = 5;
 
 }  // namespace
 
-SourcePictures::SourcePictures(PictureDecoder& decoder, SourceNumbering numbering)
-    : decoder_(decoder), numbering_(std::move(numbering)) {
+SourcePictures::SourcePictures(PictureDecoder& decoder, SourceNumbering numbering, bool quiet)
+    : decoder_(decoder), numbering_(std::move(numbering)), quiet_(quiet) {
   if (!numbering_.pts.empty()) {
     numbering_.pictures = static_cast<std::int64_t>(numbering_.pts.size());
   }
@@ -47,7 +47,7 @@ FramePtr SourcePictures::decode(std::int64_t& number) {
       if (number < std::max(least_, expected_)) continue;  // out of order, or before the entry
     }
     if (frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0) {
-      if (++damaged_ <= kMostLogged) {
+      if (++damaged_ <= kMostLogged && !quiet_) {
         log::warning("media", "{} is damaged; shown as far as it decodes", place(number));
       }
     }
@@ -90,6 +90,7 @@ void SourcePictures::start_over() { enter_at(-1, 0); }
 
 void SourcePictures::note_replaced() {
   ++replaced_;
+  if (quiet_) return;
   if (replaced_ <= kMostLogged) {
     log::warning("media",
                  "{} does not decode; the picture {} it is shown in its place{}",

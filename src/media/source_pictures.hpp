@@ -21,8 +21,8 @@ struct SourceNumbering {
 
 class SourcePictures {
  public:
-  // `decoder` outlives this.
-  SourcePictures(PictureDecoder& decoder, SourceNumbering numbering);
+  // `decoder` outlives this. `quiet`: a trial, which neither logs nor gives up.
+  SourcePictures(PictureDecoder& decoder, SourceNumbering numbering, bool quiet = false);
 
   // The next picture from next() will be number `first` or one before it, decoded well. Starts two
   // key pictures early (`keys_early`), at the film's start if need be.
@@ -54,6 +54,7 @@ class SourcePictures {
 
   PictureDecoder& decoder_;
   SourceNumbering numbering_;
+  bool quiet_;
   std::vector<std::int64_t> key_pts_;
   std::int64_t expected_ = 0;  // number that next() gives
   std::int64_t least_ = 0;     // numbers below are leading pictures of the place of entry
