@@ -1,9 +1,11 @@
 #include "vsr/base/error.hpp"
+#include "vsr/gpu/copy.hpp"
 #include "vsr/gpu/event.hpp"
 #include "vsr/gpu/pinned_buffer.hpp"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -37,6 +39,20 @@ TEST(PinnedBuffer, EmptyHoldsNothing) { EXPECT_EQ(PinnedBuffer(0, true).data(), 
 
 TEST(PinnedBuffer, TooLargeIsOutOfMemory) {
   EXPECT_THROW(PinnedBuffer(std::numeric_limits<std::size_t>::max() / 4, false), OutOfMemory);
+}
+
+TEST(CopyPlane, OnTheHostItHappensAtOnce) {
+  const std::array<char, 6> from{'a', 'b', '-', 'c', 'd', '-'};
+  std::array<char, 4> to{};
+  copy_plane_async({.from = from.data(),
+                    .from_pitch_bytes = 3,
+                    .to = to.data(),
+                    .to_pitch_bytes = 2,
+                    .row_bytes = 2,
+                    .rows = 2},
+                   {});
+  EXPECT_EQ(to, (std::array<char, 4>{'a', 'b', 'c', 'd'}));
+  EXPECT_TRUE(Event::record({}).done());
 }
 
 TEST(Event, NeverRecordedHasHappened) {

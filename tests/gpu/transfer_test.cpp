@@ -18,7 +18,7 @@ TEST(CopyPlane, PitchedRowsArriveWithoutTheirPadding) {
   PinnedBuffer from(kRows * kPitch, true);
   PinnedBuffer to(kRows * kRowBytes, true);
   for (std::size_t i = 0; i < from.size(); ++i) from.data()[i] = static_cast<std::byte>(i % 251);
-  const StreamView stream{};
+  const StreamView stream{.device = 0};
   copy_plane_async({.from = from.data(),
                     .from_pitch_bytes = kPitch,
                     .to = to.data(),

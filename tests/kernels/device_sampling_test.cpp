@@ -16,6 +16,8 @@
 namespace vsr::kernels {
 namespace {
 
+constexpr gpu::StreamView kStream{.device = 0};
+
 using test::AlignCase;
 using test::max_difference;
 using test::random_values;
@@ -63,8 +65,8 @@ std::vector<float> decode(const std::vector<std::byte>& bytes, ElementType type)
 void copy(const void* from, void* to, std::size_t bytes) {
   gpu::copy_plane_async(
       {from, static_cast<std::ptrdiff_t>(bytes), to, static_cast<std::ptrdiff_t>(bytes), bytes, 1},
-      {});
-  gpu::Event::record({}).wait();
+      kStream);
+  gpu::Event::record(kStream).wait();
 }
 
 class OnDevice {
@@ -124,7 +126,7 @@ TEST(DeviceFlowWarp, MatchesTheCpuOnOddSizes) {
         OnDevice device_flow(flow, ElementType::kFloat);
         OnDevice out(std::vector<float>(input.size(), -99.0f), type);
         launch_flow_warp(
-            shape, border, type, device_input.data(), device_flow.floats(), out.data(), {});
+            shape, border, type, device_input.data(), device_flow.floats(), out.data(), kStream);
         EXPECT_LT(max_difference(out.values(type), expected), tolerance);
       }
     }
@@ -164,7 +166,7 @@ TEST(DeviceAlignColumns, MatchTheCpuOnOddSizesAndRanges) {
                             columns.data()},
                            range,
                            type,
-                           {});
+                           kStream);
       EXPECT_LT(max_difference(columns.values(type), expected), tolerance) << shape.channels;
     }
   }
@@ -192,7 +194,7 @@ TEST(DeviceDeformColumns, MatchTheCpu) {
       {shape, x1.data(), x2.data(), device_offsets.floats(), device_masks.floats(), columns.data()},
       all,
       type,
-      {});
+      kStream);
   EXPECT_LT(max_difference(columns.values(type), expected), 2e-5);
 }
 

@@ -23,6 +23,7 @@ struct Event::State {
 };
 
 Event Event::record(StreamView stream) {
+  if (stream.device < 0) return {};
   const DeviceGuard guard(stream.device);
   Event made;
   made.state_ = std::make_shared<State>(stream.device);
