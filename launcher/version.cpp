@@ -4,7 +4,7 @@
 #include "vsr/cluster/communicator.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/media/source.hpp"
-#include "vsr/model/upscaler.hpp"
+#include "vsr/model/network.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <boost/version.hpp>

@@ -14,6 +14,9 @@
 
 namespace vsr::model {
 
+// "2.11.0", for --version.
+std::string torch_version();
+
 struct NetworkOptions {
   DeviceSpec device;
   Precision precision = Precision::kFp32;
