@@ -494,12 +494,14 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
 Job job_of(const Arguments& arguments) {
   const KeyValues file =
       arguments.job_file.empty() ? KeyValues{} : read_job_file(arguments.job_file);
-  const std::string base = fs::path(arguments.job_file).parent_path().string();
-  Job job = make_job(file, arguments.values, base);
+  // Whole names: what is printed, logged and told to other ranks means the same everywhere.
+  const fs::path here = fs::current_path();
+  const fs::path base = (here / arguments.job_file).parent_path();
+  Job job = make_job(file, arguments.values, base.string(), here.string());
   if (job.run.dir.empty()) {
     const fs::path named =
         arguments.job_file.empty() ? fs::path(job.input.file) : fs::path(arguments.job_file);
-    job.run.dir = (fs::path("runs") / named.stem()).string();
+    job.run.dir = (here / "runs" / named.stem()).string();
   }
   return job;
 }

@@ -136,15 +136,16 @@ Job parse_job_text(const std::string& text) {
 
 Job make_job(const KeyValues& file_values,
              const KeyValues& command_values,
-             const std::string& base_dir) {
+             const std::string& base_dir,
+             const std::string& current_dir) {
   // A first pass finds the preset; the second lets the job's own keys override what it sets.
   Job first;
   apply(file_values, base_dir, first);
-  apply(command_values, "", first);
+  apply(command_values, current_dir, first);
   Job job;
   apply_preset(first.preprocess.preset, job);
   apply(file_values, base_dir, job);
-  apply(command_values, "", job);
+  apply(command_values, current_dir, job);
   check_job(job);
   return job;
 }

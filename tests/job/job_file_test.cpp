@@ -119,13 +119,15 @@ TEST(JobFile, CommandLineOverFileOverPresetOverDefault) {
   EXPECT_EQ(job.segment.frames, 480);                      // default
 }
 
-TEST(JobFile, FileNamesAreRelativeToTheJobFile) {
+TEST(JobFile, FileNamesAreRelativeToTheJobFileOrToWhereTheCommandIsGiven) {
   const Job job = make_job({{"input.file", "film.mkv"}, {"run.dir", "/abs"}},
                            {{"model.checkpoint", "w.pth"}},
-                           "/films/one");
+                           "/films/one",
+                           "/here");
   EXPECT_EQ(job.input.file, "/films/one/film.mkv");
   EXPECT_EQ(job.run.dir, "/abs");
-  EXPECT_EQ(job.model.checkpoint, "w.pth");
+  EXPECT_EQ(job.model.checkpoint, "/here/w.pth");
+  EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}, "/films").model.checkpoint, "embedded");
 }
 
 TEST(JobFile, PrintedJobGivesTheSameJobAgain) {

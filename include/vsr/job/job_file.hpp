@@ -22,11 +22,12 @@ using KeyValues = std::vector<std::pair<std::string, std::string>>;
 KeyValues read_job_file(const std::string& path);
 
 // Applies a preset named by any of the settings, then `file_values`, then `command_values`.
-// Relative file names from the job file are taken from `base_dir` (the job file's folder; empty:
-// the current one).
+// Relative file names from the job file are taken from `base_dir` (the job file's folder), those of
+// the command line from `current_dir`; where that is empty they are left as they are.
 Job make_job(const KeyValues& file_values,
              const KeyValues& command_values,
-             const std::string& base_dir = "");
+             const std::string& base_dir = "",
+             const std::string& current_dir = "");
 
 // The job that print_job() wrote: how rank 0 tells the others. No preset is applied again, and names
 // are taken as they are.
