@@ -2,6 +2,7 @@
 //   network_bench CHECKPOINT [WIDTH HEIGHT FRAMES [fp32|tf32|bf16|fp16 [cpu|cuda [THREADS]]]]
 #include "vsr/base/error.hpp"
 #include "vsr/model/cost.hpp"
+#include "vsr/model/cpu_waiting.hpp"
 #include "vsr/model/network.hpp"
 
 #include <chrono>
@@ -80,6 +81,7 @@ int bench(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vsr::model::make_waiting_passive(argv);
   if (argc < 2) {
     std::fprintf(stderr,
                  "network_bench CHECKPOINT [WIDTH HEIGHT FRAMES [PRECISION [DEVICE [THREADS]]]]\n");

@@ -1,97 +1,24 @@
 #include "vsr/model/upscaler.hpp"
 
-#include "golden_support.hpp"
-#include "test_support.hpp"
+#include "upscaler_support.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/gpu/device.hpp"
-#include "vsr/gpu/pinned_buffer.hpp"
 #include "vsr/model/network.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
-#include <optional>
-#include <stdexcept>
 #include <vector>
 
 namespace vsr::model {
 namespace {
 
-std::optional<Checkpoint> checkpoint_or_nothing(const char* name) {
-  if (!vsr::test::shared_dir()) return std::nullopt;
-  return Checkpoint::read(test::golden_dir() / "weights" / name);
-}
-
-// A moving pattern in `format`, all samples within the nominal range.
-class Clip {
- public:
-  Clip(const PictureFormat& format, int frames) : format_(format) {
-    for (int t = 0; t < frames; ++t) {
-      std::vector<std::byte>& memory = pictures_.emplace_back(packed_bytes(format));
-      const MutablePictureView view = packed_view(format, memory.data());
-      for (int plane = 0; plane < plane_count(format); ++plane) {
-        const auto i = static_cast<std::size_t>(plane);
-        for (int y = 0; y < plane_height(format, plane); ++y) {
-          for (int x = 0; x < plane_width(format, plane); ++x) {
-            const double wave = std::sin(0.3 * (x + 1.5 * t) + plane) * std::cos(0.2 * (y - t));
-            const int value = static_cast<int>((128 + 80 * wave) * (1 << (format.bit_depth - 8)));
-            std::byte* sample =
-                view.planes[i] + y * view.pitch_bytes[i] + x * bytes_per_sample(format);
-            sample[0] = static_cast<std::byte>(value & 255);
-            if (bytes_per_sample(format) == 2) sample[1] = static_cast<std::byte>(value >> 8);
-          }
-        }
-      }
-    }
-  }
-
-  PictureView view(std::size_t t) { return packed_view(format_, pictures_[t].data()); }
-
-  std::size_t size() const { return pictures_.size(); }
-
- private:
-  PictureFormat format_;
-  std::vector<std::vector<std::byte>> pictures_;
-};
-
-// Keeps what it is given, with rows padded to show that pitches are respected.
-class Collector : public OutputSink {
- public:
-  explicit Collector(const PictureFormat& format) : format_(format) {}
-
-  MutablePictureView acquire(std::size_t index) override {
-    indices.push_back(index);
-    constexpr std::ptrdiff_t kPadding = 48;
-    buffers_.emplace_back(packed_bytes(format_) + 64 * 1024 * 8, true);
-    MutablePictureView view = packed_view(format_, buffers_.back().data());
-    std::byte* memory = buffers_.back().data();
-    for (int plane = 0; plane < plane_count(format_); ++plane) {
-      const auto i = static_cast<std::size_t>(plane);
-      view.pitch_bytes[i] += kPadding;
-      view.planes[i] = memory;
-      memory += view.pitch_bytes[i] * plane_height(format_, plane);
-    }
-    views_.push_back(view);
-    return view;
-  }
-
-  void deliver(std::size_t index, gpu::Event ready) override {
-    EXPECT_EQ(index, indices.back());
-    ready.wait();
-    std::vector<std::byte> packed(packed_bytes(format_));
-    copy_picture(views_.back(), packed_view(format_, packed.data()));
-    pictures.push_back(std::move(packed));
-  }
-
-  std::vector<std::size_t> indices;
-  std::vector<std::vector<std::byte>> pictures;
-
- private:
-  PictureFormat format_;
-  std::vector<gpu::PinnedBuffer> buffers_;
-  std::vector<MutablePictureView> views_;
-};
+using test::checkpoint_or_nothing;
+using test::Clip;
+using test::Collector;
+using test::options_for;
+using test::upload_all;
+using test::upscale;
 
 struct Throwing : OutputSink {
   struct Stop {};
@@ -100,30 +27,6 @@ struct Throwing : OutputSink {
 
   void deliver(std::size_t, gpu::Event) override {}
 };
-
-std::vector<LrFrame> upload_all(Upscaler& upscaler, Clip& clip) {
-  std::vector<LrFrame> frames;
-  for (std::size_t t = 0; t < clip.size(); ++t) {
-    gpu::Event copied;
-    frames.push_back(upscaler.upload(clip.view(t), &copied));
-    copied.wait();
-  }
-  return frames;
-}
-
-std::vector<std::vector<std::byte>> upscale(Upscaler& upscaler, Clip& clip, FrameRange emit) {
-  Collector sink(upscaler.output_format());
-  const auto frames = upload_all(upscaler, clip);
-  upscaler.run(frames, emit, sink);
-  return sink.pictures;
-}
-
-UpscalerOptions options_for(const PictureFormat& input, DeviceSpec device = {}) {
-  UpscalerOptions options;
-  options.device = device;
-  options.input = input;
-  return options;
-}
 
 constexpr PictureFormat kSmall{70, 66, ColourModel::kYuv, ChromaSubsampling::k420, 8};
 

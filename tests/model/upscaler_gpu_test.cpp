@@ -1,0 +1,105 @@
+// Upscaler on a GPU, held to the CPU's pictures. Skips where there is no GPU.
+#include "upscaler_support.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/gpu/device.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace vsr::model {
+namespace {
+
+using test::Clip;
+using test::Collector;
+using test::options_for;
+using test::upload_all;
+using test::upscale;
+
+using Pictures = std::vector<std::vector<std::byte>>;
+
+// Of 16-bit samples, all pictures together.
+double psnr_db(const Pictures& a, const Pictures& b) {
+  double squares = 0;
+  double count = 0;
+  if (a.size() != b.size()) return 0;
+  for (std::size_t t = 0; t < a.size(); ++t) {
+    for (std::size_t i = 0; i + 1 < a[t].size(); i += 2) {
+      const auto sample = [i](const std::vector<std::byte>& picture) {
+        return std::to_integer<int>(picture[i]) + 256 * std::to_integer<int>(picture[i + 1]);
+      };
+      const double error = sample(a[t]) - sample(b[t]);
+      squares += error * error;
+      ++count;
+    }
+  }
+  return squares == 0 ? 200 : 10 * std::log10(65535.0 * 65535.0 * count / squares);
+}
+
+constexpr PictureFormat kPicture{131, 75, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+
+class UpscalerOnGpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();
+    if (!vsr::test::shared_dir()) GTEST_SKIP() << "no golden data beside the checkout";
+    checkpoint_ = test::checkpoint_or_nothing("c16n2.pth");
+  }
+
+  UpscalerOptions options(Precision precision, bool cuda = true) const {
+    UpscalerOptions made = options_for(kPicture, {.cuda = cuda, .index = 0});
+    made.precision = precision;
+    made.output_bit_depth = 16;
+    return made;
+  }
+
+  std::optional<Checkpoint> checkpoint_;
+};
+
+TEST_F(UpscalerOnGpu, EveryPrecisionStaysCloseToTheCpu) {
+  Clip clip(kPicture, 5);
+  Upscaler on_cpu(*checkpoint_, options(Precision::kFp32, false));
+  const Pictures expected = upscale(on_cpu, clip, {0, 5});
+  for (const auto& [precision, least] : {std::pair{Precision::kFp32, 90.0},
+                                         std::pair{Precision::kTf32, 55.0},
+                                         std::pair{Precision::kFp16, 50.0},
+                                         std::pair{Precision::kBf16, 38.0}}) {
+    Upscaler upscaler(*checkpoint_, options(precision));
+    const double psnr = psnr_db(upscale(upscaler, clip, {0, 5}), expected);
+    EXPECT_GE(psnr, least) << to_string(precision);
+    RecordProperty(to_string(precision), ::testing::PrintToString(psnr));
+  }
+}
+
+TEST_F(UpscalerOnGpu, FramesSharedByWindowsAndUploadsInBetweenChangeNothing) {
+  Clip clip(kPicture, 6);
+  Upscaler upscaler(*checkpoint_, options(Precision::kFp32));
+  const Pictures expected = upscale(upscaler, clip, {0, 6});
+  auto frames = upload_all(upscaler, clip);
+  for (int round = 0; round < 5; ++round) {
+    Collector sink(upscaler.output_format());
+    upscaler.run(frames, {0, 6}, sink);
+    frames = upload_all(upscaler, clip);  // while the old ones may still be in use
+    EXPECT_GE(psnr_db(sink.pictures, expected), 90) << round;
+  }
+}
+
+TEST_F(UpscalerOnGpu, OutOfMemoryLeavesItUsable) {
+  // Far more frames than any card holds: the same few, over and over, cost features each.
+  const PictureFormat large{1920, 1080, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  Upscaler upscaler(*checkpoint_, options_for(large, {.cuda = true, .index = 0}));
+  Clip clip(large, 1);
+  const auto frame = upload_all(upscaler, clip)[0];
+  const auto room = gpu::memory_info(0).total_bytes;
+  const auto by_frame = upscaler.window_bytes(2) - upscaler.window_bytes(1);
+  const std::vector<LrFrame> window(2 * room / by_frame, frame);
+  Collector sink(upscaler.output_format());
+  EXPECT_THROW(upscaler.run(window, {0, 1}, sink), OutOfMemory);
+  upscaler.run(std::span(window).first(2), {0, 2}, sink);
+  EXPECT_EQ(sink.pictures.size(), 2u);
+}
+
+}  // namespace
+}  // namespace vsr::model
