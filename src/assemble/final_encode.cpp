@@ -176,7 +176,7 @@ class EncodedVideo final : public VideoStream {
   const VideoTarget target_;
   const std::int64_t frames_;
   const int threads_;
-  media::CodecPtr encoder_;  // the encode thread's, once it runs
+  VideoEncoderPtr encoder_;  // the encode thread's, once it runs
   media::AvPtr<AVCodecParameters> parameters_;
   std::int64_t packets_given_ = 0;
 

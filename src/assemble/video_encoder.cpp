@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace vsr::assemble {
 
 namespace {
-
-using media::CodecPtr;
 
 // Note [Same bytes on any machine]
 // Tried with x265 3.5 on one and two processors and with pools of 1 to 64 threads, presets fast to
@@ -28,6 +27,7 @@ using media::CodecPtr;
 // x264 divides its work by its thread count, so that is fixed too.
 constexpr const char* kX265FrameThreads = "4";
 constexpr int kX264Threads = 12;
+constexpr std::int64_t kAfterAnyFilm = 1 << 30;  // a frame number
 
 struct EncoderKind {
   std::string_view name;
@@ -145,7 +145,7 @@ struct Attempt {
   std::string tune;
   EncoderParams params;
 
-  CodecPtr open(std::string& reason) const;
+  VideoEncoderPtr open(std::string& reason) const;
 
  private:
   bool set_options(AVCodecContext& encoder, std::string& reason) const;
@@ -180,8 +180,8 @@ bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
   return all.empty() || set(kind.params_option, join_params(all));
 }
 
-CodecPtr Attempt::open(std::string& reason) const {
-  CodecPtr encoder(avcodec_alloc_context3(&codec));
+VideoEncoderPtr Attempt::open(std::string& reason) const {
+  VideoEncoderPtr encoder(avcodec_alloc_context3(&codec));
   if (!encoder) throw Error(ErrorCode::kInternal, "out of memory");
   const PictureFormat picture{
       target.width, target.height, ColourModel::kYuv, ChromaSubsampling::k420, 10};
@@ -301,11 +301,32 @@ VideoTarget plan_target(const AssembleSpec& spec) {
   return target;
 }
 
-CodecPtr open_video_encoder(const FinalOptions& options,
-                            const VideoTarget& target,
-                            const HdrMetadata& hdr,
-                            int threads,
-                            std::vector<std::string>& warnings) {
+void CloseVideoEncoder::operator()(AVCodecContext* encoder) const {
+  // A context that failed to open has no codec any more.
+  if (avcodec_is_open(encoder) != 0 && std::string_view(encoder->codec->name) == "libsvtav1") {
+    AVFrame* frame = av_frame_alloc();
+    AVPacket* packet = av_packet_alloc();
+    if (frame != nullptr && packet != nullptr) {
+      frame->format = encoder->pix_fmt;
+      frame->width = encoder->width;
+      frame->height = encoder->height;
+      frame->pts = kAfterAnyFilm;
+      if (av_frame_get_buffer(frame, 0) >= 0 && avcodec_send_frame(encoder, frame) >= 0) {
+        avcodec_send_frame(encoder, nullptr);
+        while (avcodec_receive_packet(encoder, packet) >= 0) av_packet_unref(packet);
+      }
+    }
+    av_frame_free(&frame);
+    av_packet_free(&packet);
+  }
+  avcodec_free_context(&encoder);
+}
+
+VideoEncoderPtr open_video_encoder(const FinalOptions& options,
+                                   const VideoTarget& target,
+                                   const HdrMetadata& hdr,
+                                   int threads,
+                                   std::vector<std::string>& warnings) {
   const EncoderKind& kind = kind_of(options.encoder);
   const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
   if (codec == nullptr) {
@@ -322,6 +343,8 @@ CodecPtr open_video_encoder(const FinalOptions& options,
     refuse(format("final.tune={}: {} has no tune; leave final.tune empty", tune, kind.name));
   }
   add_hdr(kind, hdr, params);
+  // SVT-AV1 prints to stderr whatever it is told; only its environment makes it say errors alone.
+  if (kind.name == "libsvtav1") setenv("SVT_LOG", "1", 0);
   Attempt attempt{.kind = kind,
                   .codec = *codec,
                   .target = target,
@@ -331,7 +354,7 @@ CodecPtr open_video_encoder(const FinalOptions& options,
                   .tune = tune,
                   .params = params};
   std::string reason;
-  CodecPtr encoder = attempt.open(reason);
+  VideoEncoderPtr encoder = attempt.open(reason);
   if (!encoder) explain(attempt, reason);
   return encoder;
 }

@@ -4,6 +4,7 @@
 #include "media/av.hpp"
 #include "vsr/assemble/assemble.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,10 +39,18 @@ struct HdrMetadata {
   std::optional<AVContentLightMetadata> light;
 };
 
+// SVT-AV1 waits for ever when it is closed without having been ended, and when it is ended without
+// having got a picture: so, unless it has been ended, it gets one more and is ended first.
+struct CloseVideoEncoder {
+  void operator()(AVCodecContext* encoder) const;
+};
+
+using VideoEncoderPtr = std::unique_ptr<AVCodecContext, CloseVideoEncoder>;
+
 // Opens final.encoder with preset, crf, tune and params. `threads`: processors it may keep busy;
 // what it makes does not depend on them (Note [Same bytes on any machine]).
 // Throws Error(kUsage) naming key, and parameter, that the encoder does not take.
-media::CodecPtr open_video_encoder(const FinalOptions& options,
+VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
                                    int threads,
