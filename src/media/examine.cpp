@@ -241,7 +241,8 @@ FilterSettings filter_settings(const Examination& film, const TimelineOptions& o
           .time_base = to_av(film.time_base),
           .rate = to_av(film.declared.front()),
           .colour = film.source_colour,
-          .sample_aspect = to_av(film.source_sample_aspect)};
+          .sample_aspect = to_av(film.source_sample_aspect),
+          .out_full_range = film.source_colour.full_range};
 }
 
 Examination examine(const SourceInfo& source, const TimelineOptions& options) {

@@ -137,9 +137,11 @@ ColourDescription colour_after(const AVFrame& out,
   if (out_format.model == ColourModel::kYuv) {
     colour.matrix = matrix.value_or(same_model ? in.matrix : Matrix::kBt601);
   }
-  colour.full_range = is_yuvj(pixels) || out.color_range == AVCOL_RANGE_JPEG ||
-                      (out.color_range == AVCOL_RANGE_UNSPECIFIED &&
-                       (same_model ? in.full_range : out_format.model == ColourModel::kRgb));
+  if (out.color_range != AVCOL_RANGE_UNSPECIFIED) {
+    colour.full_range = out.color_range == AVCOL_RANGE_JPEG;
+  } else if (!same_model || is_yuvj(pixels)) {
+    colour.full_range = out_format.model == ColourModel::kRgb || is_yuvj(pixels);
+  }
   colour.siting = siting_of(out.chroma_location).value_or(in.siting);
   colour.primaries = out.color_primaries;
   colour.transfer = out.color_trc;

@@ -26,6 +26,7 @@ FilterSettings settings_of(const Timeline& timeline, int threads) {
           .rate = to_av(timeline.rate),
           .colour = timeline.source_colour,
           .sample_aspect = to_av(timeline.source_sample_aspect),
+          .out_full_range = timeline.colour.full_range,
           .out = timeline.format,
           .threads = threads};
 }

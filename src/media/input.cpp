@@ -148,6 +148,8 @@ bool is_stream_container(const AVInputFormat& container) {
 
 }  // namespace
 
+bool is_avi(const AVInputFormat& container) { return std::string_view(container.name) == "avi"; }
+
 bool is_image_pattern(const std::string& path) {
   std::error_code error;
   return parse_pattern(path).has_value() && !fs::exists(path, error);
@@ -193,8 +195,11 @@ Input open_input(const std::string& path, Search search) {
   if (is_refused_container(*raw->iformat)) {
     refuse(path, format("not a film ({})", raw->iformat->long_name));
   }
-  // Old films in AVI tell the order of decoding only; FFmpeg works out when each picture is shown.
-  if (std::string_view(raw->iformat->name) == "avi") raw->flags |= AVFMT_FLAG_GENPTS;
+  // AVI tells the order of decoding only, and a DVD says when to show a picture only here and
+  // there: FFmpeg works out the rest.
+  if (is_avi(*raw->iformat) || std::string_view(raw->iformat->name) == "mpeg") {
+    raw->flags |= AVFMT_FLAG_GENPTS;
+  }
   if (search == Search::kThorough && is_stream_container(*raw->iformat)) {
     constexpr std::int64_t kMostBytes = 100'000'000;
     constexpr std::int64_t kMostSeconds = 100;

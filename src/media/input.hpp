@@ -36,6 +36,8 @@ Input open_input(const std::string& path, Search search = Search::kQuick);
 // Throws Error(kInput).
 const AVStream& film_stream(const Input& input);
 
+bool is_avi(const AVInputFormat& container);
+
 // Whether a pattern names numbered pictures rather than a file that happens to have a '%'.
 bool is_image_pattern(const std::string& path);
 // The pattern's file for a number.

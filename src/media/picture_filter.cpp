@@ -93,26 +93,15 @@ std::string source_arguments(const AVFrame& frame, const FilterSettings& setting
   return text;
 }
 
-// The twin is taken as it is, so that no conversion of ranges comes in.
-std::string wanted_formats(AVPixelFormat pixels) {
-  std::string text = "pix_fmts=" + format_name(pixels);
-  if (pixels == AV_PIX_FMT_YUV420P) text += "|yuvj420p";
-  if (pixels == AV_PIX_FMT_YUV422P) text += "|yuvj422p";
-  if (pixels == AV_PIX_FMT_YUV444P) text += "|yuvj444p";
-  return text;
-}
-
 }  // namespace
 
 GraphPtr parsed_graph(const std::string& filters) { return parse_graph(filters, 1).graph; }
 
 PictureFilter::PictureFilter(FilterSettings settings) : settings_(std::move(settings)) {}
 
-// Puts the graph together for pictures like `first`. `wanted` and `scaled` are what it has to end
-// in beyond the user's filters: a pixel format, a size.
+// Puts the graph together for pictures like `first`, with the conversion behind the user's filters.
 PictureFilter::BuiltGraph PictureFilter::build(const AVFrame& first,
-                                               AVPixelFormat wanted,
-                                               bool scaled) const {
+                                               const Conversion& conversion) const {
   ParsedGraph parsed = parse_graph(settings_.filters, settings_.threads);
   AVFilterGraph& graph = *parsed.graph;
   LogCapture log;
@@ -131,18 +120,23 @@ PictureFilter::BuiltGraph PictureFilter::build(const AVFrame& first,
   };
   check_link(avfilter_link(
       source, 0, parsed.inputs->filter_ctx, static_cast<unsigned>(parsed.inputs->pad_idx)));
-  if (scaled) append("scale", format("{}:{}", settings_.out->width, settings_.out->height));
-  if (wanted != AV_PIX_FMT_NONE) append("format", wanted_formats(wanted));
+  if (!conversion.empty()) {
+    // Without a word on it, FFmpeg 5 makes limited range of whatever it converts.
+    append("scale",
+           conversion.size + "out_range=" + (settings_.out_full_range ? "full" : "limited"));
+  }
+  if (conversion.pixels != AV_PIX_FMT_NONE) {
+    append("format", "pix_fmts=" + format_name(conversion.pixels));
+  }
   check_link(avfilter_link(last, pad, sink, 0));
   check_link(avfilter_graph_config(&graph, nullptr));
   return {std::move(parsed.graph), source, sink};
 }
 
 void PictureFilter::open(const AVFrame& first) {
-  AVPixelFormat wanted = settings_.out ? av_pixel_format(*settings_.out) : AV_PIX_FMT_NONE;
-  BuiltGraph built = build(first, wanted, false);
-  auto pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
   // Only a configured graph says what it gives; then it is built again with what is to be added.
+  BuiltGraph built = build(first, {});
+  auto pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
   bool exact = true;
   const auto planar = planar_format(pixels, &exact);
   if (!planar) {
@@ -152,14 +146,20 @@ void PictureFilter::open(const AVFrame& first) {
                        settings_.filters,
                        format_name(pixels)));
   }
+  const PictureFormat own =
+      *picture_format(*planar, av_buffersink_get_w(built.sink), av_buffersink_get_h(built.sink));
   if (!settings_.out) output_.exact = exact;
-  const bool convert = *planar != pixels;
-  if (convert) wanted = *planar;
-  const int width = av_buffersink_get_w(built.sink);
-  const int height = av_buffersink_get_h(built.sink);
-  const bool scale =
-      settings_.out && (width != settings_.out->width || height != settings_.out->height);
-  if (convert || scale) built = build(first, wanted, scale);
+  const PictureFormat wanted = settings_.out.value_or(own);
+  Conversion conversion;
+  if (own.width != wanted.width || own.height != wanted.height) {
+    conversion.size = format("{}:{}:", wanted.width, wanted.height);
+    scaled_back_ = true;
+  }
+  PictureFormat own_at_size = own;
+  own_at_size.width = wanted.width;
+  own_at_size.height = wanted.height;
+  if (*planar != pixels || !(own_at_size == wanted)) conversion.pixels = av_pixel_format(wanted);
+  if (!conversion.empty()) built = build(first, conversion);
   pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
   const auto format =
       picture_format(pixels, av_buffersink_get_w(built.sink), av_buffersink_get_h(built.sink));
@@ -174,7 +174,6 @@ void PictureFilter::open(const AVFrame& first) {
   output_.time_base = av_buffersink_get_time_base(built.sink);
   output_.rate = av_buffersink_get_frame_rate(built.sink);
   output_.sample_aspect = av_buffersink_get_sample_aspect_ratio(built.sink);
-  scaled_back_ = scaled_back_ || scale;
   settings_.out = output_.format;
   built_ = std::move(built);
   width_ = first.width;

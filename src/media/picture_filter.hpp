@@ -19,6 +19,7 @@ struct FilterSettings {
   AVRational rate{25, 1};            // told to filters that ask
   ColourDescription colour;          // of the pictures sent, over what they say themselves
   AVRational sample_aspect{1, 1};    // likewise
+  bool out_full_range = false;       // what conversions put in here have to end in
   std::optional<PictureFormat> out;  // unset: what the graph gives for the first picture
   int threads = 0;                   // 0: as many as this process may use
 };
@@ -57,7 +58,15 @@ class PictureFilter {
     AVFilterContext* sink = nullptr;
   };
 
-  BuiltGraph build(const AVFrame& first, AVPixelFormat wanted, bool scaled) const;
+  // What has to follow the user's filters.
+  struct Conversion {
+    std::string size;  // "width:height:"; empty: as it is
+    AVPixelFormat pixels = AV_PIX_FMT_NONE;
+
+    bool empty() const { return size.empty() && pixels == AV_PIX_FMT_NONE; }
+  };
+
+  BuiltGraph build(const AVFrame& first, const Conversion& conversion) const;
   void open(const AVFrame& first);
   void drain();
   FramePtr from_graph();

@@ -170,8 +170,8 @@ SourceScan scan_source(PictureDecoder& decoder) {
     if (packet.key) scan.keys.push_back(static_cast<std::int64_t>(scan.pts.size()));
     scan.pts.push_back(packet.pts);
   }
-  const bool made_up = (decoder.input().format->flags & AVFMT_FLAG_GENPTS) != 0;
-  if (made_up && first_dts != AV_NOPTS_VALUE) scan.late = scan.pts.front() - first_dts;
+  if (is_avi(*decoder.input().format->iformat) && first_dts != AV_NOPTS_VALUE)
+    scan.late = scan.pts.front() - first_dts;
   const bool premature =
       !decoder.read_error().empty() ||
       std::any_of(log.lines().begin(), log.lines().end(), [](const std::string& line) {

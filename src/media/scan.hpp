@@ -20,7 +20,7 @@ struct SourceScan {
   std::string broken;
   // How long the last picture is shown, in ticks; 0: unknown.
   std::int64_t last_duration = 0;
-  // By how many ticks FFmpeg shows all pictures late where it had to work their times out from the
+  // By how many ticks FFmpeg shows all pictures late where it had to work all times out from the
   // order of decoding (AVI): sound does not wait for that.
   std::int64_t late = 0;
   // First other picture size met, and at which picture (in the order of decoding); width 0: none.

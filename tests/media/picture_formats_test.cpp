@@ -250,6 +250,33 @@ TEST(OddFormats, P010BecomesPlanarTenBit) {
   }
 }
 
+// FFmpeg 5 makes limited range of what it converts, unless told otherwise.
+TEST(OddFormats, PackedFullRangeStaysFullRange) {
+  FramePtr frame = make_frame();
+  frame->format = AV_PIX_FMT_YUYV422;
+  frame->width = 64;
+  frame->height = 4;
+  ASSERT_EQ(av_frame_get_buffer(frame.get(), 0), 0);
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 128; ++x)
+      frame->data[0][y * frame->linesize[0] + x] = static_cast<std::uint8_t>(2 * x + y);
+  }
+  frame->pts = 0;
+  const ColourDescription full{.full_range = true};
+  PictureFilter filter({.time_base = {1, 25}, .colour = full, .out_full_range = true});
+  filter.send(std::move(frame));
+  const FramePtr out = filter.receive();
+  ASSERT_TRUE(out);
+  const PictureView view = view_of(*out);
+  EXPECT_EQ(view.format, (PictureFormat{64, 4, ColourModel::kYuv, ChromaSubsampling::k422, 8}));
+  EXPECT_TRUE(colour_after(*out, full, view.format).full_range);
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 64; ++x) {
+      ASSERT_EQ(static_cast<int>(view.planes[0][y * view.pitch_bytes[0] + x]), 4 * x + y);
+    }
+  }
+}
+
 // Every format FFmpeg has finds a planar form or is refused, and none loses depth.
 TEST(PlanarForms, NeverLoseDepth) {
   const AVPixFmtDescriptor* described = nullptr;
