@@ -69,22 +69,25 @@ void use_on(const at::Tensor& tensor, const c10::Stream& stream) {
 struct Upscaler::Impl {
   UpscalerOptions options;
   reference::Compute compute;
-  reference::Generator generator;
-  PictureFormat output_format;
   c10::Stream copy_in;
   c10::Stream work;
   c10::Stream copy_out;
+  reference::Generator generator;  // its weights belong to the work stream
+  PictureFormat output_format;
 
   Impl(const Checkpoint& checkpoint, const UpscalerOptions& asked)
       : options(asked),
         compute(reference::make_compute(asked.device, asked.precision, asked.cpu_threads)),
-        generator(guarded(compute,
-                          "cannot load the network's weights",
-                          [&] { return reference::Generator(checkpoint, compute); })),
-        output_format(output_format_of(asked, checkpoint.shape().scale())),
         copy_in(reference::new_stream(compute.device)),
         work(reference::new_stream(compute.device)),
-        copy_out(reference::new_stream(compute.device)) {
+        copy_out(reference::new_stream(compute.device)),
+        generator(guarded(compute,
+                          "cannot load the network's weights",
+                          [&] {
+                            const c10::StreamGuard guard(work);
+                            return reference::Generator(checkpoint, compute);
+                          })),
+        output_format(output_format_of(asked, checkpoint.shape().scale())) {
     check_format(options.input, "input");
     check_format(output_format, "output");
   }
