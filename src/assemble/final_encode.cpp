@@ -238,6 +238,10 @@ std::thread EncodedVideo::start(void (EncodedVideo::*stage)()) {
 
 void EncodedVideo::decode() {
   std::int64_t position = 0;
+  // The plan's word counts, not what a container could hold of it. RGB is always full range; the
+  // plan then speaks of the film.
+  ColourDescription colour = spec_.colour;
+  colour.full_range = colour.full_range || spec_.picture.model == ColourModel::kRgb;
   for (const SegmentFile& segment : spec_.segments) {
     media::SegmentFrames frames(segment.path,
                                 spec_.codec,
@@ -260,8 +264,7 @@ void EncodedVideo::decode() {
       }
       frame->pts = position++;
       frame->sample_aspect_ratio = media::to_av(spec_.sample_aspect);
-      // The plan's word counts, not what a container could hold of it.
-      media::tag_colour(*frame, spec_.colour, spec_.picture);
+      media::tag_colour(*frame, colour, spec_.picture);
       if (!decoded_.push(std::move(frame))) return;
     }
   }

@@ -253,6 +253,7 @@ SegmentWriter::SegmentWriter(const std::filesystem::path& path,
                      .rate = rate,
                      .first_frame = first_frame}) {
   check_mezzanine(codec, format);
+  if (format.model == ColourModel::kRgb) impl_->colour.full_range = true;
   impl_->open_encoder(codec, sample_aspect, threads);
   std::error_code error;
   std::filesystem::remove_all(impl_->part(), error);  // of an earlier attempt

@@ -21,19 +21,30 @@ constexpr int kRate = 48000;
 std::string clip_pictures(const std::filesystem::path& folder, const PictureFormat& format) {
   const auto raw = folder / "pictures.raw";
   const bool rgb = format.model == ColourModel::kRgb;
-  ffmpeg({"-i",
-          (source_dir() / "tests/data/reds_demo_000.mkv").string(),
-          "-frames:v",
-          std::to_string(kClipFrames),
-          "-vf",
-          vsr::format("scale={}:{}", format.width, format.height),
-          "-pix_fmt",
-          rgb ? "gbrp16le" : "yuv422p10le",
-          "-f",
-          "rawvideo",
-          raw.string()});
+  ffmpeg(
+      {"-i",
+       (source_dir() / "tests/data/reds_demo_000.mkv").string(),
+       "-frames:v",
+       std::to_string(kClipFrames),
+       "-vf",
+       vsr::format(
+           "scale={}:{}:in_color_matrix=bt709:out_color_matrix=bt709", format.width, format.height),
+       "-pix_fmt",
+       rgb ? "gbrp16le" : "yuv422p10le",
+       "-f",
+       "rawvideo",
+       raw.string()});
   std::string bytes = read_file(raw, 1u << 30);
   std::filesystem::remove(raw);
+  if (rgb) {  // FFmpeg writes G, B, R and we count R, G, B
+    const std::size_t picture = packed_bytes(format);
+    for (std::size_t at = 0; at + picture <= bytes.size(); at += picture) {
+      const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(at);
+      std::rotate(begin,
+                  begin + static_cast<std::ptrdiff_t>(picture / 3 * 2),
+                  begin + static_cast<std::ptrdiff_t>(picture));
+    }
+  }
   return bytes;
 }
 

@@ -304,7 +304,7 @@ TEST(Concatenate, PacketsAreThoseOfTheCores) {
                                              .frames = 23,
                                              .core = 9,
                                              .rate = Rational(24000, 1001),
-                                             .sample_aspect = Rational(16, 15)});
+                                             .sample_aspect = Rational(5, 4)});
     const auto master = folder.path() / ("master" + media::mezzanine_extension(codec));
     std::int64_t told = 0;
     EXPECT_EQ(concatenate(spec,
@@ -318,7 +318,7 @@ TEST(Concatenate, PacketsAreThoseOfTheCores) {
     EXPECT_FALSE(std::filesystem::exists(part_name(master)));
     expect_decodes(master);
     EXPECT_EQ(probe_one(master, "v", "stream=sample_aspect_ratio,r_frame_rate,color_space"),
-              "16:15,bt709,24000/1001");
+              "5:4,bt709,24000/1001");
     std::vector<std::uint32_t> expected;
     for (const SegmentFile& segment : spec.segments) {
       for (std::int64_t frame = segment.core.begin; frame < segment.core.end; ++frame) {

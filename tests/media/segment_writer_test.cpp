@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -325,6 +326,34 @@ TEST(SegmentWriter, PngFilesAreNamedByTimelineFrame) {
             "png,320,180,rgb48be");
   EXPECT_TRUE(std::filesystem::exists(path / "00000471.png"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path), {}), 2);
+}
+
+TEST(SegmentWriter, PngColoursAreInTheirPlaces) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0001.png";
+  const PictureFormat format = mezzanine_format(MezzanineCodec::kPng, 4, 2);
+  std::vector<std::byte> memory(packed_bytes(format));
+  const MutablePictureView view = packed_view(format, memory.data());
+  const std::array<std::uint16_t, 3> colour{65535, 32768, 257};
+  for (std::size_t plane = 0; plane < 3; ++plane) {
+    std::fill_n(reinterpret_cast<std::uint16_t*>(view.planes[plane]), 8, colour[plane]);
+  }
+  SegmentWriter writer(path, MezzanineCodec::kPng, format, bt709(), {25, 1}, {1, 1}, 0, 1);
+  writer.write(view);
+  writer.finish();
+  const auto raw = folder.path() / "rgb.raw";
+  const auto result = test::run_process({"ffmpeg",
+                                         "-v",
+                                         "error",
+                                         "-i",
+                                         (path / "00000000.png").string(),
+                                         "-pix_fmt",
+                                         "rgb48le",
+                                         "-f",
+                                         "rawvideo",
+                                         raw.string()});
+  ASSERT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(read_file(raw).substr(0, 6), std::string("\xff\xff\x00\x80\x01\x01", 6));
 }
 
 TEST(SegmentWriter, TruncatedFileIsAStorageError) {
