@@ -118,7 +118,8 @@ media::CodecPtr open_sound_encoder(const SoundPlan& plan) {
 // says so exactly, but leaves a negative time in the file, which players and older Matroska
 // muxers treat each in their own way. So the first initial_padding samples (5 ms with AC-3) are
 // left out instead: then the first packet, stamped 0, decodes to what belongs at 0 and after, and
-// only its first milliseconds are silent. Opus says its padding in its own header and keeps it.
+// only its first milliseconds are silent. Opus too: Matroska's own field for its padding was
+// handled in two ways by FFmpeg's muxer over the years.
 SoundEncoder::SoundEncoder(const SoundPlan& plan, OutputFile& file, AVStream& stream)
     : file_(file),
       stream_(stream.index),
@@ -126,7 +127,7 @@ SoundEncoder::SoundEncoder(const SoundPlan& plan, OutputFile& file, AVStream& st
       waiting_(av_audio_fifo_alloc(
           plan.sample_format, plan.format.layout.nb_channels, plan.format.rate)),
       frame_samples_(encoder_->frame_size > 0 ? encoder_->frame_size : plan.format.rate / 25),
-      to_skip_(plan.codec->id == AV_CODEC_ID_OPUS ? 0 : encoder_->initial_padding),
+      to_skip_(encoder_->initial_padding),
       position_(to_skip_) {
   if (!waiting_) throw Error(ErrorCode::kInternal, "out of memory");
   media::check_av(avcodec_parameters_from_context(stream.codecpar, encoder_.get()),

@@ -202,8 +202,22 @@ std::vector<float> sound(const std::filesystem::path& path,
   const std::string bytes = read_file(raw, 1u << 30);
   std::vector<float> decoded(bytes.size() / sizeof(float));
   std::memcpy(decoded.data(), bytes.data(), decoded.size() * sizeof(float));
-  // Onto the film's clock.
-  const double start_s = packet_times(path, stream).at(0);
+  // Onto the film's clock: by the first decoded frame, for decoders may drop what a codec put
+  // before.
+  const ProcessResult first = run_process({"ffprobe",
+                                           "-v",
+                                           "error",
+                                           "-select_streams",
+                                           stream,
+                                           "-read_intervals",
+                                           "%+#1",
+                                           "-show_entries",
+                                           "frame=pts_time",
+                                           "-of",
+                                           "csv=p=0",
+                                           path.string()});
+  EXPECT_EQ(first.status, 0) << first.output;
+  const double start_s = std::stod(first.output);
   const auto shift = static_cast<std::ptrdiff_t>(std::lround(start_s * kRate));
   if (shift > 0) decoded.insert(decoded.begin(), static_cast<std::size_t>(shift), 0.0f);
   if (shift < 0) decoded.erase(decoded.begin(), decoded.begin() - shift);
