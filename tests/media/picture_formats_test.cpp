@@ -143,8 +143,8 @@ INSTANTIATE_TEST_SUITE_P(
               "yuv420p16",
               picture(ColourModel::kYuv, ChromaSubsampling::k420, 16),
               false},
-        Depth{"Gray", "gray", picture(ColourModel::kGray, ChromaSubsampling::k420, 8), false},
-        Depth{"Gray12", "gray12", picture(ColourModel::kGray, ChromaSubsampling::k420, 12), false},
+        Depth{"Gray", "gray", picture(ColourModel::kGray, ChromaSubsampling::k420, 8), true},
+        Depth{"Gray12", "gray12", picture(ColourModel::kGray, ChromaSubsampling::k420, 12), true},
         Depth{"Rgb", "gbrp", picture(ColourModel::kRgb, ChromaSubsampling::k444, 8), true},
         Depth{
             "RgbTwelve", "gbrp12", picture(ColourModel::kRgb, ChromaSubsampling::k444, 12), true}),

@@ -223,10 +223,12 @@ TEST_F(PlanTimeline, GraphThatIsNoneIsAUsageError) {
 }
 
 TEST_F(PlanTimeline, ConvertedMatrixBringsItsPrimariesAndTransfer) {
-  const fs::path film =
-      make("a.mkv",
-           {.frames = 10, .filters = "format=yuv420p"},
-           "-c:v mpeg2video -colorspace bt470bg -color_primaries bt470bg -color_trc gamma28");
+  const fs::path film = make(
+      "a.mkv",
+      {.frames = 10,
+       .filters =
+           "format=yuv420p,setparams=colorspace=bt470bg:color_primaries=bt470bg:color_trc=bt470bg"},
+      "-c:v mpeg2video -colorspace bt470bg -color_primaries bt470bg -color_trc gamma28");
   const SourceInfo source = probe(film);
   EXPECT_EQ(source.video.colour.matrix, Matrix::kBt601);
   EXPECT_EQ(source.video.colour.primaries, 5);

@@ -120,7 +120,8 @@ TEST_F(Probe, StreamsChaptersAndCoverArt) {
 TEST_F(Probe, ColourByTagsElseBySize) {
   const VideoInfo tagged =
       probe(make("tagged.mkv",
-                 "yuv420p10",
+                 "yuv420p10,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc="
+                 "smpte2084:range=pc",
                  "-c:v libx265 -x265-params log-level=none -colorspace bt2020nc "
                  "-color_primaries bt2020 -color_trc smpte2084 -color_range pc"))
           .video;
