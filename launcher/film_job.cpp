@@ -388,6 +388,66 @@ void check_space(const Lead& lead, const std::vector<std::optional<store::Record
   }
 }
 
+// Has every segment made that the ledger lacks; gives the whole ledger. Throws Error.
+std::vector<std::optional<store::Record>> make_segments(const Lead& lead,
+                                                        cluster::Communicator& communicator,
+                                                        Signals& signals,
+                                                        SegmentRunner& runner) {
+  const store::Plan& plan = lead.prepared.plan;
+  const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
+  auto records = read_ledger(*lead.directory, plan, extension);
+  cluster::Tasks tasks;
+  int kept = 0;
+  for (std::size_t i = 0; i < plan.segments.size(); ++i) {
+    tasks.weights.push_back(plan.segments[i].core.size());
+    tasks.done.push_back(records[i].has_value());
+    kept += records[i] ? 1 : 0;
+  }
+  if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, plan.segments.size());
+  check_space(lead, records);
+  const auto begin = std::chrono::steady_clock::now();
+  const cluster::SegmentOutcome end = cluster::coordinate(
+      communicator, tasks, std::ref(runner), signals.stop(), [&](const cluster::Progress& p) {
+        const double seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        if (p.done > kept && p.done < p.total) {
+          log::info("cluster",
+                    "{} of {} segments; about {:.0f} s left",
+                    p.done,
+                    p.total,
+                    seconds / (p.done - kept) * (p.total - p.done));
+        }
+      });
+  if (!end.ok) throw Error(end.code, end.message);
+  records = read_ledger(*lead.directory, plan, extension);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (!records[i]) {
+      throw Error(
+          ErrorCode::kStorage,
+          format("segment {} was committed and is damaged now; start again to make it anew", i));
+    }
+  }
+  return records;
+}
+
+// Removes the segments whose packets are not what their records say; false if all are good.
+bool discard_damaged(const Lead& lead,
+                     const std::vector<std::optional<store::Record>>& records,
+                     const std::string& extension) {
+  bool found = false;
+  for (const auto& record : records) {
+    const int index = record->segment.index;
+    const auto damage = media::find_damage(lead.directory->mezzanine(index, extension),
+                                           codec_of(lead.job.segment.codec),
+                                           record->checksums);
+    if (!damage) continue;
+    found = true;
+    log::warning("store", "segment {} has to be made again: {}", index, *damage);
+    lead.directory->discard(index, extension);
+  }
+  return found;
+}
+
 // `started` is set once the other ranks are at work and wait to be dismissed.
 int lead_film(const Arguments& arguments,
               cluster::Communicator& communicator,
@@ -423,49 +483,26 @@ int lead_film(const Arguments& arguments,
     return 0;
   }
 
-  auto records = read_ledger(*lead.directory, plan, extension);
-  cluster::Tasks tasks;
-  int kept = 0;
-  for (std::size_t i = 0; i < plan.segments.size(); ++i) {
-    tasks.weights.push_back(plan.segments[i].core.size());
-    tasks.done.push_back(records[i].has_value());
-    kept += records[i] ? 1 : 0;
-  }
-  if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, plan.segments.size());
-  check_space(lead, records);
-
-  {
-    SegmentRunner runner(lead.job, plan, *lead.directory, communicator, signals.stop());
-    const auto begin = std::chrono::steady_clock::now();
-    const cluster::SegmentOutcome end = cluster::coordinate(
-        communicator, tasks, std::ref(runner), signals.stop(), [&](const cluster::Progress& p) {
-          const double seconds =
-              std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-          if (p.done > kept) {
-            log::info("cluster",
-                      "{} of {} segments; about {:.0f} s left",
-                      p.done,
-                      p.total,
-                      seconds / (p.done - kept) * (p.total - p.done));
-          }
-        });
-    if (!end.ok) throw Error(end.code, end.message);
-  }
-  records = read_ledger(*lead.directory, plan, extension);
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (!records[i]) {
-      throw Error(
-          ErrorCode::kStorage,
-          format("segment {} was committed and is damaged now; start again to make it anew", i));
+  SegmentRunner runner(lead.job, plan, *lead.directory, communicator, signals.stop());
+  assemble::AssembleResult result;
+  for (int round = 1;; ++round) {
+    const auto records = make_segments(lead, communicator, signals, runner);
+    fs::remove(lead.directory->final_stamp());
+    try {
+      result = make_films(assemble_spec(lead.job, lead.prepared, lead.directory->final_dir()),
+                          *lead.directory,
+                          plan,
+                          records,
+                          signals.stop());
+      break;
+    } catch (const Error& error) {
+      // A mezzanine that went bad after its commit is made again, once.
+      if (error.code() != ErrorCode::kStorage || round > 1 ||
+          !discard_damaged(lead, records, extension)) {
+        throw;
+      }
     }
   }
-  fs::remove(lead.directory->final_stamp());
-  const auto result =
-      make_films(assemble_spec(lead.job, lead.prepared, lead.directory->final_dir()),
-                 *lead.directory,
-                 plan,
-                 records,
-                 signals.stop());
   write_stamp(*lead.directory, identity, result.files);
   if (!lead.job.segment.keep) {
     for (const Segment& segment : plan.segments) lead.directory->discard(segment.index, extension);

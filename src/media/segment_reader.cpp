@@ -73,4 +73,17 @@ bool SegmentReader::read(PictureView& picture) {
   return true;
 }
 
+std::optional<std::string> find_damage(const std::filesystem::path& path,
+                                       MezzanineCodec codec,
+                                       const std::vector<std::uint32_t>& checksums) {
+  try {
+    SegmentPackets packets(path, codec, 0, static_cast<std::int64_t>(checksums.size()), checksums);
+    const PacketPtr packet = make_packet();
+    while (packets.read(*packet)) av_packet_unref(packet.get());
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return std::nullopt;
+}
+
 }  // namespace vsr::media

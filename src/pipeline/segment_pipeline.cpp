@@ -74,7 +74,7 @@ struct Woken {};
 
 struct SegmentPipeline::Impl {
   Impl(const media::Timeline& timeline_in,
-       model::Upscaler& upscaler_in,
+       model::PictureUpscaler& upscaler_in,
        const PipelineOptions& options_in)
       : timeline(timeline_in),
         upscaler(upscaler_in),
@@ -83,7 +83,7 @@ struct SegmentPipeline::Impl {
         downloads(upscaler_in.output_format(), kDownloadSlots, options_in.pinned) {}
 
   const media::Timeline& timeline;
-  model::Upscaler& upscaler;
+  model::PictureUpscaler& upscaler;
   const PipelineOptions options;
   PictureRing uploads;
   PictureRing downloads;
@@ -100,7 +100,7 @@ namespace {
 class Run {
  public:
   Run(const media::Timeline& timeline,
-      model::Upscaler& upscaler,
+      model::PictureUpscaler& upscaler,
       const PipelineOptions& options,
       PictureRing& uploads,
       PictureRing& downloads,
@@ -346,7 +346,7 @@ class Run {
   }
 
   const media::Timeline& timeline_;
-  model::Upscaler& upscaler_;
+  model::PictureUpscaler& upscaler_;
   const PipelineOptions& options_;
   PictureRing& uploads_;
   PictureRing& downloads_;
@@ -369,7 +369,7 @@ class Run {
 }  // namespace
 
 SegmentPipeline::SegmentPipeline(const media::Timeline& timeline,
-                                 model::Upscaler& upscaler,
+                                 model::PictureUpscaler& upscaler,
                                  const PipelineOptions& options)
     : impl_(std::make_unique<Impl>(timeline, upscaler, options)) {}
 

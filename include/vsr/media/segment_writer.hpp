@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,5 +83,11 @@ class SegmentReader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// What is wrong with a mezzanine by its packets' checksums, in words; nothing when it is whole.
+// Reads the file, decodes nothing.
+std::optional<std::string> find_damage(const std::filesystem::path& path,
+                                       MezzanineCodec codec,
+                                       const std::vector<std::uint32_t>& checksums);
 
 }  // namespace vsr::media

@@ -40,7 +40,14 @@ struct UpscalerOptions {
 // One low-resolution picture on the device, already RGB in 0..1. Cheap to copy (shared).
 class LrFrame {
  public:
-  struct State;
+  // What a back end keeps of the picture; derived by it.
+  struct State {
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    virtual ~State() = default;
+  };
+
   LrFrame() = default;
 
   explicit LrFrame(std::shared_ptr<const State> state) : state_(std::move(state)) {}
@@ -63,27 +70,39 @@ class OutputSink {
   virtual void deliver(std::size_t index, gpu::Event ready) = 0;
 };
 
-class Upscaler {
+// What the pipeline needs of an upscaler, so that it can be tested without a network.
+class PictureUpscaler {
  public:
-  // Throws Error(kGpu) when the device is not there or too small for the weights, Error(kModel)
-  // when the options do not suit the network.
-  Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options);
-  ~Upscaler();
-  Upscaler(Upscaler&&) noexcept;
-  Upscaler& operator=(Upscaler&&) noexcept;
+  virtual ~PictureUpscaler() = default;
 
-  const PictureFormat& input_format() const;
-  const PictureFormat& output_format() const;
+  virtual const PictureFormat& input_format() const = 0;
+  virtual const PictureFormat& output_format() const = 0;
 
   // Copies `picture` to the device and turns it to RGB. Returns once the copy is queued;
   // `picture` (pinned memory, for the copy to be asynchronous) may be reused once `*copied` has
   // been waited for. Throws OutOfMemory.
-  LrFrame upload(const PictureView& picture, gpu::Event* copied);
+  virtual LrFrame upload(const PictureView& picture, gpu::Event* copied) = 0;
 
   // Runs the network over `window` and gives the frames [emit.begin, emit.end), counted within the
   // window. Throws OutOfMemory possibly after some frames were delivered; those stay good, and the
-  // Upscaler stays usable (with a shorter window).
-  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink);
+  // upscaler stays usable (with a shorter window). When it throws, nothing writes to the sink's
+  // memory any more.
+  virtual void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) = 0;
+};
+
+class Upscaler final : public PictureUpscaler {
+ public:
+  // Throws Error(kGpu) when the device is not there or too small for the weights, Error(kModel)
+  // when the options do not suit the network.
+  Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options);
+  ~Upscaler() override;
+  Upscaler(Upscaler&&) noexcept;
+  Upscaler& operator=(Upscaler&&) noexcept;
+
+  const PictureFormat& input_format() const override;
+  const PictureFormat& output_format() const override;
+  LrFrame upload(const PictureView& picture, gpu::Event* copied) override;
+  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;
 
   // Bytes of device memory that run() needs for a window of `frames`: a part by frame over a fixed
   // one. An estimate to plan by; docs/performance.md holds it against measurements.

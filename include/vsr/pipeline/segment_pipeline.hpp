@@ -49,7 +49,7 @@ class SegmentPipeline {
  public:
   // Keeps references to `timeline` and `upscaler`, which must outlive it.
   SegmentPipeline(const media::Timeline& timeline,
-                  model::Upscaler& upscaler,
+                  model::PictureUpscaler& upscaler,
                   const PipelineOptions& options);
   ~SegmentPipeline();
 

@@ -4,6 +4,7 @@
 #include "generator.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
 #include "vsr/gpu/copy.hpp"
 
 #include <ATen/ops/empty.h>
@@ -27,7 +28,7 @@ using reference::guarded;
 // once; so every tensor that another stream reads is recorded there (record_stream), which holds
 // the block back until that stream has passed. Nothing waits for the whole device.
 
-struct LrFrame::State {
+struct RgbFrame final : LrFrame::State {
   at::Tensor rgb;  // fp32 (1, 3, H, W), padded to what the network takes, clamped to 0..1
   std::optional<c10::Event> ready;  // on a GPU
 };
@@ -126,7 +127,7 @@ struct Upscaler::Impl {
     const std::int64_t pad_y = generator.padded(rgb.size(2)) - rgb.size(2);
     const std::int64_t pad_x = generator.padded(rgb.size(3)) - rgb.size(3);
     if (pad_y + pad_x > 0) rgb = at::replication_pad2d(rgb, {0, pad_x, 0, pad_y});
-    auto state = std::make_shared<LrFrame::State>();
+    auto state = std::make_shared<RgbFrame>();
     state->rgb = rgb.contiguous();
     use_on(state->rgb, work);
     state->ready = record_event(copy_in);
@@ -170,6 +171,15 @@ struct Upscaler::Impl {
     return picture;
   }
 
+  // Waits for the copies queued into the sink's memory, which it may free as soon as run() is over.
+  void finish_copies() noexcept {
+    try {
+      if (compute.on_cuda()) copy_out.synchronize();
+    } catch (const std::exception& error) {
+      log::warning("model", "{}", error.what());
+    }
+  }
+
   // What a sink throws is its own affair and must reach its owner as it was.
   std::exception_ptr sink_failure;
 
@@ -189,7 +199,7 @@ struct Upscaler::Impl {
     frames.reserve(window.size());
     for (const LrFrame& frame : window) {
       if (!frame) throw Error(ErrorCode::kInternal, "a window holds an empty frame");
-      const LrFrame::State& state = frame.state();
+      const auto& state = dynamic_cast<const RgbFrame&>(frame.state());
       if (state.ready) state.ready->block(work);
       frames.push_back(state.rgb);
     }
@@ -229,6 +239,7 @@ void Upscaler::run(std::span<const LrFrame> window, const FrameRange& emit, Outp
             format("a window of {} frames of {}", window.size(), to_string(impl_->options.input)),
             [&] { impl_->run(window, emit, sink); });
   } catch (...) {
+    impl_->finish_copies();
     if (impl_->sink_failure != nullptr) {
       std::rethrow_exception(std::exchange(impl_->sink_failure, nullptr));
     }

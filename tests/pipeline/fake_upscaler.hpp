@@ -1,0 +1,86 @@
+// An upscaler without a network: every sample becomes a 4x4 block. Frames are told apart, stages
+// can be slowed and made to fail.
+#pragma once
+
+#include "vsr/base/error.hpp"
+#include "vsr/model/upscaler.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace vsr::pipeline::test {
+
+class FakeUpscaler : public model::PictureUpscaler {
+ public:
+  explicit FakeUpscaler(const PictureFormat& input) : input_(input), output_(input) {
+    output_.width *= 4;
+    output_.height *= 4;
+    output_.subsampling = ChromaSubsampling::k422;
+    output_.bit_depth = 10;
+  }
+
+  const PictureFormat& input_format() const override { return input_; }
+
+  const PictureFormat& output_format() const override { return output_; }
+
+  model::LrFrame upload(const PictureView& picture, gpu::Event*) override {
+    auto frame = std::make_shared<Frame>();
+    frame->luma.resize(static_cast<std::size_t>(input_.width * input_.height));
+    for (int y = 0; y < input_.height; ++y) {
+      std::memcpy(frame->luma.data() + y * input_.width,
+                  picture.planes[0] + y * picture.pitch_bytes[0],
+                  static_cast<std::size_t>(input_.width));
+    }
+    return model::LrFrame(frame);
+  }
+
+  void run(std::span<const model::LrFrame> window,
+           const FrameRange& emit,
+           model::OutputSink& sink) override {
+    windows.push_back(static_cast<int>(window.size()));
+    for (std::int64_t i = emit.begin; i < emit.end; ++i) {
+      // Memory runs out in mid-window, after some frames were delivered.
+      if (static_cast<int>(window.size()) > most_frames && i >= emit.begin + 2) {
+        throw OutOfMemory("the fake card is full");
+      }
+      if (frames_until_failure-- == 0) throw Error(ErrorCode::kGpu, "the fake card fell off");
+      std::this_thread::sleep_for(time_per_frame);
+      const auto& frame = dynamic_cast<const Frame&>(window[static_cast<std::size_t>(i)].state());
+      enlarge(frame.luma, sink.acquire(static_cast<std::size_t>(i - emit.begin)));
+      sink.deliver(static_cast<std::size_t>(i - emit.begin), {});
+    }
+  }
+
+  int most_frames = 1 << 30;
+  int frames_until_failure = -1;
+  std::chrono::microseconds time_per_frame{0};
+  std::vector<int> windows;
+
+ private:
+  struct Frame : model::LrFrame::State {
+    std::vector<std::uint8_t> luma;
+  };
+
+  void enlarge(const std::vector<std::uint8_t>& luma, const MutablePictureView& out) const {
+    for (int y = 0; y < output_.height; ++y) {
+      auto* row = reinterpret_cast<std::uint16_t*>(out.planes[0] + y * out.pitch_bytes[0]);
+      const std::uint8_t* from = luma.data() + y / 4 * input_.width;
+      for (int x = 0; x < output_.width; ++x) row[x] = static_cast<std::uint16_t>(from[x / 4] * 4);
+    }
+    for (const std::size_t plane : {std::size_t{1}, std::size_t{2}}) {
+      for (int y = 0; y < output_.height; ++y) {
+        auto* row =
+            reinterpret_cast<std::uint16_t*>(out.planes[plane] + y * out.pitch_bytes[plane]);
+        std::fill(row, row + output_.width / 2, std::uint16_t{512});
+      }
+    }
+  }
+
+  PictureFormat input_;
+  PictureFormat output_;
+};
+
+}  // namespace vsr::pipeline::test

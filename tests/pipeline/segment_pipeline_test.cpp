@@ -1,0 +1,229 @@
+#include "vsr/pipeline/segment_pipeline.hpp"
+
+#include "fake_upscaler.hpp"
+#include "test_support.hpp"
+#include "vsr/base/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace vsr::pipeline {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Le;
+
+constexpr int kWidth = 64;
+constexpr int kHeight = 48;
+
+// A film of raw frames, each of one gray level of its own, losslessly stored.
+class Film {
+ public:
+  explicit Film(int frames) {
+    const auto raw = folder_.path() / "film.gray";
+    std::ofstream file(raw, std::ios::binary);
+    for (int i = 0; i < frames; ++i) {
+      file << std::string(static_cast<std::size_t>(kWidth * kHeight), level(i));
+    }
+    file.close();
+    const auto result = vsr::test::run_process(
+        {"ffmpeg",  "-v",           "error", "-f",   "rawvideo", "-pix_fmt",     "gray",
+         "-s",      "64x48",        "-r",    "25",   "-i",       raw.string(),   "-pix_fmt",
+         "yuv420p", "-color_range", "tv",    "-c:v", "ffv1",     path().string()});
+    if (result.status != 0) throw std::runtime_error(result.output);
+    std::filesystem::remove(raw);
+    timeline_ = media::plan_timeline(media::probe(path()), {}).timeline;
+  }
+
+  static char level(int frame) { return static_cast<char>(20 + frame * 7 % 200); }
+
+  std::filesystem::path path() const { return folder_.path() / "film.mkv"; }
+
+  const std::filesystem::path& folder() const { return folder_.path(); }
+
+  const media::Timeline& timeline() const { return timeline_; }
+
+ private:
+  vsr::test::TemporaryFolder folder_;
+  media::Timeline timeline_;
+};
+
+PipelineOptions small_options() {
+  PipelineOptions options;
+  options.codec = media::MezzanineCodec::kFfv1;
+  options.max_seq_len = 16;
+  options.overlap = 3;
+  options.prefetch = 4;
+  options.decode_threads = 1;
+  options.encode_threads = 1;
+  return options;
+}
+
+// Mean luma of each picture of a mezzanine, in 10 bits.
+std::vector<double> levels_of(const std::filesystem::path& path,
+                              const media::WrittenMezzanine& written) {
+  media::SegmentReader reader(
+      path, media::MezzanineCodec::kFfv1, 0, written.frames, written.checksums, 1);
+  std::vector<double> levels;
+  PictureView picture;
+  while (reader.read(picture)) {
+    double sum = 0;
+    for (int x = 0; x < picture.format.width; ++x) {
+      sum += reinterpret_cast<const std::uint16_t*>(picture.planes[0])[x];
+    }
+    levels.push_back(sum / picture.format.width);
+  }
+  return levels;
+}
+
+class Pipeline : public ::testing::Test {
+ protected:
+  SegmentResult run(SegmentPipeline& pipeline, const Segment& segment) {
+    return pipeline.run(segment, film_.folder() / "out.mkv", stop_, [](std::int64_t) {});
+  }
+
+  void expect_right_frames(const Segment& segment, const SegmentResult& result) {
+    const auto levels = levels_of(film_.folder() / "out.mkv", result.mezzanine);
+    ASSERT_EQ(static_cast<std::int64_t>(levels.size()), segment.input.size());
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      const auto frame = static_cast<int>(segment.input.begin) + static_cast<int>(i);
+      // Through the swscale of the source's making the level shifts with the range; order is what
+      // counts, and that each frame is itself.
+      EXPECT_NEAR(levels[i], expected_[static_cast<std::size_t>(frame)] * 4, 0.01) << frame;
+    }
+  }
+
+  void SetUp() override {
+    media::FrameReader reader(film_.timeline(), 0, 1);
+    PictureView picture;
+    while (reader.read(picture)) expected_.push_back(static_cast<double>(picture.planes[0][0]));
+    ASSERT_EQ(expected_.size(), 60u);
+  }
+
+  Film film_{60};
+  test::FakeUpscaler upscaler_{film_.timeline().format};
+  std::vector<double> expected_;
+  std::atomic<int> stop_ = 0;
+};
+
+TEST_F(Pipeline, FramesComeOutInOrderAndOnceOverWindowsAndSegments) {
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  for (const Segment& segment : plan_segments(60, {25, 3})) {
+    expect_right_frames(segment, run(pipeline, segment));
+  }
+  EXPECT_THAT(upscaler_.windows, Each(Le(16)));
+}
+
+TEST_F(Pipeline, SegmentsInAnyOrder) {
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const auto segments = plan_segments(60, {10, 3});
+  for (const std::size_t i : {3u, 4u, 1u, 1u, 5u, 0u}) {
+    expect_right_frames(segments[i], run(pipeline, segments[i]));
+  }
+}
+
+TEST_F(Pipeline, OutOfMemoryHalvesTheWindowAndGoesOn) {
+  upscaler_.most_frames = 5;
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  const SegmentResult result = run(pipeline, segment);
+  expect_right_frames(segment, result);
+  ASSERT_EQ(result.events.size(), 2u);
+  EXPECT_THAT(result.events[0], HasSubstr("window 16 -> 7"));
+  EXPECT_THAT(result.events[1], HasSubstr("window 7 -> 3"));
+}
+
+TEST_F(Pipeline, FailureIsReportedAndTheNextSegmentWorks) {
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  upscaler_.frames_until_failure = 7;
+  try {
+    run(pipeline, segment);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kGpu);
+    EXPECT_THAT(error.what(), HasSubstr("fell off"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(film_.folder() / "out.mkv"));
+  expect_right_frames(segment, run(pipeline, segment));
+}
+
+TEST_F(Pipeline, UnwritablePlaceIsAStorageError) {
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  try {
+    pipeline.run(segment, "/nonexistent-folder/out.mkv", stop_, [](std::int64_t) {});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage) << error.what();
+  }
+}
+
+TEST_F(Pipeline, StopGivesUpWithinAFrame) {
+  upscaler_.time_per_frame = std::chrono::milliseconds(5);
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {60, 3}).front();
+  try {
+    pipeline.run(segment, film_.folder() / "out.mkv", stop_, [&](std::int64_t frames) {
+      if (frames == 5) stop_ = 2;
+    });
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInterrupted);
+  }
+  EXPECT_FALSE(std::filesystem::exists(film_.folder() / "out.mkv"));
+}
+
+TEST(PipelineOverlap, WallTimeIsTheSlowestStages) {
+  const Film film(400);
+  test::FakeUpscaler upscaler(film.timeline().format);
+  upscaler.time_per_frame = std::chrono::milliseconds(4);
+  SegmentPipeline pipeline(film.timeline(), upscaler, small_options());
+  const std::atomic<int> stop = 0;
+  const SegmentResult result = pipeline.run(
+      plan_segments(400, {400, 3}).front(), film.folder() / "out.mkv", stop, [](std::int64_t) {});
+  double slowest = 0;
+  double sum = 0;
+  for (const auto& [stage, busy_s] : result.busy_s) {
+    slowest = std::max(slowest, busy_s);
+    sum += busy_s;
+  }
+  EXPECT_LE(result.wall_s, 1.25 * slowest);
+  EXPECT_GT(sum, result.wall_s);  // the stages were at work at the same time
+}
+
+// Peak resident memory of a whole job of so many frames, in a process of its own.
+long peak_kib(const Film& film, std::int64_t frames) {
+  const pid_t child = fork();
+  if (child == 0) {
+    test::FakeUpscaler upscaler(film.timeline().format);
+    SegmentPipeline pipeline(film.timeline(), upscaler, small_options());
+    const std::atomic<int> stop = 0;
+    for (const Segment& segment : plan_segments(frames, {200, 3})) {
+      pipeline.run(segment, film.folder() / "out.mkv", stop, [](std::int64_t) {});
+    }
+    _exit(0);
+  }
+  int status = 0;
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  EXPECT_EQ(status, 0);
+  return usage.ru_maxrss;
+}
+
+TEST(PipelineMemory, DoesNotGrowWithTheFilm) {
+  const Film film(2000);
+  const long small = peak_kib(film, 200);
+  const long large = peak_kib(film, 2000);
+  EXPECT_LE(static_cast<double>(large), 1.15 * static_cast<double>(small))
+      << large << " KiB against " << small << " KiB";
+}
+
+}  // namespace
+}  // namespace vsr::pipeline
