@@ -56,6 +56,7 @@ void resize_rows(const ResizeShape& shape,
                  int row_begin,
                  int row_end) {
   std::vector<Tap> taps;
+  taps.reserve(static_cast<std::size_t>(shape.out_width));
   for (int x = 0; x < shape.out_width; ++x) {
     taps.push_back(tap_at(x, shape.width, shape.out_width, grid));
   }
@@ -63,7 +64,7 @@ void resize_rows(const ResizeShape& shape,
   const std::ptrdiff_t out_pitch = std::ptrdiff_t{shape.out_width} * shape.channels;
   for (int row = row_begin; row < row_end; ++row) {
     const Tap tap = tap_at(row % shape.out_height, shape.height, shape.out_height, grid);
-    const float* picture = input + row / shape.out_height * shape.height * pitch;
+    const float* picture = input + std::ptrdiff_t{row / shape.out_height} * shape.height * pitch;
     const float* upper = picture + tap.first * pitch;
     const float* lower = picture + tap.second * pitch;
     float* to = out + row * out_pitch;

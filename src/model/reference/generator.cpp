@@ -4,6 +4,7 @@
 #include "vsr/base/format.hpp"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -110,24 +111,58 @@ at::Tensor Generator::reconstruct(const at::Tensor& features, const at::Tensor& 
   return picture;
 }
 
+namespace {
+
+// Maps that outlive the work on one frame, in one block of memory: (count, channels, h, w).
+//
+// Note [Kept maps]
+// What is kept for a window is allocated before the work begins. Allocated frame by frame, between
+// the work's own large and short-lived maps, it left holes that nothing fitted (measured with glibc
+// 2.36: 68 MiB a frame in place of 31). It also makes a window that does not fit fail at once.
+class KeptMaps {
+ public:
+  KeptMaps(std::int64_t count,
+           std::int64_t channels,
+           std::int64_t height,
+           std::int64_t width,
+           const at::TensorOptions& options)
+      : all_(at::empty({count, channels, height, width},
+                       options.memory_format(at::MemoryFormat::ChannelsLast))) {}
+
+  // Map `index` as (1, channels, h, w); not a copy.
+  at::Tensor at(std::int64_t index) const { return all_.narrow(0, index, 1); }
+
+ private:
+  at::Tensor all_;
+};
+
+}  // namespace
+
 // One run over one window: what is kept for its frames.
 class Generator::Window {
  public:
   Window(Generator& generator, std::span<const at::Tensor> frames, Trace* trace)
-      : net_(generator), frames_(frames), trace_(trace), count_(static_cast<int>(frames.size())) {}
+      : net_(generator),
+        frames_(frames),
+        trace_(trace),
+        count_(static_cast<std::int64_t>(frames.size())),
+        height_(frames.front().size(2) / (generator.shape_.low_res_input ? 1 : 4)),
+        width_(frames.front().size(3) / (generator.shape_.low_res_input ? 1 : 4)),
+        spatial_(kept(count_)),
+        results_{kept(count_), kept(count_), kept(count_), kept(kLastResults)},
+        flows_(2 * (count_ - 1), 2, height_, width_, options(at::kFloat)) {}
 
   void run(const FrameRange& emit, const Emit& deliver) {
     extract();
     find_flows();
-    features_.resize(3);
-    for (std::size_t q = 0; q < 3; ++q) propagate(q, count_, nullptr);
-    propagate(3, trace_ != nullptr ? count_ : static_cast<int>(emit.end), [&](int t) {
+    for (std::size_t q = 0; q < 3; ++q) propagate(q, count_, [](std::int64_t) {});
+    propagate(3, trace_ != nullptr ? count_ : emit.end, [&](std::int64_t t) {
       if (!emit.contains(t)) return;
       at::Tensor picture;
       {
         const Stopwatch watch(net_.seconds_, "reconstruction");
         std::vector<at::Tensor> maps = inputs_of(3, t);
-        maps.push_back(latest_);
+        maps.push_back(result(3, t));
         picture = net_.reconstruct(concat(maps), frames_[static_cast<std::size_t>(t)]);
       }
       deliver(t, picture);
@@ -135,12 +170,21 @@ class Generator::Window {
   }
 
  private:
-  // Two flows of a visit: from the frame to the one visited before it, and on to the one before
-  // that.
-  struct Steps {
-    at::Tensor first;
-    at::Tensor second;
-  };
+  // Of the last branch only the frame at work and the two visited before it are kept.
+  static constexpr std::int64_t kLastResults = 3;
+
+  at::TensorOptions options(at::ScalarType type) const {
+    return at::TensorOptions().dtype(type).device(net_.compute_.device);
+  }
+
+  KeptMaps kept(std::int64_t count) const {
+    return {count, net_.shape_.mid_channels, height_, width_, options(net_.compute_.type)};
+  }
+
+  // P_q[t]
+  at::Tensor result(std::size_t q, std::int64_t t) const {
+    return results_[q].at(q == 3 ? t % kLastResults : t);
+  }
 
   void record(const std::string& name, const at::Tensor& map) {
     if (trace_ == nullptr) return;
@@ -149,129 +193,122 @@ class Generator::Window {
 
   void extract() {
     const Stopwatch watch(net_.seconds_, "features");
-    for (const at::Tensor& frame : frames_) {
-      spatial_.push_back(net_.spatial_features(frame));
-      record("spatial", spatial_.back());
+    for (std::int64_t t = 0; t < count_; ++t) {
+      spatial_.at(t).copy_(net_.spatial_features(frames_[static_cast<std::size_t>(t)]));
+      record("spatial", spatial_.at(t));
     }
   }
 
-  // flows_backward_[i]: from frame i to i + 1; flows_forward_[i]: from i + 1 to i.
+  // From frame t to t + 1, and from t + 1 to t.
+  at::Tensor flow_backward(std::int64_t t) const { return flows_.at(2 * t); }
+
+  at::Tensor flow_forward(std::int64_t t) const { return flows_.at(2 * t + 1); }
+
   void find_flows() {
     const Stopwatch watch(net_.seconds_, "flow");
-    const std::int64_t h = spatial_.front().size(2);
-    const std::int64_t w = spatial_.front().size(3);
     SpyNet::Pyramid before;
-    for (int t = 0; t < count_; ++t) {
+    for (std::int64_t t = 0; t < count_; ++t) {
       const at::Tensor& frame = frames_[static_cast<std::size_t>(t)];
       SpyNet::Pyramid here =
           net_.spynet_.pyramid(net_.shape_.low_res_input ? frame : quarter(frame));
       if (t > 0) {
-        const at::Tensor flows = net_.spynet_.flows_both_ways(before, here, h, w);
-        flows_backward_.push_back(flows.narrow(0, 0, 1));
-        flows_forward_.push_back(flows.narrow(0, 1, 1));
-        record("flows_backward", flows_backward_.back());
-        record("flows_forward", flows_forward_.back());
+        const at::Tensor flows = net_.spynet_.flows_both_ways(before, here, height_, width_);
+        flow_backward(t - 1).copy_(flows.narrow(0, 0, 1));
+        flow_forward(t - 1).copy_(flows.narrow(0, 1, 1));
+        record("flows_backward", flow_backward(t - 1));
+        record("flows_forward", flow_forward(t - 1));
       }
       before = std::move(here);
     }
   }
 
   // The flow from frame t to the frame that this branch visits before it.
-  const at::Tensor& flow_to_previous(bool backward, int t) const {
-    return backward ? flows_backward_[static_cast<std::size_t>(t)]
-                    : flows_forward_[static_cast<std::size_t>(t - 1)];
+  at::Tensor flow_to_previous(bool backward, std::int64_t t) const {
+    return backward ? flow_backward(t) : flow_forward(t - 1);
   }
 
   // S[t] and the results of the branches before q, in running order.
-  std::vector<at::Tensor> inputs_of(std::size_t q, int t) const {
-    const auto i = static_cast<std::size_t>(t);
-    std::vector<at::Tensor> maps{spatial_[i]};
-    for (std::size_t branch = 0; branch < q; ++branch) maps.push_back(features_[branch][i]);
+  std::vector<at::Tensor> inputs_of(std::size_t q, std::int64_t t) const {
+    std::vector<at::Tensor> maps{spatial_.at(t)};
+    for (std::size_t branch = 0; branch < q; ++branch) maps.push_back(result(branch, t));
     return maps;
   }
 
-  at::Tensor zeros_like(const at::Tensor& map, std::int64_t channels) {
-    return at::zeros({1, channels, map.size(2), map.size(3)}, map.options())
+  at::Tensor zeros(std::int64_t channels, at::ScalarType type) const {
+    return at::zeros({1, channels, height_, width_}, options(type))
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
-  // previous: the branch's results at the one or two frames visited before t, newest first.
-  at::Tensor aligned(const Branch& branch, int t, const std::vector<at::Tensor>& previous) {
-    const at::Tensor& current = spatial_[static_cast<std::size_t>(t)];
-    if (previous.empty()) return zeros_like(current, current.size(1));
-    const at::Tensor& flow1 = flow_to_previous(branch.backward, t);
+  // Branch q's results at the frames it visited before t, brought to frame t. `visits`: how many
+  // there have been.
+  at::Tensor aligned(std::size_t q, std::int64_t t, std::int64_t visits) const {
+    const Branch& branch = net_.branches_[q];
+    const std::int64_t c = net_.shape_.mid_channels;
+    const at::ScalarType type = net_.compute_.type;
+    if (visits == 0) return zeros(c, type);
+    const std::int64_t step = branch.backward ? 1 : -1;
     const auto warped = [](const at::Tensor& map, const at::Tensor& flow) {
       return flow_warp(map, flow, kernels::WarpBorder::kZeros);
     };
-    const at::Tensor warped1 = warped(previous[0], flow1);
+    const at::Tensor first = result(q, t + step);
+    const at::Tensor flow1 = flow_to_previous(branch.backward, t);
+    const at::Tensor warped1 = warped(first, flow1);
     at::Tensor second;
     at::Tensor warped2;
     at::Tensor flow2;
-    if (previous.size() > 1) {
-      const int t1 = branch.backward ? t + 1 : t - 1;
-      flow2 = flow1 + warped(flow_to_previous(branch.backward, t1), flow1);
-      second = previous[1];
+    if (visits > 1) {
+      flow2 = flow1 + warped(flow_to_previous(branch.backward, t + step), flow1);
+      second = result(q, t + 2 * step);
       warped2 = warped(second, flow2);
     } else {
-      flow2 = zeros_like(flow1, 2);
-      second = zeros_like(current, current.size(1));
+      flow2 = zeros(2, at::kFloat);
+      second = zeros(c, type);
       warped2 = second;
     }
-    at::Tensor hidden =
-        concat({warped1, current, warped2, flow1.to(current.dtype()), flow2.to(current.dtype())});
+    at::Tensor hidden = concat({warped1, spatial_.at(t), warped2, flow1.to(type), flow2.to(type)});
     for (const Conv& condition : branch.alignment.condition) {
       hidden = conv(condition, hidden, Activation::kLeakyRelu);
     }
     return align(
-        branch.alignment.deform, branch.alignment.heads, hidden, previous[0], second, flow1, flow2);
+        branch.alignment.deform, branch.alignment.heads, hidden, first, second, flow1, flow2);
   }
 
-  // Runs branch q; after each frame `visited`, if given (then results are not kept). `end`: a
-  // forward branch may stop before the window's end.
-  void propagate(std::size_t q, int end, const std::function<void(int)>& visited) {
+  // Runs branch q, calling `visited` after each frame. `end`: where a forward branch may stop.
+  void propagate(std::size_t q,
+                 std::int64_t end,
+                 const std::function<void(std::int64_t)>& visited) {
     const Branch& branch = net_.branches_[q];
-    const bool keep = !visited;
-    if (keep) features_[q].resize(static_cast<std::size_t>(count_));
-    std::vector<at::Tensor> previous;
-    std::vector<at::Tensor> recorded(static_cast<std::size_t>(count_));
-    const int visits = branch.backward ? count_ : end;
-    for (int visit = 0; visit < visits; ++visit) {
-      const int t = branch.backward ? count_ - 1 - visit : visit;
+    std::vector<at::Tensor> seen(static_cast<std::size_t>(trace_ != nullptr ? count_ : 0));
+    const std::int64_t visits = branch.backward ? count_ : end;
+    for (std::int64_t visit = 0; visit < visits; ++visit) {
+      const std::int64_t t = branch.backward ? count_ - 1 - visit : visit;
+      at::Tensor start;
       {
-        at::Tensor start;
-        {
-          const Stopwatch watch(net_.seconds_, "alignment");
-          start = aligned(branch, t, previous);
-        }
+        const Stopwatch watch(net_.seconds_, "alignment");
+        start = aligned(q, t, visit);
+      }
+      at::Tensor made = result(q, t);
+      {
         const Stopwatch watch(net_.seconds_, "propagation");
         std::vector<at::Tensor> maps = inputs_of(q, t);
         maps.push_back(start);
-        latest_ = reference::run(branch.backbone, concat(maps)).add_(start);
+        at::add_out(made, reference::run(branch.backbone, concat(maps)), start);
       }
-      previous.insert(previous.begin(), latest_);
-      if (previous.size() > 2) previous.pop_back();
-      if (trace_ != nullptr) recorded[static_cast<std::size_t>(t)] = latest_;
-      if (keep) {
-        features_[q][static_cast<std::size_t>(t)] = latest_;
-        continue;
-      }
+      if (trace_ != nullptr) seen[static_cast<std::size_t>(t)] = made.clone();
       visited(t);
-      spatial_[static_cast<std::size_t>(t)].reset();
-      for (auto& kept : features_) kept[static_cast<std::size_t>(t)].reset();
     }
-    if (trace_ == nullptr) return;
-    for (const at::Tensor& map : recorded) record(branch.name, map);
+    for (const at::Tensor& map : seen) record(branch.name, map);
   }
 
   Generator& net_;
   std::span<const at::Tensor> frames_;
   Trace* trace_;
-  int count_;
-  std::vector<at::Tensor> spatial_;
-  std::vector<at::Tensor> flows_backward_;
-  std::vector<at::Tensor> flows_forward_;
-  std::vector<std::vector<at::Tensor>> features_;  // by branch, then frame
-  at::Tensor latest_;
+  std::int64_t count_;
+  std::int64_t height_;  // of the features
+  std::int64_t width_;
+  KeptMaps spatial_;                 // S
+  std::array<KeptMaps, 4> results_;  // P, by branch
+  KeptMaps flows_;                   // by frame: to the next one, and back from it
 };
 
 void Generator::run(std::span<const at::Tensor> frames,

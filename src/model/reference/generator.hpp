@@ -1,8 +1,7 @@
 // BasicVSR++ itself: frames of a window in, upscaled frames out, one by one.
 //
-// Features are kept frame by frame, (1, c, h, w) each: four maps a frame for the whole window. The
-// fourth branch runs together with the reconstruction, and what a finished frame no longer needs is
-// let go at once.
+// Four feature maps a frame are kept for the whole window; the fourth branch runs together with the
+// reconstruction, and of its results only the latest are kept.
 #pragma once
 
 #include "device.hpp"
@@ -14,6 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
