@@ -71,8 +71,9 @@ ComputeScope::ComputeScope(const Compute& compute) : device_(compute.device) {
     const bool tf32 = compute.precision != Precision::kFp32;
     context.setAllowTF32CuDNN(tf32);
     context.setAllowTF32CuBLAS(tf32);
-    // Trying algorithms out (cuDNN's benchmark mode) picks by the clock: two runs, or two ranks, then
-    // differ in the last bit. It also costs seconds at the start, and gained nothing measurable.
+    // Trying algorithms out (cuDNN's benchmark mode) picks by the clock: two runs, or two ranks,
+    // then differ in the last bit. It also costs seconds at the start, and gained nothing
+    // measurable.
     context.setBenchmarkCuDNN(false);
     context.setDeterministicCuDNN(true);
   } else if (at::get_num_threads() != compute.cpu_threads) {
