@@ -66,7 +66,7 @@ struct FrameReader::Impl {
         filter(settings_of(timeline, threads)),
         position(first_frame) {}
 
-  std::int64_t picture_at(std::int64_t pts) const;
+  [[nodiscard]] std::int64_t picture_at(std::int64_t pts) const;
   bool advance();
 };
 

@@ -43,9 +43,9 @@ class MezzanineRun {
 
   FilteredFilm run();
 
-  const Examination& film() const { return film_; }
+  [[nodiscard]] const Examination& film() const { return film_; }
 
-  Rational rate_of_graph() const;
+  [[nodiscard]] Rational rate_of_graph() const;
 
  private:
   bool take(FilteredFilm& result);

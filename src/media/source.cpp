@@ -1,6 +1,6 @@
 #include "vsr/media/source.hpp"
 
-#include "input.hpp"
+#include "picture_decoder.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/sha256.hpp"
 
@@ -62,14 +62,35 @@ FieldOrder field_order_of(AVFieldOrder order) {
     case AV_FIELD_PROGRESSIVE:
       return FieldOrder::kProgressive;
     case AV_FIELD_TT:
-    case AV_FIELD_BT:  // coded bottom first, shown top first
+    case AV_FIELD_TB:  // as MOV and Matroska mean it: lines interleaved, the top field shown first
       return FieldOrder::kTopFirst;
     case AV_FIELD_BB:
-    case AV_FIELD_TB:
+    case AV_FIELD_BT:
       return FieldOrder::kBottomFirst;
     default:
       return FieldOrder::kUnknown;
   }
+}
+
+// By the flags of the first pictures, where no header says it.
+FieldOrder field_order_of_pictures(const Input& input, int stream) {
+  constexpr int kPictures = 10;
+  PictureDecoder decoder(input.path, stream, 0);
+  int progressive = 0;
+  int top_first = 0;
+  int bottom_first = 0;
+  for (int i = 0; i < kPictures; ++i) {
+    const FramePtr frame = decoder.next();
+    if (!frame) break;
+    if (!frame_is_interlaced(*frame)) {
+      ++progressive;
+    } else {
+      ++(frame_is_top_first(*frame) ? top_first : bottom_first);
+    }
+  }
+  if (progressive + top_first + bottom_first == 0) return FieldOrder::kUnknown;
+  if (progressive > top_first + bottom_first) return FieldOrder::kProgressive;
+  return top_first >= bottom_first ? FieldOrder::kTopFirst : FieldOrder::kBottomFirst;
 }
 
 // Without a tag; a wide picture of few lines is a cropped HD film.
@@ -153,6 +174,9 @@ VideoInfo video_info(const Input& input, const AVStream& stream) {
   video.rate = from_av(stream.avg_frame_rate, from_av(stream.r_frame_rate, Rational(25, 1)));
   if (video.rate <= Rational(0, 1)) video.rate = Rational(25, 1);
   video.field_order = field_order_of(parameters.field_order);
+  if (video.field_order == FieldOrder::kUnknown) {
+    video.field_order = field_order_of_pictures(input, stream.index);
+  }
   return video;
 }
 

@@ -165,7 +165,7 @@ class ByteReader {
     return value;
   }
 
-  bool empty() const { return rest_.empty(); }
+  [[nodiscard]] bool empty() const { return rest_.empty(); }
 
  private:
   std::string_view rest_;

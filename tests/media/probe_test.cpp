@@ -163,6 +163,19 @@ TEST_F(Probe, SitingRangeFieldsAndAspect) {
   EXPECT_EQ(info.video.field_order, FieldOrder::kTopFirst);
   EXPECT_EQ(info.video.colour.siting, ChromaSiting::kLeft);
   EXPECT_EQ(info.video.sample_aspect, Rational(64, 45));
+  // Matroska and MOV name the same order in their own way; AVI not at all.
+  for (const char* name : {"pal.mkv", "pal.mov", "pal.avi"}) {
+    const bool avi = std::string(name) == "pal.avi";
+    const fs::path same =
+        make_clip(path(name),
+                  {.frames = 12,
+                   .width = 160,
+                   .height = 128,
+                   .interlaced = true,
+                   .filters = "format=yuv420p"},
+                  std::string(avi ? "-c:v mpeg4" : "-c:v mpeg2video") + " -flags +ildct+ilme");
+    EXPECT_EQ(probe(same).video.field_order, FieldOrder::kTopFirst) << name;
+  }
   const VideoInfo progressive = probe(make("p.mkv", "yuv420p", "-c:v libx264")).video;
   EXPECT_EQ(progressive.field_order, FieldOrder::kProgressive);
 }
