@@ -8,6 +8,7 @@
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/cluster/communicator.hpp"
+#include "vsr/model/cpu_waiting.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -74,6 +75,7 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vsr::model::make_waiting_passive(argv);
   try {
     const Arguments arguments = vsr::launcher::parse_arguments(argc, argv);
     vsr::log::configure({.terminal = arguments.log_level, .json = arguments.log_json});
