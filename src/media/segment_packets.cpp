@@ -131,11 +131,11 @@ void SegmentPackets::open_folder() {
 
 void SegmentPackets::read_container(AVPacket& packet) {
   while (true) {
+    av_packet_unref(&packet);  // av_read_frame() would lose what it still holds
     const int result = av_read_frame(input_.get(), &packet);
     if (result == AVERROR_EOF) fail(position_, "the picture is missing");
     if (result < 0) fail(position_, av_error_text(result));
     if (packet.stream_index == stream_) return;
-    av_packet_unref(&packet);
   }
 }
 
