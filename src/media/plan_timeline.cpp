@@ -41,6 +41,24 @@ ConstantRate timeline_pictures(const Examination& film, const TimelineOptions& o
                                 film.scan.last_duration);
 }
 
+// A graph that changes the number of pictures says at what rate they come out, and so about how
+// many.
+void estimate_frames(const Examination& film, ConstantRate& all) {
+  const Rational rate = from_av(film.output.rate, all.rate);
+  const auto before = static_cast<std::int64_t>(all.picture.size());
+  if (rate < Rational(1, 1) || rate > Rational(1000, 1)) return;
+  const std::int64_t after =
+      std::max<std::int64_t>(1, rescale(before, all.rate.inverse(), rate.inverse()));
+  ConstantRate estimate;
+  estimate.rate = rate;
+  for (std::int64_t k = 0; k < after; ++k) {
+    const std::int64_t from =
+        std::min(before - 1, rescale(k, Rational(before, 1), Rational(after, 1)));
+    estimate.picture.push_back(all.picture[static_cast<std::size_t>(from)]);
+  }
+  all = std::move(estimate);
+}
+
 }  // namespace
 
 TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& options) {
@@ -49,8 +67,10 @@ TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& opti
   plan.warnings = std::move(film.warnings);
   plan.why = reason_for_mezzanine(film, options);
   plan.needs_mezzanine = !plan.why.empty();
-  const ConstantRate all = timeline_pictures(film, options);
-  if (!all.steady) {
+  ConstantRate all = timeline_pictures(film, options);
+  if (!film.one_to_one) {
+    estimate_frames(film, all);
+  } else if (!all.steady) {
     plan.warnings.push_back(format("pictures are brought to {} a second: {} repeated, {} dropped",
                                    to_string(all.rate),
                                    all.repeated,

@@ -170,6 +170,8 @@ TEST_F(PlanTimeline, GraphThatDoublesPicturesNeedsAMezzanine) {
   const TimelinePlan plan = plan_timeline(probe(film), options);
   EXPECT_TRUE(plan.needs_mezzanine);
   EXPECT_THAT(plan.why, HasSubstr("number"));
+  EXPECT_EQ(plan.timeline.frames(), 120);
+  EXPECT_EQ(plan.timeline.rate, Rational(50, 1));
   const Timeline timeline = mezzanine(film, options);
   EXPECT_EQ(timeline.rate, Rational(50, 1));
   EXPECT_EQ(timeline.frames(), 120);

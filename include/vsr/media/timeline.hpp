@@ -73,10 +73,9 @@ struct Timeline {
 // graph on the first pictures, and enters the film at a few places to see that they can be found.
 //
 // `needs_mezzanine` in the result says that frames cannot be found exactly, or not quickly, in the
-// source itself, and why:
+// source itself, and why; the timeline beside it is then good for estimates only:
 //   - times that are missing, doubled, or jump (a bare video stream, a joined transport stream),
-//   - a graph whose memory has no known bound, that counts pictures, or that changes their number
-//   or
+//   - a graph whose memory has no known bound, that counts pictures, or changes their number or
 //     times (every filter that is not in the table of src/media/filter_facts.cpp),
 //   - a picture size that changes on the way,
 //   - a container in which seeking does not reach the pictures it promises.
@@ -84,10 +83,9 @@ struct Timeline {
 // exact, slow); a graph that changes the number of pictures is then Error(kUsage).
 //
 // What happens to films that are not as they should be:
-//   - Variable rate: see `fps`. Frame k shows the last picture whose time is at most k/rate plus
-//   half
-//     a frame. Without `fps`, the rate is the one at which most pictures follow each other, else
-//     the average, taken to a usual rate close by. 2:3 pulldown flags give the film's 24000/1001.
+//   - Variable rate: frame k shows the last picture whose time is at most k/rate plus half a frame.
+//     Without `fps`, the rate is the one at which most pictures follow each other, else the
+//     average, taken to a usual rate close by. 2:3 pulldown flags give the film's 24000/1001.
 //   - Another size or pixel format on the way: pictures are scaled back to the first size behind
 //     the graph, with a warning.
 //   - A file that ends early: the timeline ends with the last picture that decodes; a warning says
@@ -119,8 +117,9 @@ Timeline write_mezzanine(const SourceInfo& source,
 // that sound stays in step, with a warning; when that befalls more than 5 % of the pictures passed
 // (and more than 50), the reader gives up. Pictures that the decoder delivers but calls damaged are
 // kept as it conceals them; for those alone the promise of equal bits is the decoder's to keep, and
-// a mezzanine is the way to have them decoded once for all. Threads: one reader belongs to one
-// thread at a time; decoding runs on threads of its own.
+// a mezzanine is the way to have them decoded once for all.
+//
+// Threads: one reader belongs to one thread at a time; decoding runs on threads of its own.
 class FrameReader {
  public:
   // Throws Error(kInput) when the source has changed since the timeline was made.
