@@ -31,6 +31,8 @@ class PictureRing {
 
   void abort() { free_.abort(); }
 
+  std::size_t size() const { return memory_.size(); }
+
   MutablePictureView view(std::size_t slot) { return packed_view(format_, memory_[slot].data()); }
 
  private:

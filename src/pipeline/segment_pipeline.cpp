@@ -18,10 +18,19 @@ namespace vsr::pipeline {
 
 namespace {
 
-// Upload slots are reused as soon as their copy is done; download slots wait for the encoder.
+// Upload slots are reused as soon as their copy is done.
 constexpr std::size_t kUploadSlots = 4;
-constexpr std::size_t kDownloadSlots = 8;
+// Download slots wait for the encoder. A window's pictures come in a burst after its features: room
+// for all of them lets the network go on with the next window while the encoder works them off.
+constexpr std::size_t kLeastDownloadSlots = 8;
+constexpr std::size_t kDownloadBytes = std::size_t{3} << 29;  // 1.5 GiB
 constexpr int kStopNow = 2;
+
+std::size_t download_slots(const PictureFormat& picture, int max_seq_len) {
+  return std::clamp(kDownloadBytes / packed_bytes(picture),
+                    kLeastDownloadSlots,
+                    std::max(kLeastDownloadSlots, static_cast<std::size_t>(max_seq_len)));
+}
 
 class Stopwatch {
  public:
@@ -80,7 +89,9 @@ struct SegmentPipeline::Impl {
         upscaler(upscaler_in),
         options(options_in),
         uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned),
-        downloads(upscaler_in.output_format(), kDownloadSlots, options_in.pinned) {}
+        downloads(upscaler_in.output_format(),
+                  download_slots(upscaler_in.output_format(), options_in.max_seq_len),
+                  options_in.pinned) {}
 
   const media::Timeline& timeline;
   model::PictureUpscaler& upscaler;
@@ -120,7 +131,7 @@ class Run {
         stop_(stop),
         progress_(progress),
         decoded_(static_cast<std::size_t>(options.prefetch)),
-        finished_(kDownloadSlots),
+        finished_(downloads.size()),
         failure_([this] {
           decoded_.abort();
           finished_.abort();
@@ -141,8 +152,11 @@ class Run {
     uploads_.abort();
     decoder.join();
     failure_.rethrow();
+    // On a GPU the network's thread only queues: then the encoder's waiting for pictures tells how
+    // long the device was at it. Both can go on at once, so the longer of them is the least it
+    // took.
     result_.busy_s = {{"decode", decode_watch_.total_s()},
-                      {"network", network_watch_.total_s() + device_watch_.total_s()},
+                      {"network", std::max(network_watch_.total_s(), device_watch_.total_s())},
                       {"encode", encode_watch_.total_s()}};
     result_.wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
