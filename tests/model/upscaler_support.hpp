@@ -60,7 +60,8 @@ class Collector : public OutputSink {
   MutablePictureView acquire(std::size_t index) override {
     indices.push_back(index);
     constexpr std::ptrdiff_t kPadding = 48;
-    buffers_.emplace_back(packed_bytes(format_) + 64 * 1024 * 8, true);
+    const auto padding = static_cast<std::size_t>(kPadding * 3 * format_.height);
+    buffers_.emplace_back(packed_bytes(format_) + padding, true);
     MutablePictureView view = packed_view(format_, buffers_.back().data());
     std::byte* memory = buffers_.back().data();
     for (int plane = 0; plane < plane_count(format_); ++plane) {

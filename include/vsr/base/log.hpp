@@ -31,29 +31,29 @@ void write(Level level, std::string_view room, std::string_view text) noexcept;
 void flush() noexcept;
 
 template <typename... Args>
-void trace(std::string_view room, fmt::format_string<Args...> text, Args&&... args) {
+void trace(std::string_view room, FormatString<Args...> text, Args&&... args) {
   if (enabled(Level::kTrace)) write(Level::kTrace, room, format(text, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
-void debug(std::string_view room, fmt::format_string<Args...> text, Args&&... args) {
+void debug(std::string_view room, FormatString<Args...> text, Args&&... args) {
   if (enabled(Level::kDebug)) write(Level::kDebug, room, format(text, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
-void info(std::string_view room, fmt::format_string<Args...> text, Args&&... args) {
+void info(std::string_view room, FormatString<Args...> text, Args&&... args) {
   if (enabled(Level::kInfo)) write(Level::kInfo, room, format(text, std::forward<Args>(args)...));
 }
 
 template <typename... Args>
-void warning(std::string_view room, fmt::format_string<Args...> text, Args&&... args) {
+void warning(std::string_view room, FormatString<Args...> text, Args&&... args) {
   if (enabled(Level::kWarning)) {
     write(Level::kWarning, room, format(text, std::forward<Args>(args)...));
   }
 }
 
 template <typename... Args>
-void error(std::string_view room, fmt::format_string<Args...> text, Args&&... args) {
+void error(std::string_view room, FormatString<Args...> text, Args&&... args) {
   if (enabled(Level::kError)) write(Level::kError, room, format(text, std::forward<Args>(args)...));
 }
 

@@ -30,7 +30,11 @@ at::ScalarType feature_type(Precision precision) {
 
 // Torch's messages go on for pages; the first line says it.
 std::string first_line(std::string_view text) {
-  return std::string(text.substr(0, text.find('\n')));
+  // Torch's advice on its allocator's settings follows the fact and is none of our user's.
+  for (const std::string_view advice : {"\n", " Of the allocated memory", " If reserved"}) {
+    text = text.substr(0, text.find(advice));
+  }
+  return std::string(text);
 }
 
 // cuDNN and cuBLAS report memory they could not get as a status, the CPU allocator as an assertion.
