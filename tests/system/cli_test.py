@@ -13,6 +13,15 @@ class CommandLine(FilmTest):
         for section in ("input", "preprocess", "model", "stream", "segment", "final", "run"):
             self.assertIn(f"[{section}]", output)
 
+    def test_every_key_is_on_the_page_of_keys(self):
+        _, output = run([PROGRAM, "--help"])
+        page = (SOURCE / "docs/job-file.md").read_text()
+        keys = [line.strip().split(":")[0] for line in output.split("Keys of the job file")[1].splitlines()
+                if line.startswith("    ") and ": " in line]
+        self.assertGreater(len(keys), 30)
+        for key in keys:
+            self.assertIn(f"| `{key}` |", page)
+
     def test_version_names_the_libraries(self):
         status, output = run([PROGRAM, "--version"])
         self.assertEqual(status, 0)
