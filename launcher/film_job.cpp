@@ -1,6 +1,7 @@
 #include "film_job.hpp"
 
 #include "planning.hpp"
+#include "speed.hpp"
 #include "version.hpp"
 #include "vsr/assemble/assemble.hpp"
 #include "vsr/base/atomic_file.hpp"
@@ -556,6 +557,17 @@ int run_film(const Arguments& arguments, cluster::Communicator& communicator, Si
   }
 }
 
+namespace {
+
+// "40 s", "12 min", "3.4 h".
+std::string duration_text(double seconds) {
+  if (seconds < 90) return format("{:.0f} s", seconds);
+  if (seconds < 90 * 60) return format("{:.0f} min", seconds / 60);
+  return format("{:.1f} h", seconds / 3600);
+}
+
+}  // namespace
+
 int print_dry_run(const Arguments& arguments) {
   const Job job = job_of(arguments);
   const std::vector<Resources> ranks = {own_resources(0, 1)};
@@ -619,6 +631,15 @@ int print_dry_run(const Arguments& arguments) {
        format("{:.1f} TFLOP, {:.3f} a frame",
               gflop / 1e3,
               gflop / 1e3 / static_cast<double>(computed)));
+  const double gflop_per_s =
+      measure_gflop_per_s(model::Checkpoint::read(checkpoint_file(job.model.checkpoint)), options);
+  line("time",
+       format(
+           "about {} of upscaling here, {:.2f} fps (by a short window: {:.2f} TFLOP/s); the final "
+           "encode comes after it",
+           duration_text(gflop / gflop_per_s),
+           static_cast<double>(plan.timeline_frames) * gflop_per_s / gflop,
+           gflop_per_s / 1e3));
   line("disk",
        format("about {:.1f} GB of {} mezzanines in {}",
               static_cast<double>(mezzanine_bytes(job, plan)) / 1e9,

@@ -41,7 +41,7 @@ class CommandLine(FilmTest):
         run_dir = self.folder / "dry"
         status, output = run([PROGRAM, SOURCE / "configs/demo.ini", "--dry-run", f"--run.dir={run_dir}"])
         self.assertEqual(status, 0, output)
-        for word in ("timeline", "21 frames of 320x180", "segments", "memory", "disk", "final"):
+        for word in ("timeline", "21 frames of 320x180", "segments", "memory", "disk", "time", "final"):
             self.assertIn(word, output)
         self.assertFalse(run_dir.exists())
 
