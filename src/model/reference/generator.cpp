@@ -265,7 +265,8 @@ class Generator::Window {
       second = zeros(c, type);
       warped2 = second;
     }
-    at::Tensor hidden = concat({warped1, spatial_.at(t), warped2, flow1.to(type), flow2.to(type)});
+    at::Tensor hidden =
+        concat({warped1, spatial_.at(t), warped2, narrowed(flow1, type), narrowed(flow2, type)});
     for (const Conv& condition : branch.alignment.condition) {
       hidden = conv(condition, hidden, Activation::kLeakyRelu);
     }

@@ -7,6 +7,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
@@ -75,6 +76,11 @@ at::Tensor conv_padded(const Conv& conv,
 }
 
 }  // namespace
+
+at::Tensor narrowed(const at::Tensor& values, at::ScalarType type) {
+  constexpr double kMost = 16384;
+  return type == at::kHalf ? at::clamp(values, -kMost, kMost).to(type) : values.to(type);
+}
 
 at::Tensor conv(const Conv& conv, const at::Tensor& input, Activation activation) {
   const std::int64_t padding = conv.weight.size(2) / 2;

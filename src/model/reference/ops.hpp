@@ -70,6 +70,11 @@ class WeightLoader {
   const Compute& compute_;
 };
 
+// fp32 values in the type that a convolution takes. In fp16 what lies beyond +-2^14 is cut off
+// there: a flow of a hundred thousand pixels (seen where a network is unsure of a flat picture) is
+// no more wrong at sixteen thousand, but as an infinity it would poison every frame that comes
+// after.
+at::Tensor narrowed(const at::Tensor& values, at::ScalarType type);
 at::Tensor conv(const Conv& conv, const at::Tensor& input, Activation activation);
 at::Tensor run(const ResidualBlocks& blocks, const at::Tensor& input);
 

@@ -37,7 +37,7 @@ SpyNet::Pyramid SpyNet::pyramid(const at::Tensor& picture) const {
 
 at::Tensor SpyNet::residue(int level, const at::Tensor& input) const {
   const auto& convs = levels_[static_cast<std::size_t>(level)];
-  at::Tensor x = input.to(type_).contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor x = narrowed(input, type_).contiguous(at::MemoryFormat::ChannelsLast);
   for (std::size_t i = 0; i < 4; ++i) x = conv(convs[i], x, Activation::kRelu);
   return conv(convs[4], x, Activation::kNone).to(at::kFloat);
 }

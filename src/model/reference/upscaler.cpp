@@ -7,11 +7,14 @@
 #include "vsr/base/log.hpp"
 #include "vsr/gpu/copy.hpp"
 
+#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/replication_pad2d.h>
+#include <ATen/ops/sum.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -203,9 +206,20 @@ struct Upscaler::Impl {
       if (state.ready) state.ready->block(work);
       frames.push_back(state.rgb);
     }
+    // One look at the end: a picture of infinities must not pass as a dark one.
+    at::Tensor finite;
     generator.run(frames, emit, [&](std::int64_t index, const at::Tensor& rgb) {
+      const at::Tensor sum = at::sum(rgb);  // finite if and only if every value is, near enough
+      finite = finite.defined() ? at::add(finite, sum) : sum;
       hand_out(static_cast<std::size_t>(index), rgb, sink);
     });
+    if (finite.defined() && !std::isfinite(finite.item<float>())) {
+      throw Error(
+          ErrorCode::kModel,
+          vsr::format("the network gives values that are no numbers in {}: its weights need "
+                      "a wider range; set model.precision = bf16 or fp32",
+                      to_string(options.precision)));
+    }
   }
 };
 
