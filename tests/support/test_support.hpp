@@ -15,6 +15,7 @@ class TemporaryFolder {
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
   const std::filesystem::path& path() const { return path_; }
 
  private:
@@ -33,6 +34,7 @@ struct ProcessResult {
   int status = 0;  // exit status; 128 + n when signal n ended it
   std::string output;
 };
+
 ProcessResult run_process(const std::vector<std::string>& arguments, int timeout_s = 100);
 
 }  // namespace vsr::test

@@ -107,8 +107,8 @@ class Ranks(FilmTest):
         self.assertEqual(self.hashes("damaged"), self.reference)
 
     def test_changed_job_is_refused_with_the_difference(self):
-        status, output = run(self.job("undisturbed", **{**self.KEYS, "stream__overlap": 3}))
-        self.assert_one_line_error(status, output, 2, "stream.overlap was '2', is now '3'", "--fresh")
+        status, output = run(self.job("undisturbed", **{**self.KEYS, "stream__overlap": 2}))
+        self.assert_one_line_error(status, output, 2, "stream.overlap was '1', is now '2'", "--fresh")
         other = self.folder / "other.mkv"
         subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-c", "copy", "-t", "0.5", other], check=True)
         status, output = run(self.job("undisturbed", **{**self.KEYS, "input__file": other}))
@@ -117,13 +117,13 @@ class Ranks(FilmTest):
     def test_changed_final_settings_keep_the_segments(self):
         run(self.job("refinal", **self.KEYS), check=True)
         kept = {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")}
-        status, output = run(self.job("refinal", **{**self.KEYS, "final__height": 48}))
+        status, output = run(self.job("refinal", **{**self.KEYS, "final__height": 80}))
         self.assertEqual(status, 0, output)
         self.assertEqual(kept, {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")})
 
     def test_fresh_moves_the_old_run_aside(self):
         run(self.job("fresh", **self.KEYS), check=True)
-        status, output = run(self.job("fresh", **{**self.KEYS, "stream__overlap": 3}) + ["--fresh"])
+        status, output = run(self.job("fresh", **{**self.KEYS, "stream__overlap": 2}) + ["--fresh"])
         self.assertEqual(status, 0, output)
         self.assertTrue((self.folder / "fresh.before-1/plan.h5").exists())
 
