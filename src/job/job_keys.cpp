@@ -431,7 +431,7 @@ void add_final_keys(std::vector<JobKey>& keys) {
   keys.push_back(number_key("final.height",
                             "height of the master; the width follows and is even",
                             kFinal,
-                            16,
+                            64,
                             16384,
                             VSR_FIELD(final.height),
                             "native"));

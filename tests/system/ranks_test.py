@@ -11,7 +11,7 @@ from film_support import CLIP, FilmTest, environment, frame_hashes, mpirun, run
 
 class Ranks(FilmTest):
     KEYS = dict(input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64,
-                segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=64, final__fps=24,
+                segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=128, final__fps=24,
                 final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
 
     def film(self, name):
@@ -117,7 +117,7 @@ class Ranks(FilmTest):
     def test_changed_final_settings_keep_the_segments(self):
         run(self.job("refinal", **self.KEYS), check=True)
         kept = {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")}
-        status, output = run(self.job("refinal", **{**self.KEYS, "final__height": 80}))
+        status, output = run(self.job("refinal", **{**self.KEYS, "final__height": 256}))
         self.assertEqual(status, 0, output)
         self.assertEqual(kept, {p: p.stat().st_mtime_ns for p in (self.folder / "refinal/segments").glob("*")})
 
