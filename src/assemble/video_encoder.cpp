@@ -298,6 +298,14 @@ VideoTarget plan_target(const AssembleSpec& spec) {
           "final.height={}: the picture would become {} wide", options.height, target.width));
     }
   }
+  // x265's lookahead (3.5 and later) writes past its rows on narrower pictures.
+  if (options.encoder == "libx265" && target.width < 64) {
+    refuse(
+        format("final.encoder=libx265 takes no pictures under 64 wide, this would be {}x{}: "
+               "raise final.height, or use libx264",
+               target.width,
+               target.height));
+  }
   return target;
 }
 
