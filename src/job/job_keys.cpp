@@ -230,6 +230,28 @@ JobKey text_key(std::string name,
       is_path);
 }
 
+// A frame rate, or "source" for none of its own.
+template <typename Field>
+JobKey rate_key(
+    std::string name, std::string example, std::string help, Affects affects, Field field) {
+  return special_key(
+      std::move(name),
+      "source, or a rate such as " + example + " or 24000/1001",
+      std::move(help),
+      affects,
+      [field](Job& job, const std::string& text) {
+        if (text == "source") {
+          field(job).reset();
+        } else {
+          field(job) = parse_rate(text);
+        }
+        return true;
+      },
+      [field](const Job& job) {
+        return field(job) ? to_string(*field(job)) : std::string("source");
+      });
+}
+
 #define VSR_FIELD(path) \
   [](auto& job) -> auto& { return job.path; }
 
@@ -333,22 +355,11 @@ void add_preprocess_keys(std::vector<JobKey>& keys) {
                                         kPicture,
                                         kMatrices,
                                         VSR_FIELD(preprocess.matrix_out)));
-  keys.push_back(special_key(
-      "preprocess.fps",
-      "source, or a rate such as 25 or 24000/1001",
-      "constant rate of the timeline",
-      kPicture,
-      [](Job& job, const std::string& text) {
-        if (text == "source") {
-          job.preprocess.fps.reset();
-        } else {
-          job.preprocess.fps = parse_rate(text);
-        }
-        return true;
-      },
-      [](const Job& job) {
-        return job.preprocess.fps ? to_string(*job.preprocess.fps) : std::string("source");
-      }));
+  keys.push_back(rate_key("preprocess.fps",
+                          "25",
+                          "constant rate of the timeline",
+                          kPicture,
+                          VSR_FIELD(preprocess.fps)));
   keys.push_back(choice_key<MezzanineMode>("preprocess.mezzanine",
                                            "decode the film once into a lossless intra file first; "
                                            "auto: when its frames cannot be found exactly",
@@ -435,22 +446,12 @@ void add_final_keys(std::vector<JobKey>& keys) {
                             16384,
                             VSR_FIELD(final.height),
                             "native"));
-  keys.push_back(special_key(
+  keys.push_back(rate_key(
       "final.fps",
-      "source, or a rate such as 24 or 24000/1001",
+      "24",
       "rate of the master: the same frames on another clock, sound and subtitles with them",
       kFinal,
-      [](Job& job, const std::string& text) {
-        if (text == "source") {
-          job.final.fps.reset();
-        } else {
-          job.final.fps = parse_rate(text);
-        }
-        return true;
-      },
-      [](const Job& job) {
-        return job.final.fps ? to_string(*job.final.fps) : std::string("source");
-      }));
+      VSR_FIELD(final.fps)));
   keys.push_back(text_key("final.encoder",
                           "libx265, libx264, libsvtav1, hevc_nvenc, or copy",
                           "video encoder; copy: the mezzanines joined as they are",

@@ -1,11 +1,11 @@
 // The table of all job keys. Private to the room.
 #pragma once
 
+#include "vsr/job/job.hpp"
+
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "vsr/job/job.hpp"
 
 namespace vsr {
 
@@ -17,7 +17,7 @@ struct JobKey {
   std::string allowed;  // "auto, off, bwdif" or "a whole number from 1 to 100000"
   std::string help;     // one line
   Affects affects;
-  bool is_path;         // relative to the job file's folder
+  bool is_path;  // relative to the job file's folder
   // Sets the field; false when `text` is not as `allowed` says.
   std::function<bool(Job&, const std::string& text)> parse;
   std::function<std::string(const Job&)> print;

@@ -15,11 +15,12 @@
 namespace vsr::assemble {
 namespace {
 
-using test::brightness;
+using test::assemble_all;
 using test::expect_decodes;
 using test::first_loud_s;
 using test::flashes_s;
 using test::frequency;
+using test::kFrame24;
 using test::make_segments;
 using test::make_source;
 using test::packet_times;
@@ -32,14 +33,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::Pointwise;
 using ::testing::SizeIs;
-
-constexpr double kFrame24 = 1.0 / 24;
-
-AssembleResult assemble_all(const AssembleSpec& spec) {
-  return assemble(spec, [](std::int64_t) { return true; });
-}
 
 // What a whole PAL job's end looks like: a flash and a beep near both ends, sound in stereo and
 // 5.1, text and DVD subtitles, chapters, an attachment.

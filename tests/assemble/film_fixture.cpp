@@ -69,6 +69,10 @@ void ffmpeg(const std::vector<std::string>& arguments) {
   ASSERT_EQ(result.status, 0) << result.output;
 }
 
+assemble::AssembleResult assemble_all(const assemble::AssembleSpec& spec) {
+  return assemble::assemble(spec, [](std::int64_t) { return true; });
+}
+
 assemble::AssembleSpec make_segments(const std::filesystem::path& folder,
                                      const SegmentsWanted& wanted) {
   const PictureFormat format = media::mezzanine_format(wanted.codec, wanted.width, wanted.height);

@@ -25,6 +25,11 @@ struct SegmentsWanted {
   std::vector<std::int64_t> white_frames;
 };
 
+inline constexpr double kFrame24 = 1.0 / 24;  // seconds a frame of the final films
+
+// assemble() to its end.
+assemble::AssembleResult assemble_all(const assemble::AssembleSpec& spec);
+
 // Writes real pictures as segments into `folder` and returns a spec that names them, with a small
 // and fast encode (x265 ultrafast, final height as it is). `source` is left empty.
 assemble::AssembleSpec make_segments(const std::filesystem::path& folder,

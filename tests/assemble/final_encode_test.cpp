@@ -40,7 +40,7 @@ AssembleSpec small_spec(const TemporaryFolder& folder, const test::SegmentsWante
 }
 
 std::filesystem::path assemble_one(const AssembleSpec& spec) {
-  return assemble(spec, [](std::int64_t) { return true; }).files.at(0);
+  return test::assemble_all(spec).files.at(0);
 }
 
 std::string video_hash(const std::filesystem::path& film) {
@@ -190,7 +190,7 @@ TEST(FinalEncode, TuneIsInEffect) {
   EXPECT_NE(grain, none);
   // As the recipe had it: moved to where it has an effect, and said so.
   spec.options.params = "tune=grain";
-  const AssembleResult moved = assemble(spec, [](std::int64_t) { return true; });
+  const AssembleResult moved = test::assemble_all(spec);
   EXPECT_EQ(video_hash(moved.files.at(0)), grain);
   EXPECT_THAT(moved.warnings, Contains(HasSubstr("moved to final.tune")));
 }
@@ -386,7 +386,7 @@ TEST(FinalEncode, CopyTakesTheMezzanineItself) {
     spec.source = make_source(folder.path() / "film.mkv", 1, "sine=1000:r=48000:d=1");
     spec.options.encoder = "copy";
     validate(spec);
-    const AssembleResult result = assemble(spec, [](std::int64_t) { return true; });
+    const AssembleResult result = test::assemble_all(spec);
     ASSERT_THAT(result.files, SizeIs(2));
     const auto master = folder.path() / ("master" + media::mezzanine_extension(codec));
     concatenate(spec, master, nullptr);

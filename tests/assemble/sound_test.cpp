@@ -14,10 +14,9 @@
 namespace vsr::assemble {
 namespace {
 
-using test::brightness;
+using test::assemble_all;
 using test::expect_decodes;
 using test::first_loud_s;
-using test::flashes_s;
 using test::frequency;
 using test::make_segments;
 using test::make_source;
@@ -30,15 +29,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::Pointwise;
 using ::testing::SizeIs;
-
-constexpr double kFrame24 = 1.0 / 24;
-
-AssembleResult assemble_all(const AssembleSpec& spec) {
-  return assemble(spec, [](std::int64_t) { return true; });
-}
 
 struct OffsetCase {
   const char* offset;

@@ -29,8 +29,8 @@ Job make_job(const KeyValues& file_values,
              const std::string& base_dir = "",
              const std::string& current_dir = "");
 
-// The job that print_job() wrote: how rank 0 tells the others. No preset is applied again, and names
-// are taken as they are.
+// The job that print_job() wrote: how rank 0 tells the others. No preset is applied again, and
+// names are taken as they are.
 Job parse_job_text(const std::string& text);
 
 // Refuses combinations that cannot work (preprocess.filters beside preprocess.crop, an end before

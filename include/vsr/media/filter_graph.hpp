@@ -35,13 +35,14 @@ struct FilterGraphSpec {
 };
 
 // Empty when nothing is asked. With the PAL recipe's numbers it is the recipe's text word for word,
-// but for one addition: zscale's matrix= leaves the source's primaries and transfer on the pictures,
-// so with matrix_out a setparams follows that names matrix, primaries and transfer of the new matrix.
-// Primaries and transfer are re-tagged, not converted, as in the recipe: EBU and bt709 primaries
-// differ by 0.01 in one coordinate of green, and both systems were graded on the same displays.
+// but for one addition: zscale's matrix= leaves the source's primaries and transfer on the
+// pictures, so with matrix_out a setparams follows that names matrix, primaries and transfer of the
+// new matrix. Primaries and transfer are re-tagged, not converted, as in the recipe: EBU and bt709
+// primaries differ by 0.01 in one coordinate of green, and both systems were graded on the same
+// displays.
 //
-// Throws Error(kUsage) for numbers that make no picture: a negative or huge size, a crop outside the
-// scaled size, an aspect of 0 or less.
+// Throws Error(kUsage) for numbers that make no picture: a negative or huge size, a crop outside
+// the scaled size, an aspect of 0 or less.
 std::string make_filter_graph(const FilterGraphSpec& spec);
 
 }  // namespace vsr::media

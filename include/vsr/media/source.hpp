@@ -1,14 +1,14 @@
 // What a film file holds, as its headers and first pictures say. No pictures are kept.
 #pragma once
 
+#include "vsr/base/picture.hpp"
+#include "vsr/base/rational.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "vsr/base/picture.hpp"
-#include "vsr/base/rational.hpp"
 
 namespace vsr::media {
 
@@ -16,28 +16,28 @@ enum class StreamKind { kVideo, kAudio, kSubtitle, kAttachment, kOther };
 enum class FieldOrder { kUnknown, kProgressive, kTopFirst, kBottomFirst };
 
 struct StreamInfo {
-  int index = 0;           // in the file
+  int index = 0;  // in the file
   StreamKind kind = StreamKind::kOther;
-  std::string codec;       // FFmpeg's short name: "mpeg2video", "ac3", "subrip"
-  std::string language;    // empty: none
+  std::string codec;     // FFmpeg's short name: "mpeg2video", "ac3", "subrip"
+  std::string language;  // empty: none
   std::string title;
   bool default_track = false;
   bool attached_picture = false;  // cover art: a "video" stream that is no film
   // Audio only.
   int sample_rate = 0;
   int channels = 0;
-  std::string channel_layout;     // "5.1(side)"
+  std::string channel_layout;  // "5.1(side)"
 };
 
 struct VideoInfo {
   int stream = -1;
   std::string codec;
   PictureFormat format;
-  ColourDescription colour;       // resolved: tags, else by size
-  bool matrix_tagged = false;     // false: colour.matrix is a guess by size
+  ColourDescription colour;    // resolved: tags, else by size
+  bool matrix_tagged = false;  // false: colour.matrix is a guess by size
   bool range_tagged = false;
   Rational sample_aspect{1, 1};
-  Rational rate{25, 1};           // the container's idea of the frame rate
+  Rational rate{25, 1};  // the container's idea of the frame rate
   FieldOrder field_order = FieldOrder::kUnknown;
 };
 
@@ -49,10 +49,10 @@ struct ChapterInfo {
 
 struct SourceInfo {
   std::filesystem::path path;
-  std::string container;          // FFmpeg's short name: "matroska,webm"
-  double duration_s = 0;          // 0: unknown
+  std::string container;  // FFmpeg's short name: "matroska,webm"
+  double duration_s = 0;  // 0: unknown
   std::uint64_t file_bytes = 0;
-  VideoInfo video;                // the first stream that is a film
+  VideoInfo video;  // the first stream that is a film
   std::vector<StreamInfo> streams;
   std::vector<ChapterInfo> chapters;
 };

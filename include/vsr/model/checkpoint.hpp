@@ -26,6 +26,7 @@ struct NetworkShape {
   int num_blocks = 0;
 
   int scale() const { return low_res_input ? 4 : 1; }
+
   bool operator==(const NetworkShape&) const = default;
 };
 
@@ -37,11 +38,15 @@ class Checkpoint {
   static Checkpoint read(const std::filesystem::path& path);
 
   const NetworkShape& shape() const { return shape_; }
+
   // By the key without prefix, as in "spynet.mean". Throws Error(kInternal) on an unknown key.
   const Tensor& tensor(const std::string& key) const;
+
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
+
   // SHA-256 of the file, 64 hex digits.
   const std::string& sha256() const { return sha256_; }
+
   // "x4 c64 n7".
   std::string describe() const;
 
