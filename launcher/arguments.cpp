@@ -8,9 +8,12 @@
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/variables_map.hpp>
 
+#include <filesystem>
 #include <sstream>
 
 namespace vsr::launcher {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -150,6 +153,21 @@ std::string help_text() {
   text << "\nExit status: 0 done, 2 usage or job file, 3 input, 4 model, 5 GPU, 6 storage,\n"
           "7 cluster, 130 or 143 interrupted (resumable), 1 a bug of ours.\n";
   return text.str();
+}
+
+Job job_of(const Arguments& arguments) {
+  const KeyValues file =
+      arguments.job_file.empty() ? KeyValues{} : read_job_file(arguments.job_file);
+  // Whole names: what is printed, logged and told to other ranks means the same everywhere.
+  const fs::path here = fs::current_path();
+  const fs::path base = (here / arguments.job_file).parent_path();
+  Job job = make_job(file, arguments.values, base.string(), here.string());
+  if (job.run.dir.empty()) {
+    const fs::path named =
+        arguments.job_file.empty() ? fs::path(job.input.file) : fs::path(arguments.job_file);
+    job.run.dir = (here / "runs" / named.stem()).string();
+  }
+  return job;
 }
 
 }  // namespace vsr::launcher

@@ -1,7 +1,8 @@
-// The command line as a struct.
+// The command line as a struct, and the job it asks for.
 #pragma once
 
 #include "vsr/base/log.hpp"
+#include "vsr/job/job.hpp"
 #include "vsr/job/job_file.hpp"
 
 #include <string>
@@ -29,5 +30,9 @@ struct Arguments {
 Arguments parse_arguments(int argc, const char* const* argv);
 
 std::string help_text();
+
+// The job that file and command line ask for, with its run directory decided and every path whole.
+// Throws Error(kUsage).
+Job job_of(const Arguments& arguments);
 
 }  // namespace vsr::launcher

@@ -319,8 +319,9 @@ Prepared prepare(const Job& job,
   return prepared;
 }
 
-Prepared prepare_dry(const Job& job, const std::vector<Resources>& ranks) {
-  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+Prepared prepare_dry(const Job& job,
+                     const model::Checkpoint& checkpoint,
+                     const std::vector<Resources>& ranks) {
   Prepared prepared;
   prepared.network = checkpoint.shape();
   prepared.source = media::probe(job.input.file);

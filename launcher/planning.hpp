@@ -59,7 +59,9 @@ Prepared prepare(const Job& job,
                  const std::atomic<int>& stop);
 
 // The same without a run directory and without work: for --dry-run.
-Prepared prepare_dry(const Job& job, const std::vector<Resources>& ranks);
+Prepared prepare_dry(const Job& job,
+                     const model::Checkpoint& checkpoint,
+                     const std::vector<Resources>& ranks);
 
 // Bytes that all mezzanines of the plan will take, roughly.
 std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan);

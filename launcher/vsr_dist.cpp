@@ -1,5 +1,6 @@
 // The program: arguments -> job -> wiring of rooms -> exit status.
 #include "arguments.hpp"
+#include "dry_run.hpp"
 #include "film_job.hpp"
 #include "selftest_command.hpp"
 #include "signals.hpp"

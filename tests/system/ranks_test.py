@@ -127,10 +127,19 @@ class Ranks(FilmTest):
         self.assertEqual(status, 0, output)
         self.assertTrue((self.folder / "fresh.before-1/plan.h5").exists())
 
+    def test_fresh_leaves_a_folder_that_holds_no_run(self):
+        (self.folder / "mine").mkdir()
+        (self.folder / "mine/letter.txt").write_text("keep")
+        status, output = run(self.job("mine", **self.KEYS) + ["--fresh"])
+        self.assertEqual(status, 0, output)
+        self.assertEqual((self.folder / "mine/letter.txt").read_text(), "keep")
+
     def test_second_program_in_the_same_directory_is_refused(self):
         process = self.start("locked")
         self.wait_for_records("locked", 1, process)
         status, output = run(self.job("locked", **self.KEYS))
+        self.assert_one_line_error(status, output, 6, "another vsr-dist", str(process.pid))
+        status, output = run(self.job("locked", **self.KEYS) + ["--fresh"])
         self.assert_one_line_error(status, output, 6, "another vsr-dist", str(process.pid))
         self.assertEqual(process.wait(timeout=120), 0)
 

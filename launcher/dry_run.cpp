@@ -1,0 +1,119 @@
+#include "dry_run.hpp"
+
+#include "final_films.hpp"
+#include "planning.hpp"
+#include "speed.hpp"
+#include "vsr/assemble/assemble.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/gpu/device.hpp"
+#include "vsr/model/checkpoint.hpp"
+#include "vsr/model/cost.hpp"
+
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vsr::launcher {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// "40 s", "12 min", "3.4 h".
+std::string duration_text(double seconds) {
+  if (seconds < 90) return format("{:.0f} s", seconds);
+  if (seconds < 90 * 60) return format("{:.0f} min", seconds / 60);
+  return format("{:.1f} h", seconds / 3600);
+}
+
+}  // namespace
+
+int print_dry_run(const Arguments& arguments) {
+  const Job job = job_of(arguments);
+  const std::vector<Resources> ranks = {own_resources(0, 1)};
+  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  const Prepared prepared = prepare_dry(job, checkpoint, ranks);
+  const store::Plan& plan = prepared.plan;
+  const media::Timeline& timeline = prepared.timeline;
+  assemble::validate(assemble_spec(job, prepared, fs::path(job.run.dir) / "final"));
+  const model::DeviceSpec device = choose_device(job.stream.device, 0);
+  const model::UpscalerOptions options = upscaler_options(job, timeline, device);
+  std::size_t windows = 0;
+  std::int64_t computed = 0;
+  for (const Segment& segment : plan.segments) {
+    for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap)) {
+      ++windows;
+      computed += window.input.size();
+    }
+  }
+  const double gflop =
+      model::network_gflop(prepared.network, timeline.format) * static_cast<double>(computed);
+  const Rational final_rate = job.final.fps.value_or(timeline.rate);
+  const auto line = [](std::string_view name, const std::string& text) {
+    std::cout << format("{:<10} {}\n", name, text);
+  };
+  const auto seconds = [](std::int64_t frames, const Rational& rate) {
+    return static_cast<double>(frames) / rate.to_double();
+  };
+  line("input",
+       format("{} ({}, {}), {:.1f} s",
+              job.input.file,
+              prepared.source.container,
+              prepared.source.video.codec,
+              prepared.source.duration_s));
+  line("timeline",
+       format("{} frames of {} at {} fps, matrix {}",
+              timeline.frames(),
+              to_string(timeline.format),
+              to_string(timeline.rate),
+              to_string(timeline.colour.matrix)));
+  line("network",
+       format("x{} c{} n{} on {}, {}",
+              prepared.network.scale(),
+              prepared.network.mid_channels,
+              prepared.network.num_blocks,
+              device.cuda ? gpu::device_info(device.index).name : "the CPU",
+              to_string(options.precision)));
+  line("plan",
+       format("{} segments of about {} frames, {} windows of up to {}, {:.1f}% computed twice",
+              plan.segments.size(),
+              job.segment.frames,
+              windows,
+              plan.max_seq_len,
+              100.0 * static_cast<double>(computed - plan.timeline_frames) /
+                  static_cast<double>(plan.timeline_frames)));
+  line("memory",
+       format("{:.2f} GB of {} memory a window",
+              static_cast<double>(
+                  model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)) /
+                  1e9,
+              device.cuda ? "GPU" : "host"));
+  line("work",
+       format("{:.1f} TFLOP, {:.3f} a frame",
+              gflop / 1e3,
+              gflop / 1e3 / static_cast<double>(computed)));
+  const double gflop_per_s = measure_gflop_per_s(checkpoint, options);
+  line("time",
+       format(
+           "about {} of upscaling here, {:.2f} fps (by a short window: {:.2f} TFLOP/s); the final "
+           "encode comes after it",
+           duration_text(gflop / gflop_per_s),
+           static_cast<double>(plan.timeline_frames) * gflop_per_s / gflop,
+           gflop_per_s / 1e3));
+  line("disk",
+       format("about {:.1f} GB of {} mezzanines in {}",
+              static_cast<double>(mezzanine_bytes(job, plan)) / 1e9,
+              to_string(job.segment.codec),
+              job.run.dir));
+  line("final",
+       format("{} frames at {} fps, {:.1f} s, {}",
+              plan.timeline_frames,
+              to_string(final_rate),
+              seconds(plan.timeline_frames, final_rate),
+              job.final.encoder));
+  return 0;
+}
+
+}  // namespace vsr::launcher

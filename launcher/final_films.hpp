@@ -1,0 +1,42 @@
+// From committed segments to the final films, and the stamp that says that they are made.
+#pragma once
+
+#include "planning.hpp"
+#include "vsr/assemble/assemble.hpp"
+#include "vsr/job/job.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vsr::launcher {
+
+// All but the segments.
+assemble::AssembleSpec assemble_spec(const Job& job,
+                                     const Prepared& prepared,
+                                     const std::filesystem::path& out);
+
+// Names everything the films depend on.
+std::string final_identity(const Job& job, const store::Plan& plan);
+
+// The films that the stamp names, if they are there and were made for `identity`.
+std::optional<std::vector<std::filesystem::path>> finished_films(
+    const store::RunDirectory& directory, const std::string& identity);
+
+void write_stamp(const store::RunDirectory& directory,
+                 const std::string& identity,
+                 const std::vector<std::filesystem::path>& films);
+
+// Encodes the films from the mezzanines of all segments (`records` in the plan's order), telling
+// the log how it goes. Throws Error: kStorage when a mezzanine is not what its record says,
+// kInterrupted when `stop` asks to end.
+assemble::AssembleResult make_films(assemble::AssembleSpec spec,
+                                    const store::RunDirectory& directory,
+                                    const store::Plan& plan,
+                                    const std::vector<store::Record>& records,
+                                    const std::atomic<int>& stop);
+
+}  // namespace vsr::launcher

@@ -1,0 +1,113 @@
+#include "segment_runner.hpp"
+
+#include "planning.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/gpu/device.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace vsr::launcher {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto kProgressEvery = std::chrono::seconds(15);
+
+}  // namespace
+
+SegmentRunner::SegmentRunner(Job job,
+                             store::Plan plan,
+                             const store::RunDirectory& directory,
+                             const cluster::Communicator& communicator,
+                             const std::atomic<int>& stop)
+    : job_(std::move(job)),
+      plan_(std::move(plan)),
+      directory_(directory),
+      timeline_(media::Timeline::deserialize(plan_.timeline)),
+      rank_(communicator.rank()),
+      local_rank_(communicator.local_rank()),
+      cpus_(std::max(1, usable_cpus() / communicator.local_size())),
+      stop_(stop) {}
+
+cluster::SegmentOutcome SegmentRunner::operator()(int index, int attempt) {
+  make_pipeline();
+  const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
+  const std::string extension = media::mezzanine_extension(codec_of(job_.segment.codec));
+  const fs::path path = directory_.mezzanine(index, extension);
+  // The record goes first, should an old one be there: never a record without its pictures.
+  directory_.discard(index, extension);
+  store::Record record;
+  record.started = utc_now();
+  last_progress_ = std::chrono::steady_clock::now();
+  const auto result = pipeline_->run(
+      segment, path, stop_, [&](std::int64_t frames) { tell_progress(segment, frames); });
+  record.segment = segment;
+  record.plan_fingerprint = plan_.fingerprint();
+  record.frames = result.mezzanine.frames;
+  record.bytes = result.mezzanine.bytes;
+  record.checksums = result.mezzanine.checksums;
+  record.windows = result.windows;
+  record.host = host_name();
+  record.device = device_name_;
+  record.rank = rank_;
+  record.attempt = attempt;
+  record.wall_s = result.wall_s;
+  record.stage_s = result.busy_s;
+  record.events = result.events;
+  directory_.commit(record);
+  std::string stages;
+  for (const auto& [stage, busy_s] : result.busy_s) {
+    stages += format("{}{} {:.1f} s", stages.empty() ? "" : ", ", stage, busy_s);
+  }
+  log::info("pipeline",
+            "segment {} committed: {} frames in {:.1f} s, {:.2f} fps ({})",
+            index,
+            record.frames,
+            result.wall_s,
+            static_cast<double>(record.frames) / result.wall_s,
+            stages);
+  return {.segment = index, .ok = true};
+}
+
+void SegmentRunner::make_pipeline() {
+  if (pipeline_) return;
+  const auto device = choose_device(job_.stream.device, local_rank_);
+  device_name_ = device.cuda ? gpu::device_info(device.index).name : "cpu";
+  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job_.model.checkpoint));
+  if (checkpoint.sha256() != plan_.identity.at("model")) {
+    throw Error(ErrorCode::kModel,
+                format("{}: not the checkpoint that the plan was made with; every host needs the "
+                       "same file",
+                       job_.model.checkpoint));
+  }
+  model::UpscalerOptions options = upscaler_options(job_, timeline_, device);
+  options.cpu_threads = cpus_;
+  upscaler_.emplace(checkpoint, options);
+  pipeline::PipelineOptions pipeline_options;
+  pipeline_options.codec = codec_of(job_.segment.codec);
+  pipeline_options.output_colour = plan_.colour;
+  pipeline_options.sample_aspect = plan_.sample_aspect;
+  pipeline_options.max_seq_len = plan_.max_seq_len;
+  pipeline_options.overlap = plan_.overlap;
+  pipeline_options.prefetch = job_.stream.prefetch;
+  pipeline_options.decode_threads = std::max(1, cpus_ / 4);
+  pipeline_options.encode_threads = std::max(1, cpus_ - pipeline_options.decode_threads);
+  pipeline_options.pinned = device.cuda;
+  pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
+  log::info("launcher", "network {} on {}, {} threads", checkpoint.describe(), device_name_, cpus_);
+}
+
+void SegmentRunner::tell_progress(const Segment& segment, std::int64_t frames) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_progress_ < kProgressEvery) return;
+  last_progress_ = now;
+  log::info("pipeline", "segment {}: frame {} of {}", segment.index, frames, segment.input.size());
+}
+
+}  // namespace vsr::launcher

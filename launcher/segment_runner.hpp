@@ -1,0 +1,51 @@
+// One rank's work: its segments through the pipeline and into the run directory.
+#pragma once
+
+#include "vsr/cluster/cluster.hpp"
+#include "vsr/job/job.hpp"
+#include "vsr/media/timeline.hpp"
+#include "vsr/model/upscaler.hpp"
+#include "vsr/pipeline/segment_pipeline.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace vsr::launcher {
+
+// Upscales and commits segments. Everything heavy is made with the first one, on the worker's
+// thread: a rank that gets no work loads nothing. `directory` and `stop` must outlive it.
+class SegmentRunner {
+ public:
+  SegmentRunner(Job job,
+                store::Plan plan,
+                const store::RunDirectory& directory,
+                const cluster::Communicator& communicator,
+                const std::atomic<int>& stop);
+
+  // Returns once the segment's record is on disk; a cluster::Runner. Throws Error.
+  cluster::SegmentOutcome operator()(int index, int attempt);
+
+ private:
+  void make_pipeline();
+  void tell_progress(const Segment& segment, std::int64_t frames);
+
+  const Job job_;
+  const store::Plan plan_;
+  const store::RunDirectory& directory_;
+  const media::Timeline timeline_;
+  const int rank_;
+  const int local_rank_;
+  const int cpus_;
+  const std::atomic<int>& stop_;
+  std::string device_name_;
+  std::optional<model::Upscaler> upscaler_;
+  std::unique_ptr<pipeline::SegmentPipeline> pipeline_;
+  std::chrono::steady_clock::time_point last_progress_;
+};
+
+}  // namespace vsr::launcher
