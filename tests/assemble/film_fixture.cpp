@@ -163,6 +163,12 @@ std::string probe_one(const std::filesystem::path& path,
   return lines.empty() ? "" : lines.front();
 }
 
+Rational start_time_s(const std::filesystem::path& path) {
+  constexpr std::int64_t kTicks = 90000;  // a second; a multiple of both clocks' rates
+  const double seconds = std::stod(probe_one(path, "v:0", "stream=start_time"));
+  return {std::llround(seconds * kTicks), kTicks};
+}
+
 std::vector<double> packet_times(const std::filesystem::path& path, const std::string& stream) {
   std::vector<double> times;
   for (const std::string& line : probe(path, stream, "packet=pts_time")) {

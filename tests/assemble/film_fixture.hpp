@@ -52,6 +52,9 @@ std::vector<std::string> probe(const std::filesystem::path& path,
 std::string probe_one(const std::filesystem::path& path,
                       const std::string& streams,
                       const std::string& entries);
+// When a film's first picture is shown, in its own seconds, exact for Matroska and MPEG streams.
+// What FFmpeg makes differs by version: 5.1 moves a film behind its sound's priming, 7.1 does not.
+Rational start_time_s(const std::filesystem::path& path);
 // Packets' times in seconds.
 std::vector<double> packet_times(const std::filesystem::path& path, const std::string& stream);
 

@@ -5,6 +5,8 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/sha256.hpp"
+#include "vsr/media/source.hpp"
+#include "vsr/media/timeline.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -277,14 +279,38 @@ TEST(SegmentWriter, ProresTagsRateAndTimes) {
                  .colour = {.matrix = Matrix::kBt601, .primaries = 5, .transfer = 6}});
   EXPECT_EQ(probe(path,
                   "stream=codec_name,profile,codec_tag_string,width,height,sample_aspect_ratio,"
-                  "pix_fmt,color_range,color_space,color_transfer,color_primaries,r_frame_rate"),
-            "prores,HQ,apch,320,180,16:15,yuv422p10le,tv,bt470bg,smpte170m,bt470bg,24000/1001");
+                  "pix_fmt,color_space,color_transfer,color_primaries,r_frame_rate"),
+            "prores,HQ,apch,320,180,16:15,yuv422p10le,bt470bg,smpte170m,bt470bg,24000/1001");
   EXPECT_EQ(probe(path, "stream=time_base"), "1/24000");
   EXPECT_EQ(probe(path, "packet=pts,duration,flags"),
             "470470,1001,K\n471471,1001,K\n472472,1001,K");
   const std::string bytes = read_file(path);
   EXPECT_THAT(bytes, HasSubstr("apl0"));
   EXPECT_THAT(bytes, HasSubstr(std::string("colrnclc\0\5\0\6\0\5", 14)));
+}
+
+// QuickTime's colour tag has no place for the range, and ProRes is limited by definition. FFmpeg's
+// decoder says so: 5.1 of the stream and its pictures, 7.1 of the pictures alone.
+TEST(SegmentWriter, ProresIsOfLimitedRangeToOthersAndToUs) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mov";
+  write_segment(path, {.frames = 2});
+  EXPECT_EQ(probe(path, "frame=color_range"), "tv\ntv");
+  // As a film of its own: known to be limited though the stream may not say it, and not a sample
+  // is changed on the way.
+  const SourceInfo source = media::probe(path);
+  EXPECT_FALSE(source.video.colour.full_range);
+  const Timeline timeline = plan_timeline(source, {}).timeline;
+  EXPECT_FALSE(timeline.colour.full_range);
+  FrameReader film(timeline, 0, 1);
+  SegmentReader segment(path, MezzanineCodec::kProres, 0, 2, {}, 1);
+  PictureView of_film;
+  PictureView of_segment;
+  while (segment.read(of_segment)) {
+    ASSERT_TRUE(film.read(of_film));
+    ASSERT_EQ(of_film.format, of_segment.format);
+    EXPECT_GT(psnr(of_film, of_segment), 998);
+  }
 }
 
 TEST(SegmentWriter, DnxhrProfileAndTags) {

@@ -1,69 +1,20 @@
 #include "vsr/pipeline/segment_pipeline.hpp"
 
 #include "fake_upscaler.hpp"
-#include "test_support.hpp"
+#include "gray_film.hpp"
 #include "vsr/base/error.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <fstream>
 
 namespace vsr::pipeline {
 namespace {
 
+using test::GrayFilm;
+using test::small_options;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Le;
-
-constexpr int kWidth = 64;
-constexpr int kHeight = 48;
-
-// A film of raw frames, each of one gray level of its own, losslessly stored.
-class Film {
- public:
-  explicit Film(int frames) {
-    const auto raw = folder_.path() / "film.gray";
-    std::ofstream file(raw, std::ios::binary);
-    for (int i = 0; i < frames; ++i) {
-      file << std::string(static_cast<std::size_t>(kWidth * kHeight), level(i));
-    }
-    file.close();
-    const auto result = vsr::test::run_process(
-        {"ffmpeg",  "-v",           "error", "-f",   "rawvideo", "-pix_fmt",     "gray",
-         "-s",      "64x48",        "-r",    "25",   "-i",       raw.string(),   "-pix_fmt",
-         "yuv420p", "-color_range", "tv",    "-c:v", "ffv1",     path().string()});
-    if (result.status != 0) throw std::runtime_error(result.output);
-    std::filesystem::remove(raw);
-    timeline_ = media::plan_timeline(media::probe(path()), {}).timeline;
-  }
-
-  static char level(int frame) { return static_cast<char>(20 + frame * 7 % 200); }
-
-  std::filesystem::path path() const { return folder_.path() / "film.mkv"; }
-
-  const std::filesystem::path& folder() const { return folder_.path(); }
-
-  const media::Timeline& timeline() const { return timeline_; }
-
- private:
-  vsr::test::TemporaryFolder folder_;
-  media::Timeline timeline_;
-};
-
-PipelineOptions small_options() {
-  PipelineOptions options;
-  options.codec = media::MezzanineCodec::kFfv1;
-  options.max_seq_len = 16;
-  options.overlap = 3;
-  options.prefetch = 4;
-  options.decode_threads = 1;
-  options.encode_threads = 1;
-  return options;
-}
 
 // Mean luma of each picture of a mezzanine, in 10 bits.
 std::vector<double> levels_of(const std::filesystem::path& path,
@@ -106,7 +57,7 @@ class Pipeline : public ::testing::Test {
     ASSERT_EQ(expected_.size(), 60u);
   }
 
-  Film film_{60};
+  GrayFilm film_{60};
   test::FakeUpscaler upscaler_{film_.timeline().format};
   std::vector<double> expected_;
   std::atomic<int> stop_ = 0;
@@ -181,7 +132,7 @@ TEST_F(Pipeline, StopGivesUpWithinAFrame) {
 }
 
 TEST(PipelineOverlap, WallTimeIsTheSlowestStages) {
-  const Film film(400);
+  const GrayFilm film(400);
   test::FakeUpscaler upscaler(film.timeline().format);
   upscaler.time_per_frame = std::chrono::milliseconds(4);
   SegmentPipeline pipeline(film.timeline(), upscaler, small_options());
@@ -196,33 +147,6 @@ TEST(PipelineOverlap, WallTimeIsTheSlowestStages) {
   }
   EXPECT_LE(result.wall_s, 1.25 * slowest);
   EXPECT_GT(sum, result.wall_s);  // the stages were at work at the same time
-}
-
-// Peak resident memory of a whole job of so many frames, in a process of its own.
-long peak_kib(const Film& film, std::int64_t frames) {
-  const pid_t child = fork();
-  if (child == 0) {
-    test::FakeUpscaler upscaler(film.timeline().format);
-    SegmentPipeline pipeline(film.timeline(), upscaler, small_options());
-    const std::atomic<int> stop = 0;
-    for (const Segment& segment : plan_segments(frames, {200, 3})) {
-      pipeline.run(segment, film.folder() / "out.mkv", stop, [](std::int64_t) {});
-    }
-    _exit(0);
-  }
-  int status = 0;
-  rusage usage{};
-  wait4(child, &status, 0, &usage);
-  EXPECT_EQ(status, 0);
-  return usage.ru_maxrss;
-}
-
-TEST(PipelineMemory, DoesNotGrowWithTheFilm) {
-  const Film film(2000);
-  const long small = peak_kib(film, 200);
-  const long large = peak_kib(film, 2000);
-  EXPECT_LE(static_cast<double>(large), 1.15 * static_cast<double>(small))
-      << large << " KiB against " << small << " KiB";
 }
 
 }  // namespace
