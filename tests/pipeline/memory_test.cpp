@@ -60,7 +60,7 @@ TEST(PipelineMemory, DoesNotGrowWithTheFilm) {
 #endif
   release_what_is_freed();
   const test::GrayFilm film(2000);
-  // The libraries alone are ten times the job: they are not to hide it.
+  // The libraries alone take several times what the job does: they are not to hide it.
   const long before = peak_kib(film, 0);
   const long small = peak_kib(film, 200) - before;
   const long large = peak_kib(film, 2000) - before;
