@@ -38,6 +38,16 @@ double psnr_db(const Pictures& a, const Pictures& b) {
   return squares == 0 ? 200 : 10 * std::log10(65535.0 * 65535.0 * count / squares);
 }
 
+// Of the luma samples, in 0 to 1.
+double mean_luma(const std::vector<std::byte>& picture, const PictureFormat& format) {
+  const std::size_t samples = static_cast<std::size_t>(format.width) * format.height;
+  double sum = 0;
+  for (std::size_t i = 0; i < samples; ++i) {
+    sum += std::to_integer<int>(picture[2 * i]) + 256 * std::to_integer<int>(picture[2 * i + 1]);
+  }
+  return sum / static_cast<double>(samples) / 65535.0;
+}
+
 constexpr PictureFormat kPicture{131, 75, ColourModel::kYuv, ChromaSubsampling::k420, 8};
 
 class UpscalerOnGpu : public ::testing::Test {
@@ -83,6 +93,32 @@ TEST_F(UpscalerOnGpu, FramesSharedByWindowsAndUploadsInBetweenChangeNothing) {
     upscaler.run(frames, {0, 6}, sink);
     frames = upload_all(upscaler, clip);  // while the old ones may still be in use
     EXPECT_GE(psnr_db(sink.pictures, expected), 90) << round;
+  }
+}
+
+// The shipped model is unsure of the motion around a flash and says flows of 1e5 pixels there,
+// which half cannot hold: without care every frame after the flash is black.
+TEST_F(UpscalerOnGpu, FlashDoesNotPoisonHalfPrecision) {
+  const auto shipped = Checkpoint::read(vsr::test::source_dir() / "models/probe_c32n3.pth");
+  const PictureFormat picture{512, 216, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  Clip clip(picture, 12);
+  for (std::size_t t = 3; t < 7; ++t) clip.flash(t);
+  UpscalerOptions made = options_for(picture, {.cuda = true, .index = 0});
+  made.output_bit_depth = 16;
+  made.precision = Precision::kFp32;
+  Upscaler full(shipped, made);
+  const Pictures expected = upscale(full, clip, {0, 12});
+  for (const Precision precision : {Precision::kFp16, Precision::kBf16}) {
+    made.precision = precision;
+    Upscaler upscaler(shipped, made);
+    const Pictures got = upscale(upscaler, clip, {0, 12});
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t t = 0; t < got.size(); ++t) {
+      EXPECT_NEAR(mean_luma(got[t], upscaler.output_format()),
+                  mean_luma(expected[t], upscaler.output_format()),
+                  0.01)
+          << to_string(precision) << " frame " << t;
+    }
   }
 }
 

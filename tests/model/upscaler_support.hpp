@@ -25,22 +25,16 @@ class Clip {
  public:
   Clip(const PictureFormat& format, int frames) : format_(format) {
     for (int t = 0; t < frames; ++t) {
-      std::vector<std::byte>& memory = pictures_.emplace_back(packed_bytes(format));
-      const MutablePictureView view = packed_view(format, memory.data());
-      for (int plane = 0; plane < plane_count(format); ++plane) {
-        const auto i = static_cast<std::size_t>(plane);
-        for (int y = 0; y < plane_height(format, plane); ++y) {
-          for (int x = 0; x < plane_width(format, plane); ++x) {
-            const double wave = std::sin(0.3 * (x + 1.5 * t) + plane) * std::cos(0.2 * (y - t));
-            const int value = static_cast<int>((128 + 80 * wave) * (1 << (format.bit_depth - 8)));
-            std::byte* sample =
-                view.planes[i] + y * view.pitch_bytes[i] + x * bytes_per_sample(format);
-            sample[0] = static_cast<std::byte>(value & 255);
-            if (bytes_per_sample(format) == 2) sample[1] = static_cast<std::byte>(value >> 8);
-          }
-        }
-      }
+      pictures_.emplace_back(packed_bytes(format));
+      paint(pictures_.back(), [t](int plane, int x, int y) {
+        return 128 + 80 * std::sin(0.3 * (x + 1.5 * t) + plane) * std::cos(0.2 * (y - t));
+      });
     }
+  }
+
+  // White for the length of a frame, as a lightning or a splice is.
+  void flash(std::size_t t) {
+    paint(pictures_[t], [](int plane, int, int) { return plane == 0 ? 235.0 : 128.0; });
   }
 
   PictureView view(std::size_t t) { return packed_view(format_, pictures_[t].data()); }
@@ -48,6 +42,24 @@ class Clip {
   std::size_t size() const { return pictures_.size(); }
 
  private:
+  // `value(plane, x, y)` in the scale of 8 bits.
+  template <class Value>
+  void paint(std::vector<std::byte>& memory, Value value) {
+    const MutablePictureView view = packed_view(format_, memory.data());
+    for (int plane = 0; plane < plane_count(format_); ++plane) {
+      const auto i = static_cast<std::size_t>(plane);
+      for (int y = 0; y < plane_height(format_, plane); ++y) {
+        for (int x = 0; x < plane_width(format_, plane); ++x) {
+          const int whole = static_cast<int>(value(plane, x, y) * (1 << (format_.bit_depth - 8)));
+          std::byte* sample =
+              view.planes[i] + y * view.pitch_bytes[i] + x * bytes_per_sample(format_);
+          sample[0] = static_cast<std::byte>(whole & 255);
+          if (bytes_per_sample(format_) == 2) sample[1] = static_cast<std::byte>(whole >> 8);
+        }
+      }
+    }
+  }
+
   PictureFormat format_;
   std::vector<std::vector<std::byte>> pictures_;
 };

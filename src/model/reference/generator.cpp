@@ -268,7 +268,7 @@ class Generator::Window {
     at::Tensor hidden =
         concat({warped1, spatial_.at(t), warped2, narrowed(flow1, type), narrowed(flow2, type)});
     for (const Conv& condition : branch.alignment.condition) {
-      hidden = conv(condition, hidden, Activation::kLeakyRelu);
+      hidden = saturated(conv(condition, hidden, Activation::kLeakyRelu));
     }
     return align(
         branch.alignment.deform, branch.alignment.heads, hidden, first, second, flow1, flow2);

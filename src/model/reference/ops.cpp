@@ -24,6 +24,7 @@ namespace vsr::model::reference {
 namespace {
 
 constexpr double kSlope = 0.1;
+constexpr double kMostHalf = 65504;
 
 // oneDNN's convolution with the activation fused. Called by name because only compiled graphs have
 // a C++ face for it. It is called even where nothing is fused: at::conv2d picks its algorithm by
@@ -70,7 +71,14 @@ at::Tensor conv_padded(const Conv& conv,
     }
   }
   at::Tensor out = at::conv2d(input, conv.weight, conv.bias, stride, padding, dilation);
-  if (activation == Activation::kRelu) at::relu_(out);
+  if (activation == Activation::kRelu) {
+    // At half's limit instead of infinity, for the price of the activation.
+    if (out.scalar_type() == at::kHalf) {
+      at::clamp_(out, 0, kMostHalf);
+    } else {
+      at::relu_(out);
+    }
+  }
   if (activation == Activation::kLeakyRelu) at::leaky_relu_(out, kSlope);
   return out;
 }
@@ -80,6 +88,11 @@ at::Tensor conv_padded(const Conv& conv,
 at::Tensor narrowed(const at::Tensor& values, at::ScalarType type) {
   constexpr double kMost = 16384;
   return type == at::kHalf ? at::clamp(values, -kMost, kMost).to(type) : values.to(type);
+}
+
+at::Tensor saturated(at::Tensor values) {
+  if (values.scalar_type() == at::kHalf) at::clamp_(values, -kMostHalf, kMostHalf);
+  return values;
 }
 
 at::Tensor conv(const Conv& conv, const at::Tensor& input, Activation activation) {

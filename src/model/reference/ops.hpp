@@ -75,6 +75,10 @@ class WeightLoader {
 // no more wrong at sixteen thousand, but as an infinity it would poison every frame that comes
 // after.
 at::Tensor narrowed(const at::Tensor& values, at::ScalarType type);
+// Infinities of fp16 become its largest value, in place. Wanted after a convolution that flows go
+// into: its sums may pass half's range even when its input was narrowed, and two infinities make no
+// number in the next one. Other types are left as they are.
+at::Tensor saturated(at::Tensor values);
 at::Tensor conv(const Conv& conv, const at::Tensor& input, Activation activation);
 at::Tensor run(const ResidualBlocks& blocks, const at::Tensor& input);
 

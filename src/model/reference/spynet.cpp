@@ -39,7 +39,7 @@ at::Tensor SpyNet::residue(int level, const at::Tensor& input) const {
   const auto& convs = levels_[static_cast<std::size_t>(level)];
   at::Tensor x = narrowed(input, type_).contiguous(at::MemoryFormat::ChannelsLast);
   for (std::size_t i = 0; i < 4; ++i) x = conv(convs[i], x, Activation::kRelu);
-  return conv(convs[4], x, Activation::kNone).to(at::kFloat);
+  return saturated(conv(convs[4], x, Activation::kNone)).to(at::kFloat);
 }
 
 at::Tensor SpyNet::flows_both_ways(const Pyramid& a,
