@@ -1,5 +1,6 @@
 #include "vsr/base/atomic_file.hpp"
 
+#include "vsr/base/disk_full.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 
@@ -17,11 +18,9 @@ namespace vsr {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view doing, int error) {
-  // A full quota and a full disk are the same thing to whoever has to make room.
-  const std::string hint =
-      error == ENOSPC || error == EDQUOT ? "; free some space and start again" : "";
-  throw Error(ErrorCode::kStorage,
-              format("{}: {}: {}{}", path.string(), doing, std::strerror(error), hint));
+  const std::string what = format("{}: {}: {}", path.string(), doing, std::strerror(error));
+  if (means_disk_full(error)) throw DiskFull(what);
+  throw Error(ErrorCode::kStorage, what);
 }
 
 class Descriptor {

@@ -59,6 +59,12 @@ std::string json_escaped(std::string_view text) {
   return result;
 }
 
+// What stands in a line after time, level, rank and host.
+std::string event_text(std::string_view room, std::string_view text, bool json) {
+  if (!json) return format("{}: {}", room, text);
+  return format(R"("room":"{}","text":"{}")", json_escaped(room), json_escaped(text));
+}
+
 struct State {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;
@@ -79,6 +85,14 @@ std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
       settings.path.empty() ? settings.terminal : std::min(settings.terminal, settings.file);
   logger->set_level(to_spdlog(least));
   logger->flush_on(spdlog::level::info);
+  // A full disk fails every line: it is said once, and not in the library's words.
+  logger->set_error_handler(
+      [terminal, json = settings.json, said = std::make_shared<std::atomic<bool>>(false)](
+          const std::string& reason) {
+        if (said->exchange(true) || !terminal->should_log(spdlog::level::warn)) return;
+        const std::string text = "the log goes on without what cannot be written: " + reason;
+        terminal->log({"vsr-dist", spdlog::level::warn, event_text("base", text, json)});
+      });
   const std::string host = host_name();
   if (settings.json) {
     logger->set_pattern(
@@ -130,12 +144,8 @@ bool enabled(Level level) noexcept {
 void write(Level level, std::string_view room, std::string_view text) noexcept {
   try {
     const auto current = state().load();
-    if (current->json) {
-      current->logger->log(
-          to_spdlog(level), R"("room":"{}","text":"{}")", json_escaped(room), json_escaped(text));
-    } else {
-      current->logger->log(to_spdlog(level), "{}: {}", room, text);
-    }
+    current->logger->log(to_spdlog(level),
+                         spdlog::string_view_t(event_text(room, text, current->json)));
   } catch (...) {  // a log that fails must not take the film with it
   }
 }
@@ -143,7 +153,7 @@ void write(Level level, std::string_view room, std::string_view text) noexcept {
 void flush() noexcept {
   try {
     state().load()->logger->flush();
-  } catch (...) {
+  } catch (...) {  // as in write
   }
 }
 

@@ -1,6 +1,7 @@
 #include "vsr/base/atomic_file.hpp"
 
 #include "test_support.hpp"
+#include "vsr/base/disk_full.hpp"
 #include "vsr/base/error.hpp"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,8 @@ TEST(AtomicFile, FullDiskIsSaidInWordsToActOn) {
   try {
     write_file(path, "text");
     FAIL() << "no error";
-  } catch (const Error& error) {
+  } catch (const DiskFull& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
     EXPECT_NE(std::string(error.what()).find("No space left"), std::string::npos);
     EXPECT_NE(std::string(error.what()).find("free some space"), std::string::npos);
   }
