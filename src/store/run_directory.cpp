@@ -126,12 +126,13 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
 void RunDirectory::discard(int segment, const std::string& extension) const {
   remove_file(record_file(segment));
   const fs::path path = mezzanine(segment, extension);
-  std::error_code error;
-  fs::remove_all(path, error);
-  fs::remove_all(part_name(path), error);
-  if (error) {
-    throw Error(ErrorCode::kStorage,
-                format("{}: cannot be removed: {}", path.string(), error.message()));
+  for (const fs::path& leftover : {path, part_name(path)}) {
+    std::error_code error;
+    fs::remove_all(leftover, error);
+    if (error) {
+      throw Error(ErrorCode::kStorage,
+                  format("{}: cannot be removed: {}", leftover.string(), error.message()));
+    }
   }
 }
 

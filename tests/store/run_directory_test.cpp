@@ -83,6 +83,35 @@ TEST_F(Committed, DiscardLeavesNothing) {
   EXPECT_FALSE(std::filesystem::exists(directory_.mezzanine(1, ".mov")));
 }
 
+// A folder that keeps what it holds, and no part file beside it that could be removed well.
+TEST_F(Committed, WhatCannotBeDiscardedIsNamed) {
+  const std::filesystem::path pictures = directory_.mezzanine(1, "");
+  std::filesystem::create_directories(pictures);
+  write_file(pictures / "00000001.png", "picture");
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder_.path(), perms::all);
+  std::filesystem::permissions(directory_.root(), perms::all);
+  std::filesystem::permissions(pictures.parent_path(), perms::all);
+  std::filesystem::permissions(pictures, perms::owner_read | perms::owner_exec);
+  const bool root = geteuid() == 0;  // whom permissions do not stop
+  constexpr uid_t kNobody = 65534;
+  if (root) {
+    ASSERT_EQ(seteuid(kNobody), 0);
+  }
+  std::string said;
+  try {
+    directory_.discard(1, "");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    said = error.what();
+  }
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
+  std::filesystem::permissions(pictures, perms::owner_all);
+  EXPECT_THAT(said, HasSubstr(pictures.string() + ": cannot be removed"));
+}
+
 TEST_F(Committed, PlanComesBackAndDamageIsNamed) {
   EXPECT_FALSE(directory_.read_plan().has_value());
   directory_.write_plan(plan_);
