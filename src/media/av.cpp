@@ -43,7 +43,7 @@ void route_line_or_drop(void* object, int level, const char* pattern, va_list ar
   }
 }
 
-[[maybe_unused]] const bool log_routed = [] {
+[[maybe_unused]] const bool kLogRouted = [] {
   av_log_set_callback(route_line_or_drop);
   return true;
 }();

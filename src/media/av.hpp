@@ -148,6 +148,8 @@ Rational from_av(AVRational value, const Rational& fallback);
 // The PictureFormat with the same samples, if there is one: planar, little endian, no alpha. The
 // yuvj formats are among them; they mean full range.
 std::optional<PictureFormat> picture_format(AVPixelFormat format, int width, int height);
+// Where there must be one; throws Error(kInternal) else.
+PictureFormat known_picture_format(AVPixelFormat format, int width, int height);
 bool is_yuvj(AVPixelFormat format);
 // The format with a PictureFormat that holds a decoder's or filter's pictures: itself, or the
 // planar one of the same samples (nv12, p010, rgb24, big endian; alpha is dropped). `exact` is

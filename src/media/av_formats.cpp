@@ -56,14 +56,7 @@ std::size_t av_plane(const PictureFormat& format, int plane) {
 }
 
 PictureFormat format_of(const AVFrame& frame) {
-  const auto format =
-      picture_format(static_cast<AVPixelFormat>(frame.format), frame.width, frame.height);
-  if (!format) {
-    throw Error(ErrorCode::kInternal,
-                vsr::format("a picture in {}, which has no planes of ours",
-                            format_name(static_cast<AVPixelFormat>(frame.format))));
-  }
-  return *format;
+  return known_picture_format(static_cast<AVPixelFormat>(frame.format), frame.width, frame.height);
 }
 
 template <typename Byte>
@@ -86,6 +79,15 @@ std::optional<PictureFormat> picture_format(AVPixelFormat format, int width, int
       return PictureFormat{width, height, row.model, row.subsampling, row.bit_depth};
   }
   return std::nullopt;
+}
+
+PictureFormat known_picture_format(AVPixelFormat format, int width, int height) {
+  const auto known = picture_format(format, width, height);
+  if (!known) {
+    throw Error(ErrorCode::kInternal,
+                vsr::format("a picture in {}, which has no planes of ours", format_name(format)));
+  }
+  return *known;
 }
 
 bool is_yuvj(AVPixelFormat format) {

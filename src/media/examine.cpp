@@ -109,8 +109,10 @@ void check_end(PictureDecoder& decoder, const SourceInfo& source, Examination& f
   const std::int64_t from = keys >= 3 ? scan.keys[static_cast<std::size_t>(keys - 2)] : 0;
   if (pixels_of(source, scan.pictures - from) > kMostPixelsDecoded) return;
   std::vector<std::int64_t> key_pts;
-  for (const std::int64_t key : scan.keys)
+  key_pts.reserve(scan.keys.size());
+  for (const std::int64_t key : scan.keys) {
     key_pts.push_back(scan.pts[static_cast<std::size_t>(key)]);
+  }
   decoder.enter(key_pts, keys >= 3 ? keys - 2 : -1);
   std::int64_t last = -1;
   while (const FramePtr frame = decoder.next()) last = std::max(last, index_of(scan, frame->pts));
@@ -209,7 +211,7 @@ void try_graph(PictureDecoder& decoder, const TimelineOptions& options, Examinat
                            decoder.input().path,
                            format_name(static_cast<AVPixelFormat>(frame->format))));
       }
-      in_format = *picture_format(*planar, frame->width, frame->height);
+      in_format = known_picture_format(*planar, frame->width, frame->height);
     }
     in.push_back(frame->pts);
     filter.send(std::move(frame));

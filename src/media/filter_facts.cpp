@@ -129,7 +129,7 @@ ColourDescription colour_after(const AVFrame& out,
                                const ColourDescription& in,
                                const PictureFormat& in_format) {
   const auto pixels = static_cast<AVPixelFormat>(out.format);
-  const PictureFormat out_format = *picture_format(pixels, out.width, out.height);
+  const PictureFormat out_format = known_picture_format(pixels, out.width, out.height);
   const bool same_model = out_format.model == in_format.model;
   ColourDescription colour = in;
   const auto matrix = matrix_of(out.colorspace);

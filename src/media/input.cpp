@@ -141,6 +141,12 @@ bool is_refused_container(const AVInputFormat& container) {
   return std::find(kRefused.begin(), kRefused.end(), container.name) != kRefused.end();
 }
 
+// Of an image sequence: a file of that very name goes first.
+std::optional<Pattern> image_pattern(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error) ? std::nullopt : parse_pattern(path);
+}
+
 bool is_stream_container(const AVInputFormat& container) {
   const std::string_view name = container.name;
   return name == "mpeg" || name == "mpegts";
@@ -150,10 +156,7 @@ bool is_stream_container(const AVInputFormat& container) {
 
 bool is_avi(const AVInputFormat& container) { return std::string_view(container.name) == "avi"; }
 
-bool is_image_pattern(const std::string& path) {
-  std::error_code error;
-  return parse_pattern(path).has_value() && !fs::exists(path, error);
-}
+bool is_image_pattern(const std::string& path) { return image_pattern(path).has_value(); }
 
 std::string image_name(const std::string& pattern, std::int64_t number) {
   const auto parsed = parse_pattern(pattern);
@@ -166,8 +169,9 @@ Input open_input(const std::string& path, Search search) {
   input.path = path;
   Dictionary options;
   const AVInputFormat* container = nullptr;
-  if (is_image_pattern(path)) {
-    find_images(path, *parse_pattern(path), input);
+  const auto pattern = image_pattern(path);
+  if (pattern) {
+    find_images(path, *pattern, input);
     container = av_find_input_format("image2");
     if (container == nullptr) refuse(path, "this FFmpeg cannot read image sequences");
     options.set("pattern_type", "sequence");
@@ -181,8 +185,7 @@ Input open_input(const std::string& path, Search search) {
   AVFormatContext* raw = avformat_alloc_context();
   if (raw == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
   // "file:" so that a name with a colon is not taken for an address. image2 wants the bare name.
-  const std::string url =
-      input.image_sequence ? escaped_pattern(*parse_pattern(path)) : "file:" + path;
+  const std::string url = pattern ? escaped_pattern(*pattern) : "file:" + path;
   LogCapture log;
   int result = avformat_open_input(&raw, url.c_str(), container, options.slot());
   if (result < 0) {  // raw is freed and null

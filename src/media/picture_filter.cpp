@@ -146,8 +146,8 @@ void PictureFilter::open(const AVFrame& first) {
                        settings_.filters,
                        format_name(pixels)));
   }
-  const PictureFormat own =
-      *picture_format(*planar, av_buffersink_get_w(built.sink), av_buffersink_get_h(built.sink));
+  const PictureFormat own = known_picture_format(
+      *planar, av_buffersink_get_w(built.sink), av_buffersink_get_h(built.sink));
   if (!settings_.out) output_.exact = exact;
   const PictureFormat wanted = settings_.out.value_or(own);
   Conversion conversion;

@@ -164,7 +164,7 @@ VideoInfo video_info(const Input& input, const AVStream& stream) {
                        parameters.width,
                        parameters.height));
   }
-  video.format = *picture_format(*planar, parameters.width, parameters.height);
+  video.format = known_picture_format(*planar, parameters.width, parameters.height);
   resolve_colour(input.path, parameters, video);
   AVFormatContext* context = input.format.get();
   auto* mutable_stream = context->streams[stream.index];
