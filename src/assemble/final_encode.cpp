@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -169,6 +170,7 @@ class EncodedVideo final : public VideoStream {
   void scale();
   void encode();
   bool pass_on_packets();
+  void mend_dts(AVPacket& packet);
   std::thread start(void (EncodedVideo::*stage)());
   void abort();
 
@@ -176,7 +178,9 @@ class EncodedVideo final : public VideoStream {
   const VideoTarget target_;
   const std::int64_t frames_;
   const int threads_;
-  VideoEncoderPtr encoder_;  // the encode thread's, once it runs
+  VideoEncoderPtr encoder_;  // the encode thread's, once it runs, as is what mend_dts() keeps
+  std::int64_t packets_made_ = 0;
+  std::int64_t last_dts_ = std::numeric_limits<std::int64_t>::min();
   media::AvPtr<AVCodecParameters> parameters_;
   std::int64_t packets_given_ = 0;
 
@@ -306,9 +310,21 @@ bool EncodedVideo::pass_on_packets() {
     const int result = avcodec_receive_packet(encoder_.get(), packet.get());
     if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return true;
     media::check_av(result, ErrorCode::kInternal, "encoding the film");
+    mend_dts(*packet);
     packet->duration = 1;
     if (!packets_.push(std::move(packet))) return false;
   }
+}
+
+// x265 (3.5) subtracts from all times of decoding what it learns from its third picture: in a film
+// of one or two they are whatever its memory held. Such a film is decoded in the order of showing.
+void EncodedVideo::mend_dts(AVPacket& packet) {
+  constexpr std::int64_t kLongestDelay = 64;  // frames; no encoder here reorders more
+  const bool sound = packet.dts > last_dts_ && packet.dts <= packet.pts &&
+                     packet.dts >= packets_made_ - kLongestDelay;
+  if (!sound) packet.dts = std::min(packets_made_, packet.pts);
+  last_dts_ = packet.dts;
+  ++packets_made_;
 }
 
 bool EncodedVideo::read(AVPacket& packet) {

@@ -195,6 +195,29 @@ TEST(FinalEncode, TuneIsInEffect) {
   EXPECT_THAT(moved.warnings, Contains(HasSubstr("moved to final.tune")));
 }
 
+TEST(FinalEncode, FilmsOfAFewFrames) {
+  for (const std::int64_t frames : {1, 2, 3}) {
+    for (const char* preset : {"ultrafast", "medium"}) {
+      SCOPED_TRACE(vsr::format("{} frames, {}", frames, preset));
+      const TemporaryFolder folder;
+      AssembleSpec spec = small_spec(folder, {.width = 128, .height = 96, .frames = frames});
+      spec.options.preset = preset;
+      spec.options.variants = {AudioVariant::kPitchOk, AudioVariant::kPitchLow};
+      const AssembleResult result = test::assemble_all(spec);
+      EXPECT_EQ(result.frames, frames);
+      for (const auto& film : result.files) {
+        expect_decodes(film);
+        std::vector<double> times = packet_times(film, "v");
+        std::sort(times.begin(), times.end());
+        ASSERT_THAT(times, SizeIs(frames));
+        for (std::size_t k = 0; k < times.size(); ++k) {
+          EXPECT_NEAR(times[k], static_cast<double>(k) / 24, 0.0006);
+        }
+      }
+    }
+  }
+}
+
 // Runs the assembly on so many processors, as taskset would.
 std::string hash_on(AssembleSpec spec, int processors) {
   std::string hash;
