@@ -28,7 +28,9 @@ TEST(PinnedBuffer, MovesLeaveNothingBehind) {
   const std::byte* memory = first.data();
   PinnedBuffer second = std::move(first);
   EXPECT_EQ(second.data(), memory);
-  EXPECT_EQ(first.data(), nullptr);  // NOLINT(bugprone-use-after-move): that is the contract
+  // That is the contract.
+  // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
+  EXPECT_EQ(first.data(), nullptr);
   PinnedBuffer third;
   third = std::move(second);
   EXPECT_EQ(third.data(), memory);

@@ -15,6 +15,7 @@ namespace {
 using test::AlignCase;
 using test::max_difference;
 using test::random_values;
+using test::size_of;
 
 std::vector<float> run_warp(const WarpShape& shape,
                             WarpBorder border,
@@ -24,10 +25,6 @@ std::vector<float> run_warp(const WarpShape& shape,
   flow_warp_rows(
       shape, border, input.data(), flow.data(), out.data(), 0, shape.batch * shape.height);
   return out;
-}
-
-std::size_t size_of(const WarpShape& shape, int channels) {
-  return static_cast<std::size_t>(shape.batch * shape.height * shape.width * channels);
 }
 
 TEST(FlowWarp, MatchesTheDefinitionOnOddSizes) {

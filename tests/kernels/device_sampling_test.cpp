@@ -21,6 +21,7 @@ constexpr gpu::StreamView kStream{.device = 0};
 using test::AlignCase;
 using test::max_difference;
 using test::random_values;
+using test::size_of;
 
 // fp32 values in the number format of the kernel and back. The halves are converted by hand so that
 // the test needs no CUDA header: bf16 by rounding to nearest even, fp16 through _Float16.
@@ -108,9 +109,8 @@ TEST(DeviceFlowWarp, MatchesTheCpuOnOddSizes) {
   if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();
   for (const WarpShape shape :
        {WarpShape{1, 7, 5, 2}, WarpShape{2, 33, 17, 3}, WarpShape{2, 31, 45, 64}}) {
-    const auto pixels = static_cast<std::size_t>(shape.batch * shape.height * shape.width);
-    const auto input = random_values(pixels * static_cast<std::size_t>(shape.channels), -1, 1, 1);
-    const auto flow = random_values(pixels * 2, -8, 8, 2);
+    const auto input = random_values(size_of(shape, shape.channels), -1, 1, 1);
+    const auto flow = random_values(size_of(shape, 2), -8, 8, 2);
     for (const auto& [type, tolerance] : kTypes) {
       const auto seen = rounded(input, type);
       for (const WarpBorder border : {WarpBorder::kZeros, WarpBorder::kClamp}) {

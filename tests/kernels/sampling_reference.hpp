@@ -21,6 +21,12 @@ inline std::vector<float> random_values(std::size_t count, float low, float high
   return made;
 }
 
+// Values of a map with that many channels.
+inline std::size_t size_of(const WarpShape& shape, int channels) {
+  return static_cast<std::size_t>(shape.batch) * static_cast<std::size_t>(shape.height) *
+         static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(channels);
+}
+
 // Bilinear sample of channel `channel` of map [height, width, stride], zero outside.
 inline double sample(
     const float* map, int height, int width, int stride, int channel, double y, double x) {
@@ -90,7 +96,7 @@ struct AlignCase {
   std::size_t pixels() const { return flow1.size() / 2; }
 
   std::size_t column_size() const {
-    return static_cast<std::size_t>(kDeformTaps * 2 * shape.channels);
+    return kDeformTaps * 2 * static_cast<std::size_t>(shape.channels);
   }
 
   HostAlignInput input(float* columns) const {
@@ -103,7 +109,7 @@ struct AlignCase {
     masks.clear();
     for (std::size_t pixel = 0; pixel < pixels(); ++pixel) {
       const float* head = heads.data() + pixel * kDeformHeadChannels;
-      for (int s = 0; s < kDeformSamples; ++s) {
+      for (std::size_t s = 0; s < kDeformSamples; ++s) {
         const float* flow = (s < kDeformSamples / 2 ? flow1 : flow2).data() + pixel * 2;
         offsets.push_back(static_cast<float>(10 * std::tanh(static_cast<double>(head[2 * s])) +
                                              static_cast<double>(flow[1])));
@@ -126,6 +132,8 @@ struct AlignCase {
       const int x = static_cast<int>(pixel) % shape.width;
       for (int group = 0; group < kDeformGroups; ++group) {
         for (int tap = 0; tap < kDeformTaps; ++tap) {
+          const int down = tap / 3 - 1;
+          const int right = tap % 3 - 1;
           const std::size_t s =
               pixel * kDeformSamples + static_cast<std::size_t>(group * kDeformTaps + tap);
           for (int i = 0; i < group_channels; ++i) {
@@ -136,8 +144,8 @@ struct AlignCase {
                                         shape.width,
                                         shape.channels,
                                         channel % shape.channels,
-                                        y + tap / 3 - 1 + static_cast<double>(offsets[2 * s]),
-                                        x + tap % 3 - 1 + static_cast<double>(offsets[2 * s + 1]));
+                                        y + down + static_cast<double>(offsets[2 * s]),
+                                        x + right + static_cast<double>(offsets[2 * s + 1]));
             columns[pixel * column_size() + static_cast<std::size_t>(tap * 2 * shape.channels) +
                     static_cast<std::size_t>(channel)] =
                 static_cast<float>(value * static_cast<double>(masks[s]));

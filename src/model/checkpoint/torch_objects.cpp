@@ -58,10 +58,11 @@ PickleNode TorchObjects::persistent(PickleId id) {
   if (parts == 6)
     argument(id, 5, PickleKind::kNone);  // a view of a storage, unused since torch 0.4
   const PickleNode& type = argument(id, 1, PickleKind::kGlobal);
-  if (type.integer != static_cast<std::int64_t>(TorchGlobal::kStorageType)) {
+  const auto stored_as = dtype_of_torch_storage(type.text);
+  if (type.integer != static_cast<std::int64_t>(TorchGlobal::kStorageType) || !stored_as) {
     refuse("a storage of no known type");
   }
-  const DType dtype = *dtype_of_torch_storage(type.text);
+  const DType dtype = *stored_as;
   const std::string_view key = argument(id, 2, PickleKind::kText).text;
   if (key.size() > kMostKeyBytes) refuse(format("a storage key of {} bytes", key.size()));
   argument(id, 3, PickleKind::kText);  // the device it was on: no matter here
@@ -139,6 +140,7 @@ std::vector<std::int64_t> TorchObjects::integers(PickleId id) const {
     refuse("a tensor's sizes or strides are no tuple of at most 16 integers");
   }
   std::vector<std::int64_t> values;
+  values.reserve(tuple.items.size());
   for (std::size_t i = 0; i < tuple.items.size(); ++i) {
     values.push_back(argument(id, i, PickleKind::kInt).integer);
   }

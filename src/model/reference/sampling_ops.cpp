@@ -133,7 +133,8 @@ at::Tensor flow_warp(const at::Tensor& input, const at::Tensor& flow, kernels::W
   const float* from = map.data_ptr<float>();
   const float* flows = displacement.data_ptr<float>();
   float* to = out.data_ptr<float>();
-  at::parallel_for(0, shape.batch * shape.height, 4, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t rows = std::int64_t{shape.batch} * shape.height;
+  at::parallel_for(0, rows, 4, [&](std::int64_t begin, std::int64_t end) {
     kernels::flow_warp_rows(
         shape, border, from, flows, to, static_cast<int>(begin), static_cast<int>(end));
   });
