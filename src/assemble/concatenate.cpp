@@ -6,7 +6,6 @@
 #include "vsr/base/format.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <system_error>
 
 namespace vsr::assemble {
@@ -25,17 +24,10 @@ bool same_stream(const AVCodecParameters& a, const AVCodecParameters& b) {
 
 class JoinedVideo final : public VideoStream {
  public:
-  explicit JoinedVideo(const AssembleSpec& spec) : spec_(spec) {
-    if (spec.codec == media::MezzanineCodec::kPng) {
-      throw Error(ErrorCode::kUsage,
-                  "final.encoder=copy: pictures of segment.codec=png cannot be joined into a film; "
-                  "choose prores, dnxhr or ffv1");
-    }
-    count_frames(spec);
-    open_segment();
+  explicit JoinedVideo(const AssembleSpec& spec) : spec_(spec), packets_(first_packets()) {
     parameters_.reset(avcodec_parameters_alloc());
     if (!parameters_) throw Error(ErrorCode::kInternal, "out of memory");
-    media::check_av(avcodec_parameters_copy(parameters_.get(), &packets_->parameters()),
+    media::check_av(avcodec_parameters_copy(parameters_.get(), &packets_.parameters()),
                     ErrorCode::kInternal,
                     "copying stream parameters");
   }
@@ -43,8 +35,9 @@ class JoinedVideo final : public VideoStream {
   const AVCodecParameters& parameters() const override { return *parameters_; }
 
   bool read(AVPacket& packet) override {
-    while (!packets_->read(packet)) {
-      if (++segment_ == spec_.segments.size()) return false;
+    while (!packets_.read(packet)) {
+      if (segment_ + 1 == spec_.segments.size()) return false;
+      ++segment_;
       open_segment();
     }
     packet.pts = packet.dts = position_++;
@@ -53,18 +46,32 @@ class JoinedVideo final : public VideoStream {
   }
 
  private:
-  void open_segment() {
+  media::SegmentPackets first_packets() const {
+    if (spec_.codec == media::MezzanineCodec::kPng) {
+      throw Error(ErrorCode::kUsage,
+                  "final.encoder=copy: pictures of segment.codec=png cannot be joined into a film; "
+                  "choose prores, dnxhr or ffv1");
+    }
+    count_frames(spec_);
+    return packets_of_segment();
+  }
+
+  media::SegmentPackets packets_of_segment() const {
     const SegmentFile& segment = spec_.segments[segment_];
-    packets_.emplace(segment.path,
-                     spec_.codec,
-                     segment.core.begin - segment.input.begin,
-                     segment.core.size(),
-                     segment.checksums);
-    if (parameters_ && !same_stream(*parameters_, packets_->parameters())) {
+    return {segment.path,
+            spec_.codec,
+            segment.core.begin - segment.input.begin,
+            segment.core.size(),
+            segment.checksums};
+  }
+
+  void open_segment() {
+    packets_ = packets_of_segment();
+    if (!same_stream(*parameters_, packets_.parameters())) {
       throw Error(ErrorCode::kStorage,
                   format("{}: its stream differs from that of {}; remove the segment and start "
                          "again, it will be made anew",
-                         segment.path.string(),
+                         packets_.path().string(),
                          spec_.segments.front().path.string()));
     }
   }
@@ -72,7 +79,7 @@ class JoinedVideo final : public VideoStream {
   const AssembleSpec& spec_;
   std::size_t segment_ = 0;
   std::int64_t position_ = 0;
-  std::optional<media::SegmentPackets> packets_;
+  media::SegmentPackets packets_;
   media::AvPtr<AVCodecParameters> parameters_;
 };
 

@@ -81,7 +81,7 @@ void add_attachment(const AVStream& attachment, OutputFile& to) {
 template <typename T>
 std::optional<T> from_bytes(const std::uint8_t* data, std::size_t size) {
   if (data == nullptr || size < sizeof(T)) return std::nullopt;
-  T value;
+  T value{};
   std::memcpy(&value, data, sizeof(T));
   return value;
 }

@@ -291,7 +291,7 @@ VideoTarget plan_target(const AssembleSpec& spec) {
   } else {
     target.height = options.height;
     const Rational half_width = Rational(picture.width, 1) * spec.sample_aspect *
-                                Rational(options.height, 2 * picture.height);
+                                Rational(options.height, std::int64_t{2} * picture.height);
     target.width = 2 * static_cast<int>(rescale(1, half_width, Rational(1, 1)));
     if (target.width < 2 || target.width > 16384) {
       refuse(format(

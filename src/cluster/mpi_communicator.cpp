@@ -28,7 +28,7 @@ void check_mpi(int result, const char* doing) {
   throw Error(ErrorCode::kCluster, format("MPI cannot {}: {}", doing, text.data()));
 }
 
-class MpiCommunicator : public Communicator {
+class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator() {
     int provided = 0;

@@ -145,7 +145,7 @@ std::string joined(const Names<Value>& names) {
 // A field with named values. `field` returns a reference to it, whether the job is const or not.
 template <typename Value, typename Field>
 JobKey choice_key(
-    std::string name, std::string help, Affects affects, Names<Value> names, Field field) {
+    std::string name, std::string help, Affects affects, const Names<Value>& names, Field field) {
   return {std::move(name),
           joined(names),
           std::move(help),
@@ -175,7 +175,7 @@ JobKey number_key(std::string name,
                   std::int64_t least,
                   std::int64_t most,
                   Field field,
-                  std::string zero_word = "") {
+                  const std::string& zero_word = "") {
   const std::string allowed = (zero_word.empty() ? "" : zero_word + " or ") +
                               format("a whole number from {} to {}", least, most);
   return {std::move(name),
@@ -233,7 +233,7 @@ JobKey text_key(std::string name,
 // A frame rate, or "source" for none of its own.
 template <typename Field>
 JobKey rate_key(
-    std::string name, std::string example, std::string help, Affects affects, Field field) {
+    std::string name, const std::string& example, std::string help, Affects affects, Field field) {
   return special_key(
       std::move(name),
       "source, or a rate such as " + example + " or 24000/1001",
@@ -252,8 +252,10 @@ JobKey rate_key(
       });
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `path` names a member, which takes no parentheses.
 #define VSR_FIELD(path) \
   [](auto& job) -> auto& { return job.path; }
+// NOLINTEND(bugprone-macro-parentheses)
 
 const Names<bool> kOnOff = {{"on", true}, {"off", false}};
 const Names<std::optional<Matrix>> kMatrices = {{"auto", std::nullopt},

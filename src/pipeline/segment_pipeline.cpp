@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace vsr::pipeline {
 
@@ -55,7 +56,7 @@ class FirstFailure {
   void set(std::exception_ptr failure) {
     {
       const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = failure;
+      if (!failure_) failure_ = std::move(failure);
     }
     wake_();
   }
@@ -168,7 +169,7 @@ class Run {
   void guarded(const Stage& stage) {
     try {
       stage();
-    } catch (const Woken&) {
+    } catch (const Woken&) {  // the stage that failed has told
     } catch (...) {
       failure_.set(std::current_exception());
     }
@@ -181,32 +182,32 @@ class Run {
   // --- decode thread ---------------------------------------------------------------------------
 
   // Hands on pictures kept from the segment before, and brings the reader to where they end.
-  void enter_segment() {
+  media::FrameReader& enter_segment() {
     const std::int64_t first = segment_.input.begin;
     const std::int64_t kept_end = reader_ ? reader_->position() : 0;
     const std::int64_t kept_begin = kept_end - static_cast<std::int64_t>(recent_.size());
     if (!reader_ || first < kept_begin || first > kept_end) {
       recent_.clear();
       reader_.reset();
-      reader_.emplace(timeline_, first, options_.decode_threads);
-      return;
+      return reader_.emplace(timeline_, first, options_.decode_threads);
     }
     for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
       if (!decoded_.push(recent_[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
     }
+    return *reader_;
   }
 
   void decode() {
     try {
       decode_watch_.start();
-      enter_segment();
+      media::FrameReader& reader = enter_segment();
       decode_watch_.stop();
-      while (reader_->position() < segment_.input.end) {
+      while (reader.position() < segment_.input.end) {
         check_stop();
         decode_watch_.start();
-        const std::int64_t frame = reader_->position();
+        const std::int64_t frame = reader.position();
         PictureView picture;
-        if (!reader_->read(picture)) {
+        if (!reader.read(picture)) {
           throw Error(
               ErrorCode::kInput,
               format("the film ends at frame {}, {} were expected", frame, timeline_.frames()));
@@ -246,7 +247,7 @@ class Run {
 
   void remember(const model::LrFrame& frame) {
     recent_.push_back(frame);
-    const auto most = static_cast<std::size_t>(2 * options_.overlap);
+    const auto most = 2 * static_cast<std::size_t>(options_.overlap);
     while (recent_.size() > most) recent_.pop_front();
   }
 

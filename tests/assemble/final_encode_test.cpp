@@ -27,7 +27,6 @@ using test::probe_one;
 using test::TemporaryFolder;
 using ::testing::AnyOf;
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
