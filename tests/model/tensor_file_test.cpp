@@ -129,7 +129,8 @@ TEST_F(TensorFiles, ReadsViewsInAnyOrder) {
             (std::vector<float>{0, 1, 2, 1, 2, 3, 2, 3, 4}));
   const auto transposed = widen_to_float(tensors.at("transposed"));
   for (std::size_t i = 0; i < 24; ++i) {
-    EXPECT_EQ(transposed[i], static_cast<float>(i / 4 + (i % 4) * 6));
+    const std::size_t row = i / 4;
+    EXPECT_EQ(transposed[i], static_cast<float>(row + (i % 4) * 6));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -48,13 +49,13 @@ class Clip {
     const MutablePictureView view = packed_view(format_, memory.data());
     for (int plane = 0; plane < plane_count(format_); ++plane) {
       const auto i = static_cast<std::size_t>(plane);
+      const std::ptrdiff_t sample_bytes = bytes_per_sample(format_);
       for (int y = 0; y < plane_height(format_, plane); ++y) {
         for (int x = 0; x < plane_width(format_, plane); ++x) {
           const int whole = static_cast<int>(value(plane, x, y) * (1 << (format_.bit_depth - 8)));
-          std::byte* sample =
-              view.planes[i] + y * view.pitch_bytes[i] + x * bytes_per_sample(format_);
+          std::byte* sample = view.planes[i] + y * view.pitch_bytes[i] + x * sample_bytes;
           sample[0] = static_cast<std::byte>(whole & 255);
-          if (bytes_per_sample(format_) == 2) sample[1] = static_cast<std::byte>(whole >> 8);
+          if (sample_bytes == 2) sample[1] = static_cast<std::byte>(whole >> 8);
         }
       }
     }
