@@ -108,6 +108,12 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   }
   std::vector<std::string> files;
   if (given.count("file") != 0) files = given["file"].as<std::vector<std::string>>();
+  if (selftest && !arguments.values.empty()) {
+    throw Error(ErrorCode::kUsage,
+                format("--{} belongs to a job; selftest takes --checkpoint, --golden, --device and "
+                       "--precision",
+                       arguments.values.front().first));
+  }
   if (selftest) {
     arguments.command = Command::kSelftest;
     text("checkpoint", arguments.checkpoint);
@@ -167,6 +173,9 @@ Job job_of(const Arguments& arguments) {
         arguments.job_file.empty() ? fs::path(job.input.file) : fs::path(arguments.job_file);
     job.run.dir = (here / "runs" / named.stem()).string();
   }
+  fs::path run_dir = fs::path(job.run.dir).lexically_normal();
+  if (!run_dir.has_filename()) run_dir = run_dir.parent_path();  // "runs/film/"
+  job.run.dir = run_dir.string();
   return job;
 }
 

@@ -33,8 +33,8 @@ std::string duration_text(double seconds) {
 int print_dry_run(const Arguments& arguments) {
   const Job job = job_of(arguments);
   const std::vector<Resources> ranks = {own_resources(0, 1)};
-  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
-  const Prepared prepared = prepare_dry(job, checkpoint, ranks);
+  const Ingredients ingredients = look_at(job);
+  const Prepared prepared = prepare_dry(job, ingredients, ranks);
   const store::Plan& plan = prepared.plan;
   const media::Timeline& timeline = prepared.timeline;
   assemble::validate(assemble_spec(job, prepared, fs::path(job.run.dir) / "final"));
@@ -94,7 +94,7 @@ int print_dry_run(const Arguments& arguments) {
        format("{:.1f} TFLOP, {:.3f} a frame",
               gflop / 1e3,
               gflop / 1e3 / static_cast<double>(computed)));
-  const double gflop_per_s = measure_gflop_per_s(checkpoint, options);
+  const double gflop_per_s = measure_gflop_per_s(ingredients.checkpoint, options);
   line("time",
        format(
            "about {} of upscaling here, {:.2f} fps (by a short window: {:.2f} TFLOP/s); the final "

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -34,23 +35,22 @@ constexpr double kGatherTimeout_s = 120;
 
 // --- What rank 0 tells the others --------------------------------------------------------------
 
-// "ok", the job as a job file, the plan's bytes; or the error that ends the start. Lengths in text,
+// "ok", the job as a job file, the plan's bytes; or that there will be no start. Lengths in text,
 // so that the parts need no escaping.
 std::string encode_start(const Job& job, const store::Plan& plan) {
   const std::string job_text = print_job(job, false);
   return format("ok {}\n{}", job_text.size(), job_text) + store::encode_plan(plan);
 }
 
-std::string encode_start_failure(const Error& error) {
-  return format("error {}\n{}", static_cast<int>(error.code()), error.what());
-}
+// Rank 0 tells the user why.
+std::string encode_start_failure() { return "error\n"; }
 
 struct Start {
   Job job;
   store::Plan plan;
 };
 
-// Nothing when rank 0 failed: it has told the user.
+// Nothing when rank 0 failed.
 std::optional<Start> decode_start(const std::string& bytes) {
   const std::size_t line = bytes.find('\n');
   if (bytes.rfind("ok ", 0) != 0 || line == std::string::npos) return std::nullopt;
@@ -98,17 +98,18 @@ void move_aside(const fs::path& directory) {
 }
 
 struct Lead {
+  std::vector<Resources> ranks;
   Job job;
   std::optional<store::RunDirectory> directory;
   std::unique_ptr<store::RunLock> lock;
   Prepared prepared;
 };
 
-Lead open_run(const Arguments& arguments,
-              const std::vector<Resources>& ranks,
-              const std::atomic<int>& stop) {
-  Lead lead;
+void open_run(const Arguments& arguments, const std::atomic<int>& stop, Lead& lead) {
   lead.job = job_of(arguments);
+  // First: what is wrong with film or model is told before an old run goes away or a new one
+  // begins.
+  const Ingredients ingredients = look_at(lead.job);
   if (arguments.fresh) move_aside(lead.job.run.dir);
   std::error_code error;
   if (!lead.job.run.resume && fs::exists(fs::path(lead.job.run.dir) / "plan.h5", error)) {
@@ -118,10 +119,11 @@ Lead open_run(const Arguments& arguments,
   }
   lead.directory.emplace(lead.job.run.dir);
   lead.lock = std::make_unique<store::RunLock>(*lead.directory);
-  lead.prepared = prepare(lead.job, *lead.directory, ranks, stop);
-  assemble::validate(assemble_spec(lead.job, lead.prepared, lead.directory->final_dir()));
+  const auto check = [&](const Prepared& planned) {
+    assemble::validate(assemble_spec(lead.job, planned, lead.directory->final_dir()));
+  };
+  lead.prepared = prepare(lead.job, ingredients, *lead.directory, lead.ranks, check, stop);
   write_file(lead.directory->job_file(), print_job(lead.job, false));
-  return lead;
 }
 
 void configure_log(const Arguments& arguments, const store::RunDirectory& directory, int rank) {
@@ -133,14 +135,14 @@ void configure_log(const Arguments& arguments, const store::RunDirectory& direct
                   .json = arguments.log_json});
 }
 
-void introduce(const Lead& lead, const std::vector<Resources>& ranks) {
+void introduce(const Lead& lead) {
   const store::Plan& plan = lead.prepared.plan;
   const media::Timeline& timeline = lead.prepared.timeline;
   log::info("launcher",
             "vsr-dist {}; {} rank{}",
             program_version(),
-            ranks.size(),
-            ranks.size() == 1 ? "" : "s");
+            lead.ranks.size(),
+            lead.ranks.size() == 1 ? "" : "s");
   for (const auto& [key, value] : job_values(lead.job)) {
     log::debug("launcher", "{} = {}", key, value);
   }
@@ -241,31 +243,41 @@ bool discard_damaged(const Lead& lead,
   return found;
 }
 
-// `started` is set once the other ranks are at work and wait to be dismissed.
-int lead_film(const Arguments& arguments,
-              cluster::Communicator& communicator,
-              Signals& signals,
-              bool& started) {
-  const auto answers =
-      cluster::gather(communicator,
-                      encode(own_resources(communicator.local_rank(), communicator.local_size())),
-                      kGatherTimeout_s);
-  std::vector<Resources> ranks;
-  for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
+// Tells everyone what is to be done. When that cannot be found out, the others are told so and the
+// error goes on; Error(kCluster) means that they cannot be told either.
+Lead start_ranks(const Arguments& arguments,
+                 cluster::Communicator& communicator,
+                 Signals& signals) {
   Lead lead;
   std::string start;
   try {
-    lead = open_run(arguments, ranks, signals.stop());
+    const auto answers =
+        cluster::gather(communicator,
+                        encode(own_resources(communicator.local_rank(), communicator.local_size())),
+                        kGatherTimeout_s);
+    for (const std::string& answer : answers) lead.ranks.push_back(decode_resources(answer));
+    open_run(arguments, signals.stop(), lead);
     start = encode_start(lead.job, lead.prepared.plan);
   } catch (const Error& error) {
-    start = encode_start_failure(error);
-    communicator.broadcast(start);
+    if (error.code() == ErrorCode::kCluster) throw;
+    std::string failure = encode_start_failure();
+    communicator.broadcast(failure);
     throw;
+  } catch (const std::exception& error) {
+    std::string failure = encode_start_failure();
+    communicator.broadcast(failure);
+    throw Error(ErrorCode::kInternal, error.what());
   }
   communicator.broadcast(start);
-  started = true;
+  return lead;
+}
+
+int lead_film(const Arguments& arguments,
+              const Lead& lead,
+              cluster::Communicator& communicator,
+              Signals& signals) {
   configure_log(arguments, *lead.directory, 0);
-  introduce(lead, ranks);
+  introduce(lead);
 
   const store::Plan& plan = lead.prepared.plan;
   const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
@@ -323,13 +335,13 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
 
 int run_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
   if (communicator.rank() != 0) return follow_film(arguments, communicator, signals);
-  bool started = false;
+  const Lead lead = start_ranks(arguments, communicator, signals);
   try {
-    const int status = lead_film(arguments, communicator, signals, started);
+    const int status = lead_film(arguments, lead, communicator, signals);
     cluster::dismiss(communicator);
     return status;
   } catch (...) {
-    if (started) cluster::dismiss(communicator);
+    cluster::dismiss(communicator);
     throw;
   }
 }

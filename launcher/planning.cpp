@@ -12,7 +12,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <sstream>
+#include <utility>
 
 namespace vsr::launcher {
 
@@ -23,100 +25,6 @@ namespace {
 // Shares of what is free that a window may take. A CPU shares its memory with decoder and encoder.
 constexpr double kGpuShare = 0.85;
 constexpr double kCpuShare = 0.5;
-
-// What a window leaves of GPU or host memory decides how long one may be; the same for all ranks,
-// since its length shows (faintly) in the pictures.
-int resolve_max_seq_len(const Job& job,
-                        const model::NetworkShape& network,
-                        const model::UpscalerOptions& options,
-                        const std::vector<Resources>& ranks) {
-  if (job.stream.max_seq_len > 0) return job.stream.max_seq_len;
-  std::uint64_t room = 0;
-  const bool cuda = options.device.cuda;
-  for (const Resources& rank : ranks) {
-    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
-                              : kCpuShare * static_cast<double>(rank.host_bytes);
-    if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
-    const auto own = static_cast<std::uint64_t>(bytes);
-    room = room == 0 ? own : std::min(room, own);
-  }
-  // Longer than a segment's input a window cannot be.
-  const int longest = job.segment.frames * 3 / 2 + 2 * job.stream.overlap;
-  int low = 0;
-  int high = longest;
-  while (low < high) {
-    const int middle = (low + high + 1) / 2;
-    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  if (low < 1) {
-    throw Error(
-        ErrorCode::kGpu,
-        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
-               "GB): make the picture smaller with preprocess.width and height",
-               static_cast<double>(room) / 1e9,
-               cuda ? "GPU" : "host",
-               to_string(options.input),
-               static_cast<double>(model::Upscaler::window_bytes(network, options, 1)) / 1e9));
-  }
-  if (low <= 2 * job.stream.overlap && low < longest) {
-    log::warning("launcher",
-                 "memory holds windows of {} frames only: the overlap of {} frames is cut short",
-                 low,
-                 job.stream.overlap);
-  }
-  return low;
-}
-
-media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source) {
-  const PreprocessOptions& pre = job.preprocess;
-  media::TimelineOptions options;
-  options.fps = pre.fps;
-  options.matrix = pre.matrix_in;
-  options.start_s = job.input.start_s;
-  options.end_s = job.input.end_s;
-  switch (pre.mezzanine) {
-    case MezzanineMode::kAuto:
-      options.mezzanine = media::TimelineOptions::Mezzanine::kAuto;
-      break;
-    case MezzanineMode::kNever:
-      options.mezzanine = media::TimelineOptions::Mezzanine::kNever;
-      break;
-    case MezzanineMode::kAlways:
-      options.mezzanine = media::TimelineOptions::Mezzanine::kAlways;
-      break;
-  }
-  if (!pre.filters.empty()) {
-    options.filters = pre.filters;
-    return options;
-  }
-  using Spec = media::FilterGraphSpec;
-  Spec spec;
-  const media::FieldOrder order = source.video.field_order;
-  const bool interlaced =
-      order == media::FieldOrder::kTopFirst || order == media::FieldOrder::kBottomFirst;
-  if (pre.deinterlace == Deinterlace::kBwdif) spec.deinterlace = Spec::Deinterlace::kAll;
-  // By the stream's word: only the frames that it flags.
-  if (pre.deinterlace == Deinterlace::kAuto && interlaced) {
-    spec.deinterlace = Spec::Deinterlace::kFlagged;
-  }
-  if (pre.parity == FieldParity::kTop) spec.parity = Spec::Parity::kTop;
-  if (pre.parity == FieldParity::kBottom) spec.parity = Spec::Parity::kBottom;
-  spec.width = pre.width;
-  spec.height = pre.height;
-  // Who names a size means square pixels.
-  if (pre.width > 0) spec.sample_aspect = Rational(1, 1);
-  if (pre.matrix_out) {
-    spec.matrix_in = pre.matrix_in;
-    spec.matrix_out = pre.matrix_out;
-  }
-  if (pre.crop) spec.crop = Spec::Crop{pre.crop->width, pre.crop->height, pre.crop->x, pre.crop->y};
-  options.filters = media::make_filter_graph(spec);
-  return options;
-}
 
 std::map<std::string, std::string> identity_of(const Job& job,
                                                const std::string& input_fingerprint,
@@ -144,16 +52,14 @@ void refuse_differences(const std::vector<std::string>& lines, const std::string
                      text));
 }
 
-media::Timeline make_timeline(const Job& job,
-                              const media::SourceInfo& source,
-                              const fs::path& mezzanine,
-                              const std::atomic<int>& stop) {
-  const media::TimelineOptions options = timeline_options(job, source);
-  const media::TimelinePlan planned = media::plan_timeline(source, options);
-  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
-  if (!planned.needs_mezzanine) return planned.timeline;
-  log::info("media", "decoding the film once into {}: {}", mezzanine.string(), planned.why);
+media::Timeline decode_once(const Job& job,
+                            const media::SourceInfo& source,
+                            const fs::path& mezzanine,
+                            const std::string& why,
+                            const std::atomic<int>& stop) {
+  log::info("media", "decoding the film once into {}: {}", mezzanine.string(), why);
   std::int64_t told = 0;
+  const media::TimelineOptions options = timeline_options(job, source);
   return media::write_mezzanine(source, options, mezzanine, [&](std::int64_t frames) {
     if (frames >= told + 1000) {
       log::info("media", "{} frames decoded", frames);
@@ -161,6 +67,13 @@ media::Timeline make_timeline(const Job& job,
     }
     return stop.load() == 0;
   });
+}
+
+// As it stands in a plan: the film is named by nothing, a file in the run directory by its name.
+std::string stored_form(media::Timeline timeline, const Job& job) {
+  timeline.source =
+      timeline.source == job.input.file ? "" : fs::path(timeline.source).filename().string();
+  return timeline.serialize();
 }
 
 store::Plan make_plan(const Job& job,
@@ -176,14 +89,14 @@ store::Plan make_plan(const Job& job,
   plan.segments = plan_segments(timeline.frames(), {job.segment.frames, job.stream.overlap});
   plan.timeline_rate = timeline.rate;
   plan.overlap = job.stream.overlap;
-  plan.max_seq_len = resolve_max_seq_len(job, network, options, ranks);
+  plan.max_seq_len = choose_max_seq_len(job, network, options, ranks);
   plan.picture = media::mezzanine_format(codec_of(job.segment.codec),
                                          timeline.format.width * network.scale(),
                                          timeline.format.height * network.scale());
   media::check_mezzanine(codec_of(job.segment.codec), plan.picture);
   plan.colour = options.output_colour;
   plan.sample_aspect = timeline.sample_aspect;
-  plan.timeline = timeline.serialize();
+  plan.timeline = stored_form(timeline, job);
   plan.created = utc_now();
   plan.host = host_name();
   plan.program_version = program_version();
@@ -210,7 +123,7 @@ Resources own_resources(int local_rank, int local_size) {
 }
 
 std::string encode(const Resources& resources) {
-  return format("{} {} {} {}\n{}",
+  return format("{} {} {}\n{}\n{}",
                 resources.cpus,
                 resources.host_bytes,
                 resources.gpu_free_bytes,
@@ -221,9 +134,12 @@ std::string encode(const Resources& resources) {
 Resources decode_resources(const std::string& bytes) {
   std::istringstream text(bytes);
   Resources resources;
-  text >> resources.cpus >> resources.host_bytes >> resources.gpu_free_bytes >> resources.host;
-  if (!text) throw Error(ErrorCode::kCluster, "a rank described itself in another language");
-  std::getline(text, resources.gpu);
+  text >> resources.cpus >> resources.host_bytes >> resources.gpu_free_bytes;
+  if (!text) {
+    throw Error(ErrorCode::kCluster, "a rank runs another version of vsr-dist: use one everywhere");
+  }
+  text.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+  std::getline(text, resources.host);
   std::getline(text, resources.gpu);
   return resources;
 }
@@ -297,34 +213,166 @@ model::UpscalerOptions upscaler_options(const Job& job,
   return options;
 }
 
+media::Timeline timeline_of(const store::Plan& plan,
+                            const Job& job,
+                            const store::RunDirectory& directory) {
+  media::Timeline timeline = media::Timeline::deserialize(plan.timeline);
+  timeline.source =
+      timeline.source.empty() ? job.input.file : (directory.root() / timeline.source).string();
+  return timeline;
+}
+
+int longest_window(int segment_frames, int overlap) {
+  return std::max(48, segment_frames / 5) + 2 * overlap;
+}
+
+int choose_max_seq_len(const Job& job,
+                       const model::NetworkShape& network,
+                       const model::UpscalerOptions& options,
+                       const std::vector<Resources>& ranks) {
+  if (job.stream.max_seq_len > 0) return job.stream.max_seq_len;
+  std::uint64_t room = 0;
+  const bool cuda = options.device.cuda;
+  for (const Resources& rank : ranks) {
+    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
+                              : kCpuShare * static_cast<double>(rank.host_bytes);
+    if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
+    const auto own = static_cast<std::uint64_t>(bytes);
+    room = room == 0 ? own : std::min(room, own);
+  }
+  const int longest = longest_window(job.segment.frames, job.stream.overlap);
+  int low = 0;
+  int high = longest;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  if (low < 1) {
+    throw Error(
+        cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
+        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
+               "GB): make the picture smaller with preprocess.width and height",
+               static_cast<double>(room) / 1e9,
+               cuda ? "GPU" : "host",
+               to_string(options.input),
+               static_cast<double>(model::Upscaler::window_bytes(network, options, 1)) / 1e9));
+  }
+  if (low <= 2 * job.stream.overlap && low < longest) {
+    log::warning("launcher",
+                 "memory holds windows of {} frames only: the overlap of {} frames is cut short",
+                 low,
+                 job.stream.overlap);
+  }
+  return low;
+}
+
+media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source) {
+  const PreprocessOptions& pre = job.preprocess;
+  media::TimelineOptions options;
+  options.fps = pre.fps;
+  options.matrix = pre.matrix_in;
+  options.start_s = job.input.start_s;
+  options.end_s = job.input.end_s;
+  switch (pre.mezzanine) {
+    case MezzanineMode::kAuto:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kAuto;
+      break;
+    case MezzanineMode::kNever:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kNever;
+      break;
+    case MezzanineMode::kAlways:
+      options.mezzanine = media::TimelineOptions::Mezzanine::kAlways;
+      break;
+  }
+  if (!pre.filters.empty()) {
+    options.filters = pre.filters;
+    return options;
+  }
+  using Spec = media::FilterGraphSpec;
+  Spec spec;
+  const media::FieldOrder order = source.video.field_order;
+  const bool interlaced =
+      order == media::FieldOrder::kTopFirst || order == media::FieldOrder::kBottomFirst;
+  if (pre.deinterlace == Deinterlace::kBwdif) spec.deinterlace = Spec::Deinterlace::kAll;
+  // By the stream's word: only the frames that it flags.
+  if (pre.deinterlace == Deinterlace::kAuto && interlaced) {
+    spec.deinterlace = Spec::Deinterlace::kFlagged;
+  }
+  if (pre.parity == FieldParity::kTop) spec.parity = Spec::Parity::kTop;
+  if (pre.parity == FieldParity::kBottom) spec.parity = Spec::Parity::kBottom;
+  spec.width = pre.width;
+  spec.height = pre.height;
+  // Who names a size means square pixels.
+  if (pre.width > 0) spec.sample_aspect = Rational(1, 1);
+  if (pre.matrix_out) {
+    spec.matrix_in = pre.matrix_in;
+    spec.matrix_out = pre.matrix_out;
+  }
+  if (pre.crop) spec.crop = Spec::Crop{pre.crop->width, pre.crop->height, pre.crop->x, pre.crop->y};
+  options.filters = media::make_filter_graph(spec);
+  return options;
+}
+
+Ingredients look_at(const Job& job) {
+  media::SourceInfo source = media::probe(job.input.file);
+  auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  auto identity = identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256());
+  return {std::move(source), std::move(checkpoint), std::move(identity)};
+}
+
 Prepared prepare(const Job& job,
+                 const Ingredients& ingredients,
                  const store::RunDirectory& directory,
                  const std::vector<Resources>& ranks,
+                 const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop) {
-  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  const auto& identity = ingredients.identity;
   Prepared prepared;
-  prepared.network = checkpoint.shape();
-  prepared.source = media::probe(job.input.file);
-  const auto identity = identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256());
+  prepared.network = ingredients.checkpoint.shape();
+  prepared.source = ingredients.source;
   if (auto plan = directory.read_plan()) {
     refuse_differences(store::differences(plan->identity, identity), directory.root().string());
     prepared.plan = std::move(*plan);
-    prepared.timeline = media::Timeline::deserialize(prepared.plan.timeline);
+    prepared.timeline = timeline_of(prepared.plan, job, directory);
     prepared.resumed = true;
+    check(prepared);
+    const fs::path mezzanine = directory.timeline_mezzanine();
+    if (prepared.timeline.source == mezzanine && !fs::exists(mezzanine)) {
+      prepared.timeline = decode_once(job, prepared.source, mezzanine, "it is gone", stop);
+      if (stored_form(prepared.timeline, job) != prepared.plan.timeline) {
+        throw Error(ErrorCode::kStorage,
+                    format("{} came out otherwise than when the plan was made, with other versions "
+                           "of the libraries perhaps: --fresh starts over",
+                           mezzanine.string()));
+      }
+    }
     return prepared;
   }
-  prepared.timeline = make_timeline(job, prepared.source, directory.timeline_mezzanine(), stop);
+  const auto planned =
+      media::plan_timeline(prepared.source, timeline_options(job, prepared.source));
+  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
+  prepared.timeline = planned.timeline;
   prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
+  check(prepared);
+  if (planned.needs_mezzanine) {
+    prepared.timeline =
+        decode_once(job, prepared.source, directory.timeline_mezzanine(), planned.why, stop);
+    prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
+  }
   directory.write_plan(prepared.plan);
   return prepared;
 }
 
 Prepared prepare_dry(const Job& job,
-                     const model::Checkpoint& checkpoint,
+                     const Ingredients& ingredients,
                      const std::vector<Resources>& ranks) {
   Prepared prepared;
-  prepared.network = checkpoint.shape();
-  prepared.source = media::probe(job.input.file);
+  prepared.network = ingredients.checkpoint.shape();
+  prepared.source = ingredients.source;
   const auto planned =
       media::plan_timeline(prepared.source, timeline_options(job, prepared.source));
   for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
@@ -332,12 +380,7 @@ Prepared prepare_dry(const Job& job,
     log::info("media", "the film will be decoded once into a lossless file first: {}", planned.why);
   }
   prepared.timeline = planned.timeline;
-  prepared.plan =
-      make_plan(job,
-                prepared.timeline,
-                prepared.network,
-                identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256()),
-                ranks);
+  prepared.plan = make_plan(job, prepared.timeline, prepared.network, ingredients.identity, ranks);
   return prepared;
 }
 

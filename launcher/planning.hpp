@@ -11,6 +11,8 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,17 @@ media::MezzanineCodec codec_of(SegmentCodec codec);
 // How the mezzanines are tagged: the timeline's colour in limited range, as video codecs want it.
 ColourDescription mezzanine_colour(const Job& job, const media::Timeline& timeline);
 
+// Film and model, looked at before anything is made.
+struct Ingredients {
+  media::SourceInfo source;
+  model::Checkpoint checkpoint;
+  // What of the job, the film and the model the segments depend on, by name.
+  std::map<std::string, std::string> identity;
+};
+
+// Throws Error(kInput), Error(kModel).
+Ingredients look_at(const Job& job);
+
 struct Prepared {
   media::SourceInfo source;
   media::Timeline timeline;
@@ -51,17 +64,43 @@ struct Prepared {
   bool resumed = false;
 };
 
-// Reads the plan of `directory` or makes a new one and writes it. Throws Error(kUsage) naming every
-// difference when the directory holds the plan of another job, input or model.
+// Reads the plan of `directory` or makes a new one and writes it. `check` sees what is planned
+// before anything that takes long and before anything is written; what it throws ends the start.
+// Throws Error(kUsage) naming every difference when the directory holds the plan of another job,
+// input or model.
 Prepared prepare(const Job& job,
+                 const Ingredients& ingredients,
                  const store::RunDirectory& directory,
                  const std::vector<Resources>& ranks,
+                 const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop);
 
 // The same without a run directory and without work: for --dry-run.
 Prepared prepare_dry(const Job& job,
-                     const model::Checkpoint& checkpoint,
+                     const Ingredients& ingredients,
                      const std::vector<Resources>& ranks);
+
+// The plan's timeline with the file that it reads: a plan names none, so that film and run
+// directory may be moved between two starts.
+media::Timeline timeline_of(const store::Plan& plan,
+                            const Job& job,
+                            const store::RunDirectory& directory);
+
+// Frames that a window may hold at most, halo and all, if memory allows: a fifth of a segment
+// (48 frames at least) and the overlap on both sides. What of a window's network or encoder nothing
+// else runs beside is then a fifth of a segment's.
+int longest_window(int segment_frames, int overlap);
+
+// stream.max_seq_len, or for "auto" what the memory of the smallest of `ranks` holds, up to
+// longest_window(); the same for all ranks, since its length shows (faintly) in the pictures.
+// Throws Error(kGpu), or Error(kUsage) on a CPU, when memory does not hold one frame.
+int choose_max_seq_len(const Job& job,
+                       const model::NetworkShape& network,
+                       const model::UpscalerOptions& options,
+                       const std::vector<Resources>& ranks);
+
+// The [preprocess] and [input] sections as the media room takes them, for this film.
+media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source);
 
 // Bytes that all mezzanines of the plan will take, roughly.
 std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan);

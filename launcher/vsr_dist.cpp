@@ -41,14 +41,19 @@ int run_with_ranks(const Arguments& arguments) {
   const std::unique_ptr<vsr::cluster::Communicator> communicator =
       vsr::cluster::make_communicator();
   int status = 0;
+  bool unreachable = false;
   try {
     status = run_film(arguments, *communicator, signals);
   } catch (const Error& error) {
     status = report(error, communicator.get(), signals.exit_status());
-    // Ranks that wait for rank 0 have been dismissed; those that do not answer any more, or a rank
-    // that fails outside a segment, end the job.
-    if (communicator->size() > 1 && communicator->rank() != 0) communicator->abort(status);
+    // Ranks that wait for rank 0 have been dismissed. Those that do not answer, or a rank that
+    // fails outside a segment, end the job.
+    unreachable = communicator->rank() != 0 || error.code() == ErrorCode::kCluster;
+  } catch (const std::exception& error) {
+    status = report(Error(ErrorCode::kInternal, error.what()), communicator.get(), 0);
+    unreachable = communicator->rank() != 0;
   }
+  if (unreachable && communicator->size() > 1) communicator->abort(status);
   return status;
 }
 

@@ -7,7 +7,7 @@ double network_gflop(const NetworkShape& shape, const PictureFormat& lr) {
   const double n = shape.num_blocks;
   const auto conv3 = [](double in, double out) { return 9 * in * out; };
   const auto blocks = [&](double count) { return count * 2 * conv3(c, c); };
-  // Multiply-adds by pixel of the size the features have (golden NETWORK.md, sections 3 to 7).
+  // Multiply-adds by pixel of the size the features have (docs/network.md, sections 3 to 7).
   double features = conv3(3, c) + blocks(5);
   if (!shape.low_res_input) features = 4 * conv3(3, c) + conv3(c, c) + conv3(c, c) + blocks(5);
   // Six levels of SPyNet, a quarter of the pixels from each to the next; both directions.

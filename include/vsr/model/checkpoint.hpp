@@ -19,7 +19,7 @@ struct Tensor {
   std::vector<float> values;
 };
 
-// What a checkpoint is, read off its shapes alone (golden NETWORK.md, section 9).
+// What a checkpoint is, read off its shapes alone (docs/network.md, section 9).
 struct NetworkShape {
   bool low_res_input = true;  // true: x4; false: x1 (denoise, deblur, decompress)
   int mid_channels = 0;
@@ -30,7 +30,7 @@ struct NetworkShape {
   bool operator==(const NetworkShape&) const = default;
 };
 
-// A whole BasicVSR++ network: every key of section 9, none missing, none left over, every value
+// A whole BasicVSR++ network: every key of its section 9, none missing, none left over, every value
 // finite. Immutable; may be read from any thread.
 class Checkpoint {
  public:

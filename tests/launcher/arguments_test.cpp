@@ -1,0 +1,65 @@
+#include "arguments.hpp"
+
+#include "vsr/base/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace vsr::launcher {
+namespace {
+
+using ::testing::HasSubstr;
+
+Arguments parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "vsr-dist");
+  return parse_arguments(static_cast<int>(words.size()), words.data());
+}
+
+std::string refused(const std::vector<const char*>& words) {
+  try {
+    parse(words);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Arguments, KeysStandBesideOptionsInAnyOrder) {
+  const Arguments arguments =
+      parse({"--final.crf=17", "job.ini", "--fresh", "--stream.overlap", "4", "--log-level=debug"});
+  EXPECT_EQ(arguments.command, Command::kRun);
+  EXPECT_EQ(arguments.job_file, "job.ini");
+  EXPECT_TRUE(arguments.fresh);
+  EXPECT_EQ(arguments.log_level, log::Level::kDebug);
+  EXPECT_EQ(arguments.values, (KeyValues{{"final.crf", "17"}, {"stream.overlap", "4"}}));
+}
+
+TEST(Arguments, SelftestTakesNoKeysOfAJob) {
+  EXPECT_EQ(parse({"selftest", "--device=cpu"}).device, "cpu");
+  EXPECT_THAT(refused({"selftest", "--stream.device=cpu"}), HasSubstr("--stream.device"));
+}
+
+TEST(Arguments, WhatIsNoOptionIsRefused) {
+  EXPECT_THAT(refused({}), HasSubstr("no job given"));
+  EXPECT_THAT(refused({"--frehs", "job.ini"}), HasSubstr("frehs"));
+  EXPECT_THAT(refused({"a.ini", "b.ini"}), HasSubstr("one job file"));
+  EXPECT_THAT(refused({"job.ini", "--final.crf"}), HasSubstr("needs a value"));
+  EXPECT_THAT(refused({"job.ini", "--log-level=loud"}), HasSubstr("allowed: trace"));
+}
+
+TEST(JobOf, RunDirectoryIsWholeAndHasNoSlashAtItsEnd) {
+  const auto here = std::filesystem::current_path();
+  EXPECT_EQ(job_of(parse({"--input.file=film.mkv", "--run.dir=runs/x/"})).run.dir,
+            (here / "runs/x").string());
+  EXPECT_EQ(job_of(parse({"--input.file=some/film.mkv"})).run.dir, (here / "runs/film").string());
+  EXPECT_EQ(job_of(parse({"--input.file=some/film.mkv"})).input.file,
+            (here / "some/film.mkv").string());
+}
+
+}  // namespace
+}  // namespace vsr::launcher

@@ -1,0 +1,144 @@
+#include "planning.hpp"
+
+#include "test_support.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/job/job_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace vsr::launcher {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kGB = 1'000'000'000;
+constexpr model::NetworkShape kNetwork{.mid_channels = 64, .num_blocks = 7};
+
+Job job_with(const KeyValues& values) {
+  KeyValues all = {{"input.file", "film.mkv"}};
+  all.insert(all.end(), values.begin(), values.end());
+  return make_job(all, {});
+}
+
+model::UpscalerOptions pal_options(bool cuda) {
+  model::UpscalerOptions options;
+  options.device.cuda = cuda;
+  options.precision = cuda ? Precision::kFp16 : Precision::kFp32;
+  options.input = {1024, 432, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  return options;
+}
+
+Resources with_gpu(std::uint64_t bytes) {
+  Resources rank;
+  rank.gpu = "a card";
+  rank.gpu_free_bytes = bytes;
+  rank.host_bytes = 64 * kGB;
+  return rank;
+}
+
+int auto_window(const std::vector<Resources>& ranks, const KeyValues& values = {}) {
+  return choose_max_seq_len(job_with(values), kNetwork, pal_options(true), ranks);
+}
+
+TEST(MaxSeqLen, WhatTheUserSaysHolds) {
+  EXPECT_EQ(auto_window({with_gpu(kGB)}, {{"stream.max_seq_len", "27"}}), 27);
+}
+
+TEST(MaxSeqLen, ALargeCardGetsAFifthOfASegmentAndTheOverlap) {
+  EXPECT_EQ(
+      auto_window({with_gpu(80 * kGB)}, {{"segment.frames", "500"}, {"stream.overlap", "10"}}),
+      120);
+  EXPECT_EQ(auto_window({with_gpu(80 * kGB)}, {{"segment.frames", "30"}, {"stream.overlap", "4"}}),
+            56);
+}
+
+TEST(MaxSeqLen, FitsTheSmallestCard) {
+  const int large = auto_window({with_gpu(80 * kGB)});
+  const int small = auto_window({with_gpu(10 * kGB)});
+  EXPECT_LT(small, large);
+  EXPECT_GT(small, 1);
+  EXPECT_EQ(auto_window({with_gpu(80 * kGB), with_gpu(10 * kGB), with_gpu(40 * kGB)}), small);
+  const auto room = static_cast<std::uint64_t>(0.85 * 10 * kGB);
+  EXPECT_LE(model::Upscaler::window_bytes(kNetwork, pal_options(true), small), room);
+  EXPECT_GT(model::Upscaler::window_bytes(kNetwork, pal_options(true), small + 1), room);
+}
+
+TEST(MaxSeqLen, ARankWithoutAGpuBesideOthersDoesNotCount) {
+  EXPECT_EQ(auto_window({with_gpu(80 * kGB), with_gpu(0)}), auto_window({with_gpu(80 * kGB)}));
+}
+
+TEST(MaxSeqLen, TooLittleMemoryForOneFrameIsAnError) {
+  try {
+    auto_window({with_gpu(kGB)});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kGpu);
+    EXPECT_THAT(error.what(), HasSubstr("GPU memory do not hold one frame of 1024x432"));
+  }
+  Resources poor;
+  poor.host_bytes = kGB / 100;
+  try {
+    choose_max_seq_len(job_with({}), kNetwork, pal_options(false), {poor});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("host memory"));
+  }
+}
+
+// The preset as shipped gives the recipe, word for word.
+TEST(TimelineOptions, ThePalPresetIsTheRecipe) {
+  const auto file = test::source_dir() / "configs/pal-dvd-1440p24.ini";
+  media::SourceInfo dvd;
+  dvd.video.format = {720, 576, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  dvd.video.field_order = media::FieldOrder::kTopFirst;
+  const auto options =
+      timeline_options(make_job(read_job_file(file.string()), {{"input.file", "film.mkv"}}), dvd);
+  EXPECT_EQ(options.filters,
+            "bwdif=mode=send_frame:parity=tff:deint=all,"
+            "zscale=w=1024:h=576:matrixin=bt470bg:matrix=bt709:filter=bicubic,"
+            "setparams=colorspace=1:color_primaries=1:color_trc=1,"
+            "setsar=1,crop=1024:432:0:72");
+}
+
+TEST(TimelineOptions, TheUsersOwnGraphIsTakenAsItIs) {
+  const auto options =
+      timeline_options(job_with({{"preprocess.filters", "hqdn3d=2,crop=640:480"}}), {});
+  EXPECT_EQ(options.filters, "hqdn3d=2,crop=640:480");
+}
+
+TEST(TimelineOf, FilmAndRunDirectoryMayBeMoved) {
+  const test::TemporaryFolder folder;
+  const store::RunDirectory moved(folder.path() / "moved");
+  store::Plan plan;
+  media::Timeline stored;
+  stored.rate = Rational(25, 1);
+  stored.source_picture = {0, 1};
+  plan.timeline = stored.serialize();
+  EXPECT_EQ(timeline_of(plan, job_with({{"input.file", "/new/film.mkv"}}), moved).source,
+            "/new/film.mkv");
+  stored.source = "timeline.mkv";
+  plan.timeline = stored.serialize();
+  EXPECT_EQ(timeline_of(plan, job_with({}), moved).source, moved.timeline_mezzanine());
+}
+
+TEST(Resources, TravelAsText) {
+  Resources rank = with_gpu(80 * kGB);
+  rank.cpus = 16;
+  rank.host = "";  // a container without a name
+  rank.gpu = "NVIDIA H100 80GB HBM3";
+  const Resources back = decode_resources(encode(rank));
+  EXPECT_EQ(back.cpus, 16);
+  EXPECT_EQ(back.host, "");
+  EXPECT_EQ(back.gpu, rank.gpu);
+  EXPECT_EQ(back.gpu_free_bytes, rank.gpu_free_bytes);
+  EXPECT_EQ(back.host_bytes, rank.host_bytes);
+  EXPECT_THROW(decode_resources("hello"), Error);
+}
+
+}  // namespace
+}  // namespace vsr::launcher
