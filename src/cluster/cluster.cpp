@@ -6,6 +6,7 @@
 #include "vsr/cluster/scheduler.hpp"
 #include "worker.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -17,9 +18,17 @@ namespace {
 
 constexpr auto kNap = std::chrono::milliseconds(5);
 
-// Faults that another rank or another try cannot mend: the film, the job or the model is at fault.
-bool is_final(ErrorCode code) {
-  return code == ErrorCode::kUsage || code == ErrorCode::kInput || code == ErrorCode::kModel;
+// Faults that another rank or another try cannot mend: the film, the job or the model is at fault,
+// or whoever failed knows better.
+bool is_final(const SegmentOutcome& outcome) {
+  return !outcome.retryable || outcome.code == ErrorCode::kUsage ||
+         outcome.code == ErrorCode::kInput || outcome.code == ErrorCode::kModel;
+}
+
+void raise(std::atomic<int>& stop, int wanted) {
+  int level = stop.load();
+  while (level < wanted && !stop.compare_exchange_weak(level, wanted)) {
+  }
 }
 
 // Rank 0's side: the scheduler, and what was said to whom.
@@ -39,7 +48,8 @@ class Coordinator {
 
   SegmentOutcome run() {
     report();
-    waiting_.insert(0);
+    // All are idle when a list starts; one that has left says so again when it is given a segment.
+    for (int rank = 0; rank < communicator_.size(); ++rank) waiting_.insert(rank);
     while (!finished()) {
       pass_on_stop();
       hand_out();
@@ -73,9 +83,11 @@ class Coordinator {
     return true;
   }
 
-  // A segment given up ends the run as a signal does: what is in hand elsewhere is dropped.
+  // A segment given up ends the run as the first signal does: what is in hand is finished, unless
+  // a signal asks for more.
   void pass_on_stop() {
-    const int level = end_.ok ? stop_.load() : static_cast<int>(Stop::kAfterSegment);
+    const int own = end_.ok ? 0 : static_cast<int>(Stop::kAfterSegment);
+    const int level = std::max(own, stop_.load());
     if (level <= told_stop_) return;
     told_stop_ = level;
     for (int rank = 1; rank < communicator_.size(); ++rank) {
@@ -105,9 +117,6 @@ class Coordinator {
 
   void receive(int from, const Note& note) {
     switch (note.kind) {
-      case Kind::kReady:
-        waiting_.insert(from);
-        break;
       case Kind::kOutcome:
         receive_outcome(from, note.outcome);
         break;
@@ -127,17 +136,19 @@ class Coordinator {
       report();
       return;
     }
-    const bool again = scheduler_.failed(from, outcome.segment);
-    if (outcome.code == ErrorCode::kInterrupted) return;  // whoever asked for it knows
-    if (again && !is_final(outcome.code)) {
-      log::warning("cluster",
-                   "segment {} failed on rank {}, to be tried again: {}",
-                   outcome.segment,
-                   from,
-                   outcome.message);
+    if (outcome.code == ErrorCode::kInterrupted) {  // whoever asked for it knows
+      scheduler_.gave_back(from, outcome.segment);
       return;
     }
-    if (end_.ok) {
+    const bool again = scheduler_.failed(from, outcome.segment) && !is_final(outcome);
+    if (again || !end_.ok) {
+      log::warning("cluster",
+                   "segment {} failed on rank {}{}: {}",
+                   outcome.segment,
+                   from,
+                   stopping() ? "" : ", to be tried again",
+                   outcome.message);
+    } else {
       end_ = outcome;
       if (communicator_.size() > 1) end_.message += format(" (rank {})", from);
     }
@@ -151,7 +162,7 @@ class Coordinator {
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
-  std::set<int> waiting_;  // ranks that asked for work
+  std::set<int> waiting_;  // idle ranks
   int told_stop_ = 0;
   SegmentOutcome end_{.ok = true};
 };
@@ -196,20 +207,20 @@ SegmentOutcome coordinate(Communicator& communicator,
 void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& stop) {
   Worker worker(runner);
   bool leaving = false;
-  communicator.send(0, encode({.kind = Kind::kReady}));
   while (true) {
     if (const auto message = communicator.poll()) {
       const Note note = decode(message->bytes);
-      if (note.kind == Kind::kDismiss) return;
-      if (note.kind == Kind::kAssign) {
-        if (leaving) {  // the assignment and the leaving crossed: rank 0 has it back by kLeaving
-          continue;
-        }
-        worker.start(note.segment, note.value);
+      if (note.kind == Kind::kDismiss) {
+        // Rank 0 failed if a segment is in hand still: nobody waits for it.
+        if (worker.busy()) raise(stop, static_cast<int>(Stop::kNow));
+        return;
       }
-      if (note.kind == Kind::kStop) {
-        int level = stop.load();
-        while (level < note.value && !stop.compare_exchange_weak(level, note.value)) {
+      if (note.kind == Kind::kStop) raise(stop, note.value);
+      if (note.kind == Kind::kAssign) {
+        if (leaving) {  // it crossed the leaving, or is of a later list: rank 0 takes it back
+          communicator.send(0, encode({.kind = Kind::kLeaving}));
+        } else {
+          worker.start(note.segment, note.value);
         }
       }
       continue;

@@ -8,7 +8,7 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 1;
+constexpr char kMessageVersion = 2;
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {
@@ -37,6 +37,7 @@ std::string encode(const Note& note) {
   if (note.kind == Kind::kOutcome) {
     put(bytes, note.outcome.segment);
     put(bytes, static_cast<char>(note.outcome.ok));
+    put(bytes, static_cast<char>(note.outcome.retryable));
     put(bytes, static_cast<int>(note.outcome.code));
     put(bytes, note.outcome.wall_s);
     bytes += note.outcome.message;
@@ -58,6 +59,7 @@ Note decode(const std::string& bytes) {
   if (note.kind == Kind::kOutcome) {
     note.outcome.segment = get<int>(bytes, at);
     note.outcome.ok = get<char>(bytes, at) != 0;
+    note.outcome.retryable = get<char>(bytes, at) != 0;
     note.outcome.code = static_cast<ErrorCode>(get<int>(bytes, at));
     note.outcome.wall_s = get<double>(bytes, at);
     note.outcome.message = bytes.substr(at);

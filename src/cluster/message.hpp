@@ -1,4 +1,4 @@
-// What ranks say to each other, as bytes. Version 1; told in docs/cluster.md. Private to the room.
+// What ranks say to each other, as bytes. Version 2; told in docs/cluster.md. Private to the room.
 #pragma once
 
 #include "vsr/cluster/cluster.hpp"
@@ -9,7 +9,6 @@
 namespace vsr::cluster {
 
 enum class Kind : char {
-  kReady = 'r',    // worker -> 0: give me a segment
   kOutcome = 'o',  // worker -> 0: what came of it (also: give me the next)
   kLeaving = 'l',  // worker -> 0: I was told to stop and work no more
   kAssign = 'a',   // 0 -> worker: do this segment
@@ -18,7 +17,7 @@ enum class Kind : char {
 };
 
 struct Note {
-  Kind kind = Kind::kReady;
+  Kind kind = Kind::kOutcome;
   int segment = 0;
   int value = 0;           // kAssign: attempt; kStop: level
   SegmentOutcome outcome;  // kOutcome

@@ -93,11 +93,16 @@ bool Scheduler::failed(int rank, int segment) {
   return true;
 }
 
+void Scheduler::gave_back(int rank, int segment) {
+  std::erase(ranks_[static_cast<std::size_t>(rank)].in_hand, segment);
+  --attempts_[static_cast<std::size_t>(segment)];
+  again_.push_back(segment);
+}
+
 void Scheduler::lost(int rank) {
-  Rank& me = ranks_[static_cast<std::size_t>(rank)];
-  me.gone = true;
-  again_.insert(again_.end(), me.in_hand.begin(), me.in_hand.end());
-  me.in_hand.clear();
+  ranks_[static_cast<std::size_t>(rank)].gone = true;
+  const std::vector<int> undone = ranks_[static_cast<std::size_t>(rank)].in_hand;
+  for (const int segment : undone) gave_back(rank, segment);
 }
 
 int Scheduler::in_hand() const {

@@ -1,5 +1,7 @@
 #include "worker.hpp"
 
+#include "vsr/base/disk_full.hpp"
+
 #include <chrono>
 #include <exception>
 
@@ -12,6 +14,10 @@ SegmentOutcome run_guarded(const Runner& runner, int segment, int attempt) {
   const auto start = std::chrono::steady_clock::now();
   try {
     outcome = runner(segment, attempt);
+  } catch (const DiskFull& error) {
+    outcome.code = error.code();
+    outcome.message = error.what();
+    outcome.retryable = false;
   } catch (const Error& error) {
     outcome.code = error.code();
     outcome.message = error.what();

@@ -1,10 +1,14 @@
 #include "vsr/cluster/cluster.hpp"
 
+#include "deadline.hpp"
 #include "thread_world.hpp"
+#include "vsr/base/disk_full.hpp"
+#include "vsr/base/format.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <set>
@@ -19,7 +23,10 @@ using ::testing::HasSubstr;
 struct Trial {
   using RankRunner = std::function<SegmentOutcome(int rank, int segment, int attempt)>;
 
+  // Ends the test program when it takes too long: a coordinator that waits for ever has no other
+  // end.
   SegmentOutcome run(int ranks, int segments, const RankRunner& runner) {
+    const test::Deadline deadline(20);
     test::ThreadWorld world(ranks);
     Tasks tasks;
     tasks.weights.assign(static_cast<std::size_t>(segments), 10);
@@ -37,13 +44,15 @@ struct Trial {
     for (int rank = 1; rank < ranks; ++rank) {
       others.emplace_back([&, rank] {
         const auto communicator = world.rank(rank);
-        std::atomic<int> own_stop = 0;
-        serve(*communicator, logged(rank), own_stop);
+        serve(*communicator, logged(rank), other_stops.at(static_cast<std::size_t>(rank)));
       });
     }
     const auto communicator = world.rank(0);
-    const SegmentOutcome end = coordinate(
-        *communicator, tasks, logged(0), stop, [&](const Progress& p) { last_progress = p; });
+    SegmentOutcome end;
+    for (list = 1; list <= lists; ++list) {
+      end = coordinate(
+          *communicator, tasks, logged(0), stop, [&](const Progress& p) { last_progress = p; });
+    }
     dismiss(*communicator);
     for (auto& other : others) other.join();
     return end;
@@ -51,6 +60,9 @@ struct Trial {
 
   std::vector<bool> done;
   std::atomic<int> stop = 0;
+  std::array<std::atomic<int>, 8> other_stops{};  // by rank
+  int lists = 1;                                  // so many times the same segments
+  std::atomic<int> list = 0;                      // the one at work
   std::mutex mutex;
   std::map<int, std::vector<int>> made;  // segment -> ranks that made it
   Progress last_progress;
@@ -109,6 +121,98 @@ TEST(Cluster, SegmentThatFailsEverywhereEndsTheRunWithItsReason) {
   EXPECT_EQ(end.code, ErrorCode::kStorage);
   EXPECT_THAT(end.message, HasSubstr("segments/0003: disk full"));
   EXPECT_EQ(tries.load(), 3);
+}
+
+TEST(Cluster, AFullDiskIsNotTriedAgain) {
+  for (const int ranks : {1, 2}) {
+    Trial trial;
+    std::atomic<int> tries = 0;
+    const auto end = trial.run(ranks, 4, [&](int, int segment, int) -> SegmentOutcome {
+      if (segment != 1) return good();
+      ++tries;
+      throw DiskFull("segments/0001.mov: cannot be written: No space left on device");
+    });
+    EXPECT_EQ(end.code, ErrorCode::kStorage);
+    EXPECT_THAT(end.message, HasSubstr("nothing committed is lost"));
+    EXPECT_EQ(tries.load(), 1) << ranks << " ranks";
+  }
+}
+
+// A storage error of another cause may pass: a network file system that was away for a while.
+TEST(Cluster, OtherStorageErrorsAreTriedAgain) {
+  Trial trial;
+  const auto end = trial.run(1, 4, [&](int, int segment, int attempt) -> SegmentOutcome {
+    if (segment == 1 && attempt < 3) throw Error(ErrorCode::kStorage, "Stale file handle");
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+}
+
+TEST(Cluster, AnInterruptedAttemptDoesNotCount) {
+  Trial trial;
+  std::vector<int> attempts;
+  const auto end = trial.run(1, 1, [&](int, int, int attempt) -> SegmentOutcome {
+    attempts.push_back(attempt);
+    if (attempts.size() == 3) return {.ok = false, .code = ErrorCode::kInterrupted};
+    if (attempts.size() < 4) return {.ok = false, .code = ErrorCode::kGpu, .message = "flaky"};
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(attempts, (std::vector<int>{1, 2, 3, 3}));
+}
+
+// A rank that is told to stop by itself, as one of a host that goes down, is not missed.
+TEST(Cluster, TheOthersDoWhatARankThatLeavesHadInHand) {
+  Trial trial;
+  const auto end = trial.run(2, 12, [&](int rank, int, int) -> SegmentOutcome {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (rank == 0) return good();
+    trial.other_stops.at(1) = static_cast<int>(Stop::kNow);
+    return {.ok = false, .code = ErrorCode::kInterrupted};
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.made.size(), 12u);
+}
+
+// Segment 0 fails for good on rank 0 while rank 1 is at work; then the user wants out at once.
+TEST(Cluster, StopNowReachesAllAfterASegmentWasGivenUp) {
+  Trial trial;
+  std::atomic<bool> second_at_work = false;
+  const auto end = trial.run(2, 6, [&](int rank, int segment, int) -> SegmentOutcome {
+    if (rank == 1) {
+      second_at_work = true;
+      while (trial.other_stops.at(1) < static_cast<int>(Stop::kNow)) {
+        if (trial.other_stops.at(1) != 0) trial.stop = static_cast<int>(Stop::kNow);
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+      return {.ok = false, .code = ErrorCode::kInterrupted};
+    }
+    while (!second_at_work) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return {.ok = false, .code = ErrorCode::kInput, .message = format("bad frame in {}", segment)};
+  });
+  EXPECT_EQ(end.code, ErrorCode::kInput);
+  EXPECT_THAT(end.message, HasSubstr("bad frame in 0"));
+}
+
+// A film that cannot be made of a segment asks for it again: the same ranks, a second list.
+TEST(Cluster, ASecondListIsSharedByAllRanks) {
+  Trial trial;
+  trial.lists = 2;
+  std::mutex mutex;
+  std::map<int, std::set<int>> failed_on;
+  const auto end = trial.run(2, 8, [&](int rank, int segment, int) -> SegmentOutcome {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const std::lock_guard lock(mutex);
+    // In the second list everything fails on the first rank that meets it.
+    if (trial.list == 2 && failed_on[segment].empty()) {
+      failed_on[segment].insert(rank);
+      return {.ok = false, .code = ErrorCode::kGpu, .message = "flaky"};
+    }
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  for (const auto& [segment, by] : trial.made) EXPECT_EQ(by.size(), 2u) << segment;
+  EXPECT_EQ(failed_on.size(), 8u);
 }
 
 TEST(Cluster, ABrokenFilmIsNotTriedAgain) {

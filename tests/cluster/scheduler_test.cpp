@@ -47,6 +47,28 @@ TEST(Scheduler, LostRanksWorkGoesToTheOthers) {
   EXPECT_TRUE(scheduler.all_done());
 }
 
+TEST(Scheduler, WhatALostRankHadInHandIsNoAttempt) {
+  Scheduler scheduler({100, 100}, {false, false}, 2, 1);
+  EXPECT_EQ(scheduler.next(1)->segment, 1);
+  scheduler.lost(1);
+  const auto again = scheduler.next(0);
+  EXPECT_EQ(again->segment, 1);
+  EXPECT_EQ(again->attempt, 1);
+}
+
+TEST(Scheduler, GivenBackIsNoAttemptAndMayGoToTheSameRank) {
+  Scheduler scheduler({100}, {false}, 2, 1);
+  for (int i = 0; i < 5; ++i) {
+    const auto task = scheduler.next(0);
+    ASSERT_TRUE(task.has_value());
+    EXPECT_EQ(task->attempt, 1);
+    scheduler.gave_back(0, 0);
+    EXPECT_EQ(scheduler.in_hand(), 0);
+  }
+  scheduler.next(0);
+  EXPECT_FALSE(scheduler.failed(0, 0));
+}
+
 // The real scheduler against a simulated clock: ranks of unequal speed finish nearly together.
 TEST(Scheduler, UnequalRanksFinishTogether) {
   std::mt19937 random(3);

@@ -25,11 +25,15 @@ struct SegmentOutcome {
   bool ok = false;
   ErrorCode code = ErrorCode::kInternal;  // if not ok
   std::string message;                    // likewise
+  // If not ok: another rank or another try may do better. Faults of job, film and model
+  // (kUsage, kInput, kModel) are never tried again, whatever stands here.
+  bool retryable = true;
   double wall_s = 0;
 };
 
-// Upscales and commits one segment. Exceptions become outcomes. Called on the worker thread, one
-// segment at a time.
+// Upscales and commits one segment. Exceptions become outcomes (DiskFull one that is not
+// retryable: all ranks write to the same run directory). Called on the worker thread, one segment
+// at a time.
 using Runner = std::function<SegmentOutcome(int segment, int attempt)>;
 
 struct Progress {
@@ -48,7 +52,8 @@ struct Tasks {
 std::vector<std::string> gather(Communicator& communicator, std::string bytes, double timeout_s);
 
 // On rank 0: hands out and takes part until all is done, a segment has failed for good, or `stop`
-// asks to end. Returns the outcome that ended it early (ok = false), or ok = true.
+// asks to end. Returns the outcome that ended it early (ok = false), or ok = true. May be called
+// again while the others serve: they take part in every list.
 SegmentOutcome coordinate(Communicator& communicator,
                           const Tasks& tasks,
                           const Runner& runner,

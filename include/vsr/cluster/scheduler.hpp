@@ -33,7 +33,9 @@ class Scheduler {
   void succeeded(int rank, int segment, double seconds);
   // False when the segment has no attempts left: the run cannot be completed.
   bool failed(int rank, int segment);
-  // The rank is gone: what it had in hand and what it owned go to the others.
+  // Left undone because somebody asked to stop: not counted as an attempt.
+  void gave_back(int rank, int segment);
+  // The rank is gone: what it had in hand (no attempt either) and what it owned go to the others.
   void lost(int rank);
 
   bool all_done() const { return remaining_ == 0; }
@@ -58,7 +60,7 @@ class Scheduler {
   std::vector<std::int64_t> weights_;
   std::vector<int> attempts_;        // by segment
   std::vector<int> last_failed_on_;  // by segment; -1: never
-  std::deque<int> again_;            // failed once, to be handed out first
+  std::deque<int> again_;            // came back undone, to be handed out first
   std::vector<Rank> ranks_;
   int most_attempts_;
   int remaining_ = 0;
