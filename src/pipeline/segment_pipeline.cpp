@@ -119,6 +119,7 @@ class Run {
       std::optional<media::FrameReader>& reader,
       std::deque<model::LrFrame>& recent,
       const Segment& segment,
+      int max_seq_len,
       const std::atomic<int>& stop,
       const FrameProgress& progress)
       : timeline_(timeline),
@@ -129,6 +130,7 @@ class Run {
         reader_(reader),
         recent_(recent),
         segment_(segment),
+        max_seq_len_(max_seq_len),
         stop_(stop),
         progress_(progress),
         decoded_(static_cast<std::size_t>(options.prefetch)),
@@ -153,6 +155,7 @@ class Run {
     uploads_.abort();
     decoder.join();
     failure_.rethrow();
+    result_.events.insert(result_.events.end(), remarks_.begin(), remarks_.end());
     // On a GPU the network's thread only queues: then the encoder's waiting for pictures tells how
     // long the device was at it. Both can go on at once, so the longer of them is the least it
     // took.
@@ -232,6 +235,7 @@ class Run {
       throw;
     }
     for (Finished& upload : pending_uploads_) upload.ready.wait();
+    remarks_ = reader_->remarks(segment_.input.begin, segment_.input.end);
     decoded_.close();
   }
 
@@ -281,7 +285,7 @@ class Run {
   };
 
   void upscale() {
-    int longest = options_.max_seq_len;
+    int longest = max_seq_len_;
     std::int64_t position = segment_.input.begin;
     std::vector<model::LrFrame> held;  // pictures [held_begin, held_begin + size)
     std::int64_t held_begin = position;
@@ -368,6 +372,7 @@ class Run {
   std::optional<media::FrameReader>& reader_;  // decode thread only
   std::deque<model::LrFrame>& recent_;         // decode thread only
   const Segment& segment_;
+  const int max_seq_len_;
   const std::atomic<int>& stop_;
   const FrameProgress& progress_;
   BoundedQueue<model::LrFrame> decoded_;
@@ -378,6 +383,7 @@ class Run {
   Stopwatch network_watch_;               // calling thread only
   Stopwatch device_watch_;                // encode thread only: waiting for the device
   Stopwatch encode_watch_;                // encode thread only
+  std::vector<std::string> remarks_;      // decode thread only: on the film's pictures
   SegmentResult result_;                  // each field by one thread, read after the joins
 };
 
@@ -394,17 +400,37 @@ SegmentResult SegmentPipeline::run(const Segment& segment,
                                    const std::filesystem::path& path,
                                    const std::atomic<int>& stop,
                                    const FrameProgress& progress) {
-  Run run(impl_->timeline,
-          impl_->upscaler,
-          impl_->options,
-          impl_->uploads,
-          impl_->downloads,
-          impl_->reader,
-          impl_->recent,
-          segment,
-          stop,
-          progress);
-  return run.go(path);
+  int longest = impl_->options.max_seq_len;
+  std::vector<std::string> events;
+  while (true) {
+    Run run(impl_->timeline,
+            impl_->upscaler,
+            impl_->options,
+            impl_->uploads,
+            impl_->downloads,
+            impl_->reader,
+            impl_->recent,
+            segment,
+            longest,
+            stop,
+            progress);
+    try {
+      SegmentResult result = run.go(path);
+      result.events.insert(result.events.begin(), events.begin(), events.end());
+      return result;
+    } catch (const OutOfMemory& error) {
+      // Not in the network, which deals with it there, but where a picture goes up beside it.
+      if (longest == 1) throw;
+      const int shorter =
+          std::max(1, static_cast<int>(std::min<std::int64_t>(longest, segment.input.size())) / 2);
+      events.push_back(format("out of memory beside a window of {}: the segment again with {} ({})",
+                              longest,
+                              shorter,
+                              error.what()));
+      log::warning("pipeline", "segment {}: {}", segment.index, events.back());
+      longest = shorter;
+    }
+  }
 }
 
 }  // namespace vsr::pipeline

@@ -27,6 +27,7 @@ class FakeUpscaler : public model::PictureUpscaler {
   const PictureFormat& output_format() const override { return output_; }
 
   model::LrFrame upload(const PictureView& picture, gpu::Event*) override {
+    if (uploads_until_out_of_memory-- == 0) throw OutOfMemory("the fake card is full");
     auto frame = std::make_shared<Frame>();
     frame->luma.resize(static_cast<std::size_t>(input_.width * input_.height));
     for (int y = 0; y < input_.height; ++y) {
@@ -56,6 +57,7 @@ class FakeUpscaler : public model::PictureUpscaler {
 
   int most_frames = 1 << 30;
   int frames_until_failure = -1;
+  int uploads_until_out_of_memory = -1;
   std::chrono::microseconds time_per_frame{0};
   std::vector<int> windows;
 

@@ -90,6 +90,17 @@ TEST_F(Pipeline, OutOfMemoryHalvesTheWindowAndGoesOn) {
   EXPECT_THAT(result.events[1], HasSubstr("window 7 -> 3"));
 }
 
+TEST_F(Pipeline, OutOfMemoryBesideTheNetworkBeginsTheSegmentAgainWithShorterWindows) {
+  upscaler_.uploads_until_out_of_memory = 30;
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  const SegmentResult result = run(pipeline, segment);
+  expect_right_frames(segment, result);
+  ASSERT_EQ(result.events.size(), 1u);
+  EXPECT_THAT(result.events[0], HasSubstr("window of 16: the segment again with 8"));
+  EXPECT_THAT(upscaler_.windows.back(), Le(8));
+}
+
 TEST_F(Pipeline, FailureIsReportedAndTheNextSegmentWorks) {
   SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
   const Segment segment = plan_segments(60, {40, 3}).front();
