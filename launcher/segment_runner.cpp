@@ -100,7 +100,12 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.encode_threads = std::max(1, cpus_ - pipeline_options.decode_threads);
   pipeline_options.pinned = device.cuda;
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
-  log::info("launcher", "network {} on {}, {} threads", checkpoint.describe(), device_name_, cpus_);
+  log::info("launcher",
+            "network {} of {} on {}, {} threads",
+            checkpoint.describe(),
+            job_.model.checkpoint,
+            device_name_,
+            cpus_);
 }
 
 void SegmentRunner::tell_progress(const Segment& segment, std::int64_t frames) {

@@ -119,6 +119,7 @@ TEST(TimelineOf, FilmAndRunDirectoryMayBeMoved) {
   stored.rate = Rational(25, 1);
   stored.format = {64, 64, ColourModel::kYuv, ChromaSubsampling::k420, 8};
   stored.source_picture = {0, 1};
+  stored.seekable = false;
   plan.timeline = stored.serialize();
   EXPECT_EQ(timeline_of(plan, job_with({{"input.file", "/new/film.mkv"}}), moved).source,
             "/new/film.mkv");
