@@ -53,23 +53,27 @@ AVSampleFormat choose_sample_format(const AVCodec& codec) {
 
 }  // namespace
 
-SoundPlan plan_sound(const std::string& codec,
-                     std::int64_t bit_rate,
-                     const SoundFormat& source,
-                     const std::string& name) {
+const AVCodec& find_sound_encoder(const std::string& codec) {
   // FFmpeg's own Opus encoder is an experiment; who writes opus means the usual one.
-  SoundPlan plan{.codec =
-                     avcodec_find_encoder_by_name(codec == "opus" ? "libopus" : codec.c_str())};
-  if (plan.codec == nullptr || plan.codec->type != AVMEDIA_TYPE_AUDIO) {
+  const AVCodec* found = avcodec_find_encoder_by_name(codec == "opus" ? "libopus" : codec.c_str());
+  if (found == nullptr || found->type != AVMEDIA_TYPE_AUDIO) {
     throw Error(ErrorCode::kUsage,
                 format("final.audio_codec={}: this FFmpeg has no such sound encoder; ac3, eac3, "
                        "aac, flac and pcm_s24le are always there",
                        codec));
   }
-  if (!OutputFile::can_hold(plan.codec->id)) {
+  if (!OutputFile::can_hold(found->id)) {
     throw Error(ErrorCode::kUsage,
                 format("final.audio_codec={}: Matroska cannot hold it; choose another", codec));
   }
+  return *found;
+}
+
+SoundPlan plan_sound(const std::string& codec,
+                     std::int64_t bit_rate,
+                     const SoundFormat& source,
+                     const std::string& name) {
+  SoundPlan plan{.codec = &find_sound_encoder(codec)};
   plan.format = {choose_rate(*plan.codec, source.rate), choose_layout(*plan.codec, source.layout)};
   plan.sample_format = choose_sample_format(*plan.codec);
   plan.bit_rate = bit_rate;

@@ -20,8 +20,10 @@ struct SoundPlan {
   std::vector<std::string> warnings;  // fewer channels than the source has
 };
 
-// Throws Error(kUsage) naming final.audio_codec when there is no such encoder or it cannot take
-// what the source has. `name` says which track, for the messages.
+// Throws Error(kUsage) naming final.audio_codec when there is no such encoder, or Matroska cannot
+// hold what it makes.
+const AVCodec& find_sound_encoder(const std::string& codec);
+// Throws as find_sound_encoder(). `name` says which track, for the messages.
 SoundPlan plan_sound(const std::string& codec,
                      std::int64_t bit_rate,
                      const SoundFormat& source,

@@ -115,7 +115,7 @@ void SourceTracks::add_sound(const AssembleSpec& spec, const std::vector<FilmFil
     by_stream_[static_cast<std::size_t>(choice.index)] = track.get();
     tracks_.push_back(std::move(track));
   }
-  if (tracks_.empty() && spec.audio.kind != StreamChoice::Kind::kNone) {
+  if (tracks_.empty() && !chosen.empty()) {
     warnings_.push_back(format("{}: the film has no sound that can be used", source_.path));
   }
 }
