@@ -235,7 +235,10 @@ void try_graph(PictureDecoder& decoder, const TimelineOptions& options, Examinat
 }  // namespace
 
 SourceNumbering numbering_of(const Examination& film) {
-  return {.pts = film.scan.pts, .seek_points = film.scan.keys, .time_base = film.time_base};
+  return {.pts = film.scan.pts,
+          .seek_points = film.scan.keys,
+          .time_base = film.time_base,
+          .packets = film.scan.pictures};
 }
 
 FilterSettings filter_settings(const Examination& film, const TimelineOptions& options) {

@@ -17,6 +17,7 @@ SourceNumbering numbering_of(const Timeline& timeline) {
   if (timeline.seekable) numbering.seek_points = timeline.seek_points;
   numbering.time_base = timeline.source_time_base;
   if (!timeline.source_picture.empty()) numbering.pictures = timeline.source_picture.back() + 1;
+  numbering.packets = numbering.pictures;
   return numbering;
 }
 
@@ -46,6 +47,34 @@ FramePtr upright(FramePtr frame) {
   return copy;
 }
 
+// What is wrong with a film is for the user to mend; what is wrong with a file of our own is damage
+// in the run directory.
+template <typename Work>
+auto over_own_file(const Timeline& timeline, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (!timeline.own_mezzanine || error.code() != ErrorCode::kInput) throw;
+    throw Error(ErrorCode::kStorage,
+                format("{}; this is the lossless copy of the film that the run was planned on: put "
+                       "it back as it was, or start over with --fresh, which makes it anew",
+                       error.what()),
+                error.where());
+  }
+}
+
+const char* words_for(PictureFault fault) {
+  switch (fault) {
+    case PictureFault::kShownAsBefore:
+      return "could not be decoded, the one before stands in";
+    case PictureFault::kShownAsAfter:
+      return "could not be decoded, the one after stands in";
+    case PictureFault::kDamaged:
+      return "is damaged, shown as far as it decodes";
+  }
+  return "";
+}
+
 }  // namespace
 
 struct FrameReader::Impl {
@@ -61,13 +90,19 @@ struct FrameReader::Impl {
 
   Impl(Timeline planned, std::int64_t first_frame, int threads)
       : timeline(std::move(planned)),
-        decoder(timeline.source, timeline.video_stream, threads),
+        decoder(timeline.source,
+                timeline.video_stream,
+                threads,
+                timeline.own_mezzanine ? Damage::kRefuse : Damage::kPassOver),
         pictures(decoder, numbering_of(timeline)),
         filter(settings_of(timeline, threads)),
         position(first_frame) {}
 
   [[nodiscard]] std::int64_t picture_at(std::int64_t pts) const;
+  void check_shape(const AVFrame& frame) const;
   bool advance();
+  void enter();
+  bool read(PictureView& picture);
 };
 
 std::int64_t FrameReader::Impl::picture_at(std::int64_t pts) const {
@@ -78,6 +113,20 @@ std::int64_t FrameReader::Impl::picture_at(std::int64_t pts) const {
       std::lower_bound(timeline.source_pts.begin(), timeline.source_pts.end(), source_pts);
   if (found == timeline.source_pts.end() || *found != source_pts) return -1;
   return found - timeline.source_pts.begin();
+}
+
+// The slices' checksums say nothing of the size in the container's header.
+void FrameReader::Impl::check_shape(const AVFrame& frame) const {
+  if (!timeline.own_mezzanine) return;
+  const auto planar = planar_format(static_cast<AVPixelFormat>(frame.format));
+  if (planar && picture_format(*planar, frame.width, frame.height) == timeline.format) return;
+  throw Error(ErrorCode::kInput,
+              format("{}: damaged: it gives pictures of {}x{} in {} instead of {}",
+                     timeline.source,
+                     frame.width,
+                     frame.height,
+                     format_name(static_cast<AVPixelFormat>(frame.format)),
+                     to_string(timeline.format)));
 }
 
 // Makes `current` the graph's next picture; false after the last.
@@ -98,6 +147,7 @@ bool FrameReader::Impl::advance() {
     }
     if (finished) return false;
     if (FramePtr frame = pictures.next()) {
+      check_shape(*frame);
       filter.send(std::move(frame));
     } else {
       filter.finish();
@@ -111,8 +161,15 @@ FrameReader::FrameReader(const Timeline& timeline, std::int64_t first_frame, int
     throw Error(ErrorCode::kInternal,
                 format("frame {} of a timeline of {}", first_frame, timeline.frames()));
   }
-  impl_ = std::make_unique<Impl>(timeline, first_frame, threads);
-  const std::uint64_t bytes = impl_->decoder.input().bytes;
+  over_own_file(timeline, [&] {
+    impl_ = std::make_unique<Impl>(timeline, first_frame, threads);
+    impl_->enter();
+  });
+}
+
+// Checks that the source is the planned one, and goes to the place of the first frame.
+void FrameReader::Impl::enter() {
+  const std::uint64_t bytes = decoder.input().bytes;
   if (timeline.source_bytes != 0 && bytes != timeline.source_bytes) {
     throw Error(
         ErrorCode::kInput,
@@ -122,12 +179,12 @@ FrameReader::FrameReader(const Timeline& timeline, std::int64_t first_frame, int
                bytes,
                timeline.source_bytes));
   }
-  if (first_frame == timeline.frames()) return;
-  const std::int64_t wanted = timeline.source_picture[static_cast<std::size_t>(first_frame)];
+  if (position == timeline.frames()) return;
+  const std::int64_t wanted = timeline.source_picture[static_cast<std::size_t>(position)];
   if (timeline.seekable) {
-    impl_->pictures.start(std::max<std::int64_t>(0, wanted - timeline.preroll_pictures));
+    pictures.start(std::max<std::int64_t>(0, wanted - timeline.preroll_pictures));
   } else {
-    impl_->pictures.start_over();
+    pictures.start_over();
   }
 }
 
@@ -138,34 +195,66 @@ FrameReader& FrameReader::operator=(FrameReader&&) noexcept = default;
 std::int64_t FrameReader::position() const { return impl_->position; }
 
 bool FrameReader::read(PictureView& picture) {
-  Impl& impl = *impl_;
-  if (impl.position >= impl.timeline.frames()) return false;
-  const std::int64_t wanted = impl.timeline.source_picture[static_cast<std::size_t>(impl.position)];
+  return over_own_file(impl_->timeline, [&] { return impl_->read(picture); });
+}
+
+bool FrameReader::Impl::read(PictureView& picture) {
+  if (position >= timeline.frames()) return false;
+  const std::int64_t wanted = timeline.source_picture[static_cast<std::size_t>(position)];
   try {
-    while (impl.current_picture < wanted) {
-      if (!impl.advance()) {
+    while (current_picture < wanted) {
+      if (!advance()) {
         throw Error(
             ErrorCode::kInput,
             format("{}: the film ends before picture {}: it has changed since it was planned",
-                   impl.timeline.source,
+                   timeline.source,
                    wanted));
       }
     }
-    if (impl.current_picture != wanted) {
+    if (current_picture != wanted) {
       throw Error(ErrorCode::kInput,
                   format("{}: picture {} does not come out of the filter graph '{}'; set "
                          "preprocess.mezzanine = always",
-                         impl.timeline.source,
+                         timeline.source,
                          wanted,
-                         impl.timeline.filters));
+                         timeline.filters));
     }
   } catch (Error& error) {
-    error.add_context(format("frame {}", impl.position));
+    error.add_context(format("frame {}", position));
     throw;
   }
-  picture = view_of(*impl.current);
-  ++impl.position;
+  picture = view_of(*current);
+  ++position;
   return true;
+}
+
+std::vector<std::string> FrameReader::remarks(std::int64_t first, std::int64_t end) {
+  constexpr std::size_t kMostListed = 10;
+  std::vector<std::string> lines;
+  std::size_t more = 0;
+  const std::vector<std::int64_t>& shown = impl_->timeline.source_picture;
+  const auto& faults = impl_->pictures.faults();
+  std::int64_t last = -1;  // a picture may be shown by several frames
+  for (std::int64_t frame = first; frame < std::min(end, impl_->position); ++frame) {
+    const std::int64_t picture = shown[static_cast<std::size_t>(frame)];
+    if (frame == first) impl_->pictures.forget_faults_before(picture);
+    const auto fault = picture == last ? faults.end() : faults.find(picture);
+    last = picture;
+    if (fault == faults.end()) continue;
+    if (lines.size() < kMostListed) {
+      lines.push_back(format("frame {}: {} of the source {}",
+                             frame,
+                             impl_->pictures.place(picture, false),
+                             words_for(fault->second)));
+    } else {
+      ++more;
+    }
+  }
+  if (more > 0) {
+    lines.push_back(
+        format("and {} more pictures of the source that do not decode, or are damaged", more));
+  }
+  return lines;
 }
 
 }  // namespace vsr::media

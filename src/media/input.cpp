@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <cerrno>
+
 namespace vsr::media {
 
 namespace {
@@ -19,6 +21,14 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& path, std::string_view reason) {
   throw Error(ErrorCode::kInput, format("{}: {}", path, reason));
+}
+
+[[noreturn]] void refuse_reading(const std::string& path, int failure) {
+  throw Error(ErrorCode::kStorage,
+              format("{}: cannot be read: {}; see to the disk or the network it lies on, then start "
+                     "again: what is done is kept",
+                     path,
+                     av_error_text(failure)));
 }
 
 // "dir/shot_%04d.png" -> folder "dir", before "shot_", digits 4, after ".png".
@@ -147,12 +157,57 @@ std::optional<Pattern> image_pattern(const std::string& path) {
   return fs::exists(path, error) ? std::nullopt : parse_pattern(path);
 }
 
+// Closes a file that a demuxer opened beside the film's own (each picture of a sequence) and keeps
+// what failed in it, as a number, in the context's `opaque`.
+int close_and_note(AVFormatContext* context, AVIOContext* file) {
+  const int failure = file->error;
+  if (failure < 0 && context->opaque == nullptr) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number that needs no owner
+    context->opaque = reinterpret_cast<void*>(static_cast<std::intptr_t>(failure));
+  }
+  return avio_close(file);
+}
+
+// What failed in reading so far; 0: nothing.
+int failure_of(const AVFormatContext& context) {
+  if (context.pb != nullptr && context.pb->error < 0) return context.pb->error;
+  return static_cast<int>(reinterpret_cast<std::intptr_t>(context.opaque));
+}
+
+// Why a file that FFmpeg has just failed to open cannot be read, or 0 when it is the content that is
+// no film. FFmpeg's word does not tell (it says "no moov atom" where it could not read so far), and
+// the file it failed with is gone: so once more, with a file of our own to look at.
+int read_failure(const std::string& url) {
+  AVIOContext* file = nullptr;
+  const int opened = avio_open(&file, url.c_str(), AVIO_FLAG_READ);
+  if (opened < 0) return opened == AVERROR(EACCES) ? 0 : opened;
+  Dictionary options;
+  options.set("protocol_whitelist", "file");
+  AVFormatContext* context = avformat_alloc_context();
+  if (context != nullptr) context->pb = file;
+  const bool good_now = context != nullptr &&
+                        avformat_open_input(&context, url.c_str(), nullptr, options.slot()) >= 0;
+  const int failure = good_now ? AVERROR(EIO) : file->error;
+  avformat_close_input(&context);  // leaves `file` alone
+  avio_closep(&file);
+  return failure;
+}
+
 bool is_stream_container(const AVInputFormat& container) {
   const std::string_view name = container.name;
   return name == "mpeg" || name == "mpegts";
 }
 
 }  // namespace
+
+void check_reading(const Input& input, int result) {
+  const int failure = failure_of(*input.format);
+  if (failure < 0) refuse_reading(input.path, failure);
+  // Bad data in a picture's file is for its decoder to say; this is a file that does not open.
+  if (input.image_sequence && result < 0 && result != AVERROR_EOF) {
+    refuse_reading(input.path, result);
+  }
+}
 
 bool is_avi(const AVInputFormat& container) { return std::string_view(container.name) == "avi"; }
 
@@ -184,12 +239,14 @@ Input open_input(const std::string& path, Search search) {
 
   AVFormatContext* raw = avformat_alloc_context();
   if (raw == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
+  raw->io_close2 = close_and_note;
   // "file:" so that a name with a colon is not taken for an address. image2 wants the bare name.
   const std::string url = pattern ? escaped_pattern(*pattern) : "file:" + path;
   LogCapture log;
   int result = avformat_open_input(&raw, url.c_str(), container, options.slot());
   if (result < 0) {  // raw is freed and null
     const std::string reason = log.text();
+    if (const int failure = pattern ? 0 : read_failure(url)) refuse_reading(path, failure);
     refuse(path,
            format("not a film that FFmpeg can open: {}",
                   reason.empty() ? av_error_text(result) : reason));
@@ -219,6 +276,7 @@ Input open_input(const std::string& path, Search search) {
   }
   result = avformat_find_stream_info(raw, slots.empty() ? nullptr : slots.data());
   for (unsigned i = 0; i < streams; ++i) *limits[i].slot() = slots[i];
+  if (const int failure = failure_of(*raw); failure < 0) refuse_reading(path, failure);
   if (result < 0) refuse(path, format("cannot be read: {}", av_error_text(result)));
   return input;
 }

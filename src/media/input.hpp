@@ -27,10 +27,16 @@ struct Input {
   std::int64_t images = 0;
 };
 
-// Throws Error(kInput): missing, a folder, empty, not a regular file, not a film's container.
+// Throws Error(kInput): missing, a folder, empty, not a regular file, not a film's container;
+// Error(kStorage): a read fails.
 // `path`: a file, or a printf pattern of an image sequence ("frames/%08d.png"), which is read at
 // 25 pictures a second. Reads local files only, whatever the file says.
 Input open_input(const std::string& path, Search search = Search::kQuick);
+
+// To be called after each av_read_frame() with its result: throws Error(kStorage) when a read of
+// the file failed. Demuxers call that the end of the file, a short packet, or bad data, and they
+// call bad data a failed read, so their word alone says neither.
+void check_reading(const Input& input, int result);
 
 // The first stream that is a film: video, no cover art, with a decoder and a picture size.
 // Throws Error(kInput).

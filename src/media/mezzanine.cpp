@@ -116,6 +116,14 @@ FilteredFilm MezzanineRun::run() {
   }
   file_->finish();
   result.kept = file_->pictures();
+  if (!pictures_.faults().empty()) {
+    log::warning("media",
+                 "{}: {} pictures do not decode and were replaced by the one beside them, {} are "
+                 "damaged and are shown as far as they decode",
+                 decoder_.input().path,
+                 pictures_.replaced(),
+                 pictures_.damaged());
+  }
   if (filter_.scaled_back()) {
     log::warning("media",
                  "{}: the picture size changes on the way; pictures are scaled back to {}",
@@ -191,6 +199,7 @@ Timeline write_mezzanine(const SourceInfo& source,
   const Examination& film = run.film();
   Timeline timeline;
   timeline.source = path.string();
+  timeline.own_mezzanine = true;
   timeline.format = film.output.format;
   timeline.colour = film.colour;
   timeline.sample_aspect = from_av(film.output.sample_aspect, Rational(1, 1));

@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <cstddef>
 
+extern "C" {
+#include <libavutil/crc.h>
+}
+
 namespace vsr::media {
 
 namespace {
@@ -43,6 +47,27 @@ const char* slices_for(const PictureFormat& format) {
 }
 
 }  // namespace
+
+// Each slice ends in its length (3 bytes, without what follows the length), a byte for errors met
+// when it was made, and a CRC-32 that makes the CRC-32 of the whole slice 0.
+bool slices_are_whole(std::span<const std::uint8_t> packet) {
+  constexpr std::size_t kTail = 8;
+  const AVCRC* table = av_crc_get_table(AV_CRC_32_IEEE);
+  if (packet.empty()) return false;
+  while (!packet.empty()) {
+    if (packet.size() < kTail) return false;
+    const std::uint8_t* tail = packet.data() + packet.size() - kTail;
+    const std::size_t length = static_cast<std::size_t>(tail[0]) << 16 |
+                               static_cast<std::size_t>(tail[1]) << 8 |
+                               static_cast<std::size_t>(tail[2]);
+    const std::size_t slice = length + kTail;
+    // Zeros, which a lost block of a disk reads as, have a right checksum.
+    if (length == 0 || slice > packet.size()) return false;
+    if (av_crc(table, 0, packet.data() + packet.size() - slice, slice) != 0) return false;
+    packet = packet.first(packet.size() - slice);
+  }
+  return true;
+}
 
 MezzanineFile::MezzanineFile(const std::filesystem::path& path,
                              const PictureFormat& format,
@@ -88,6 +113,8 @@ MezzanineFile::MezzanineFile(const std::filesystem::path& path,
            ErrorCode::kInternal,
            "Matroska");
   output_.reset(raw);
+  // No random ids and no version: the same pictures make the same file again.
+  raw->flags |= AVFMT_FLAG_BITEXACT;
   AVStream* stream = avformat_new_stream(raw, nullptr);
   if (stream == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
   check_av(avcodec_parameters_from_context(stream->codecpar, encoder_.get()),

@@ -6,8 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 namespace vsr::media {
+
+// Whether a packet of such a file is as it was written: every byte belongs to a slice with a
+// checksum.
+bool slices_are_whole(std::span<const std::uint8_t> packet);
 
 class MezzanineFile {
  public:

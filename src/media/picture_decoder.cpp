@@ -1,16 +1,27 @@
 #include "picture_decoder.hpp"
 
+#include "mezzanine_file.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace vsr::media {
 
-PictureDecoder::PictureDecoder(const std::string& path, int stream, int threads)
-    : path_(path), wanted_stream_(stream), threads_(threads > 0 ? threads : usable_cpus()) {
+bool is_damaged(const AVFrame& frame) {
+  return frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;
+}
+
+PictureDecoder::PictureDecoder(const std::string& path, int stream, int threads, Damage damage)
+    : path_(path),
+      wanted_stream_(stream),
+      threads_(threads > 0 ? threads : usable_cpus()),
+      damage_(damage) {
   open();
 }
 
@@ -34,7 +45,13 @@ void PictureDecoder::open() {
   held_ = false;
   used_ = false;
   draining_ = false;
-  read_error_.clear();
+  start_counting();
+}
+
+void PictureDecoder::start_counting() {
+  gave_up_ = false;
+  packets_ = 0;
+  greatest_pts_ = AV_NOPTS_VALUE;
 }
 
 void PictureDecoder::open_codec() {
@@ -52,6 +69,7 @@ void PictureDecoder::open_codec() {
   codec_->pkt_timebase = stream().time_base;
   codec_->thread_count = std::clamp(threads_, 1, 32);
   codec_->max_pixels = kMostPixels;
+  if (damage_ == Damage::kRefuse) codec_->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
   LogCapture log;
   const int result = avcodec_open2(codec_.get(), decoder, nullptr);
   if (result < 0) {
@@ -75,12 +93,43 @@ AVPacket* PictureDecoder::read_packet() {
   while (true) {
     av_packet_unref(packet_.get());
     const int result = av_read_frame(input_.format.get(), packet_.get());
+    check_reading(input_, result);
+    if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
     if (result < 0) {
-      if (result != AVERROR_EOF) read_error_ = av_error_text(result);
+      gave_up_ = result != AVERROR_EOF;
+      check_size();
       return nullptr;
     }
-    if (packet_->stream_index == stream_) return packet_.get();
+    if (packet_->stream_index != stream_) continue;
+    // A packet that is short may be the first that a cut has reached.
+    if ((packet_->flags & AV_PKT_FLAG_CORRUPT) != 0) check_size();
+    ++packets_;
+    // AV_NOPTS_VALUE is the least of all numbers.
+    greatest_pts_ = std::max(greatest_pts_, packet_->pts);
+    return packet_.get();
   }
+}
+
+// A file that is cut while it is read has an end like any other.
+void PictureDecoder::check_size() const {
+  if (input_.image_sequence) return;
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(path_, error);
+  if (error || bytes >= input_.bytes) return;
+  throw Error(ErrorCode::kInput,
+              format("{}: has {} bytes, and had {} when it was opened: something cuts it off; put "
+                     "the whole file back and start again",
+                     path_,
+                     bytes,
+                     input_.bytes));
+}
+
+void PictureDecoder::refuse_damage(std::int64_t pts, std::string_view what) const {
+  throw Error(ErrorCode::kInput,
+              format("{}: damaged at {:.2f} s: {}",
+                     path_,
+                     static_cast<double>(pts) * av_q2d(stream().time_base),
+                     what));
 }
 
 // Reads on until the wanted packet is held. With give_up_past, stops at a key packet behind it.
@@ -99,6 +148,7 @@ bool PictureDecoder::skip_to(std::int64_t wanted_pts, bool give_up_past) {
 bool PictureDecoder::seek_to(std::int64_t target_pts, std::int64_t wanted_pts) {
   used_ = true;
   held_ = false;
+  start_counting();
   if (av_seek_frame(input_.format.get(), stream_, target_pts, AVSEEK_FLAG_BACKWARD) < 0)
     return false;
   return skip_to(wanted_pts, true);
@@ -133,14 +183,27 @@ void PictureDecoder::enter(std::span<const std::int64_t> key_pts, std::int64_t a
 bool PictureDecoder::feed() {
   const bool end = !held_ && read_packet() == nullptr;
   held_ = false;
+  const bool strict = damage_ == Damage::kRefuse;
+  // FFmpeg's decoder fills slices that fail their checksum from the picture before, whatever it is
+  // told, and does not say so.
+  if (strict && !end &&
+      !slices_are_whole({packet_->data, static_cast<std::size_t>(packet_->size)})) {
+    refuse_damage(packet_->pts, "a checksum does not match");
+  }
   const int result = avcodec_send_packet(codec_.get(), end ? nullptr : packet_.get());
   if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
   if (end) {
     draining_ = true;
   } else if (result < 0) {
-    ++failed_packets_;
+    // A packet that does not decode; the next one may.
+    if (strict) refuse_damage(packet_->pts, av_error_text(result));
   }
   return !end;
+}
+
+void PictureDecoder::check_whole(const AVFrame& frame) const {
+  if (damage_ != Damage::kRefuse) return;
+  if (is_damaged(frame)) refuse_damage(frame.pts, "the decoder calls the picture damaged");
 }
 
 FramePtr PictureDecoder::next() {
@@ -150,6 +213,7 @@ FramePtr PictureDecoder::next() {
     const int result = avcodec_receive_frame(codec_.get(), frame.get());
     if (result >= 0) {
       if (frame->pts == AV_NOPTS_VALUE) frame->pts = frame->best_effort_timestamp;
+      check_whole(*frame);
       return frame;
     }
     if (result == AVERROR_EOF) return nullptr;
@@ -158,7 +222,8 @@ FramePtr PictureDecoder::next() {
       if (draining_) return nullptr;
       feed();
     } else {
-      ++failed_packets_;  // a picture that does not decode; the next one may
+      // A picture that does not decode; the next one may.
+      if (damage_ == Damage::kRefuse) refuse_damage(packet_->pts, av_error_text(result));
       if (draining_) ++failures_at_end;
     }
   }

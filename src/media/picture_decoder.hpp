@@ -11,13 +11,26 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace vsr::media {
 
+// What to do about packets that do not decode, or not cleanly: films have them, and are shown all
+// the same; a mezzanine of our own must not.
+enum class Damage { kPassOver, kRefuse };
+
+// Whether the decoder says so of a picture that it gives all the same.
+bool is_damaged(const AVFrame& frame);
+
+// Throws Error(kStorage) when a read fails, wherever packets are read.
 class PictureDecoder {
  public:
   // `stream`: -1 for the film's own. `threads`: of the decoder; 0: as many as this process may use.
-  PictureDecoder(const std::string& path, int stream, int threads);
+  // Damage::kRefuse is for files of MezzanineFile.
+  PictureDecoder(const std::string& path,
+                 int stream,
+                 int threads,
+                 Damage damage = Damage::kPassOver);
 
   const Input& input() const { return input_; }
 
@@ -26,11 +39,19 @@ class PictureDecoder {
   // Goes back to the start of the file.
   void rewind();
   // The next packet of the stream, valid until the next call; null at the end of the file. Not to
-  // be mixed with next(), but for a rewind() or enter() between.
+  // be mixed with next(), but for a rewind() or enter() between. Throws Error(kInput) when the file
+  // has become shorter since it was opened.
   AVPacket* read_packet();
 
-  // What the demuxer gave up with at the end of the file; empty: the end itself.
-  const std::string& read_error() const { return read_error_; }
+  // Whether the demuxer gave up on what it met, instead of reaching the end of the file.
+  bool gave_up() const { return gave_up_; }
+
+  // Since the last rewind() or enter(): packets of the stream, and their greatest pts.
+  std::int64_t packets() const { return packets_; }
+
+  std::int64_t greatest_pts() const { return greatest_pts_; }
+
+  Damage damage() const { return damage_; }
 
   // Makes next() begin with key_pts[at], whose packet is a key packet. `key_pts` are all known such
   // places, ascending. `key_pts` empty or `at` below 0: the start of the file.
@@ -41,21 +62,25 @@ class PictureDecoder {
   bool entered_slowly() const { return entered_slowly_; }
 
   // The next picture as the decoder puts it out, i.e. in the order of presentation, with pts where
-  // the stream has them; null at the end. Packets that do not decode are counted and passed over.
+  // the stream has them; null at the end. Packets that do not decode are passed over, or
+  // refused with Error(kInput).
   FramePtr next();
-
-  std::int64_t failed_packets() const { return failed_packets_; }
 
  private:
   void open();
   void open_codec();
   bool seek_to(std::int64_t target_pts, std::int64_t wanted_pts);
   bool skip_to(std::int64_t wanted_pts, bool give_up_past);
+  void start_counting();
+  void check_size() const;
+  void check_whole(const AVFrame& frame) const;
+  [[noreturn]] void refuse_damage(std::int64_t pts, std::string_view what) const;
   bool feed();
 
   std::string path_;
   int wanted_stream_;
   int threads_;
+  Damage damage_;
   Input input_;
   int stream_ = -1;
   CodecPtr codec_;
@@ -64,8 +89,9 @@ class PictureDecoder {
   bool used_ = false;      // packets have been read since the file was opened
   bool draining_ = false;  // the decoder has been told of the end
   bool entered_slowly_ = false;
-  std::int64_t failed_packets_ = 0;
-  std::string read_error_;
+  bool gave_up_ = false;
+  std::int64_t packets_ = 0;
+  std::int64_t greatest_pts_ = AV_NOPTS_VALUE;  // which is below all others
 };
 
 }  // namespace vsr::media

@@ -173,7 +173,7 @@ SourceScan scan_source(PictureDecoder& decoder) {
   if (is_avi(*decoder.input().format->iformat) && first_dts != AV_NOPTS_VALUE)
     scan.late = scan.pts.front() - first_dts;
   const bool premature =
-      !decoder.read_error().empty() ||
+      decoder.gave_up() ||
       std::any_of(log.lines().begin(), log.lines().end(), [](const std::string& line) {
         return line.find("prematurely") != std::string::npos;
       });

@@ -209,7 +209,12 @@ void hash_file(const std::string& path, Sha256& hash) {
     if (count == 0) continue;
     file.seekg(static_cast<std::streamoff>(from));
     file.read(piece.data(), static_cast<std::streamsize>(count));
-    if (!file) fail();
+    if (!file) {
+      throw Error(ErrorCode::kStorage,
+                  format("{}: cannot be read; see to the disk or the network it lies on, then start "
+                         "again",
+                         path));
+    }
     hash.update(piece.data(), count);
     done = from + count;
   }

@@ -26,13 +26,13 @@ SourcePictures::SourcePictures(PictureDecoder& decoder, SourceNumbering numberin
   }
 }
 
-std::string SourcePictures::place(std::int64_t number) const {
-  const std::string& path = decoder_.input().path;
-  if (numbering_.pts.empty()) return format("{}: picture {}", path, number);
+std::string SourcePictures::place(std::int64_t number, bool path) const {
+  const std::string before = path ? decoder_.input().path + ": " : std::string();
+  if (numbering_.pts.empty()) return format("{}picture {}", before, number);
   const auto i = static_cast<std::size_t>(number);
   const double at_s =
       static_cast<double>(numbering_.pts[i] - numbering_.pts[0]) * numbering_.time_base.to_double();
-  return format("{}: picture {} (at {:.2f} s)", path, number, at_s);
+  return format("{}picture {} (at {:.2f} s)", before, number, at_s);
 }
 
 // The next picture that belongs to the plan, in order; null at the end.
@@ -46,7 +46,8 @@ FramePtr SourcePictures::decode(std::int64_t& number) {
       number = found - numbering_.pts.begin();
       if (number < std::max(least_, expected_)) continue;  // out of order, or before the entry
     }
-    if (frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0) {
+    if (is_damaged(*frame)) {
+      faults_[number] = PictureFault::kDamaged;
       if (++damaged_ <= kMostLogged && !quiet_) {
         log::warning("media", "{} is damaged; shown as far as it decodes", place(number));
       }
@@ -59,6 +60,7 @@ FramePtr SourcePictures::decode(std::int64_t& number) {
 // Whether decoding from that key picture on reaches `first` with a picture for it or before it.
 bool SourcePictures::enter_at(std::int64_t key, std::int64_t first) {
   last_.reset();
+  faults_.clear();
   ended_ = false;
   counted_ = 0;
   expected_ = 0;
@@ -88,8 +90,25 @@ void SourcePictures::start(std::int64_t first, std::int64_t keys_early) {
 
 void SourcePictures::start_over() { enter_at(-1, 0); }
 
+// At the end of the file: whether `expected_`, which has not come, was there to be decoded.
+void SourcePictures::check_reached() const {
+  const bool reached =
+      numbering_.pts.empty()
+          ? decoder_.packets() >= numbering_.packets
+          : decoder_.greatest_pts() >= numbering_.pts[static_cast<std::size_t>(expected_)];
+  if (reached) return;
+  throw Error(ErrorCode::kInput,
+              format("{} is not there: the file ends before it, and did not when the film was "
+                     "planned; put the planned film back, or start over",
+                     place(expected_)));
+}
+
 void SourcePictures::note_replaced() {
+  if (decoder_.damage() == Damage::kRefuse) {
+    throw Error(ErrorCode::kInput, format("{} is missing", place(expected_)));
+  }
   ++replaced_;
+  faults_[expected_] = last_ ? PictureFault::kShownAsBefore : PictureFault::kShownAsAfter;
   if (quiet_) return;
   if (replaced_ <= kMostLogged) {
     log::warning("media",
@@ -114,6 +133,7 @@ FramePtr SourcePictures::next() {
   if (!pending_ && !ended_) pending_ = decode(pending_number_);
   if (!pending_) ended_ = true;
   const bool counting = numbering_.pts.empty();
+  if (ended_ && (counting || expected_ < numbering_.pictures)) check_reached();
   if (expected_ >= numbering_.pictures && (ended_ || !counting)) return nullptr;
   ++passed_;
   FramePtr frame;

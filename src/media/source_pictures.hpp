@@ -5,6 +5,7 @@
 #include "picture_decoder.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,12 @@ struct SourceNumbering {
   Rational time_base{1, 1};
   // Counting only: how many are planned. As many as decode are delivered, but at least these.
   std::int64_t pictures = 0;
+  // Counting only: packets that the film is known to have; one that ends before has been cut.
+  std::int64_t packets = 0;
 };
+
+// What the film has in a picture's place, where that is not the picture as it was made.
+enum class PictureFault { kShownAsBefore, kShownAsAfter, kDamaged };
 
 class SourcePictures {
  public:
@@ -32,7 +38,8 @@ class SourcePictures {
   void start_over();
 
   // In order without a gap; frame->pts is the planned time (the number itself when counting). Null
-  // after the last. Throws Error(kInput) when too many do not decode.
+  // after the last. Throws Error(kInput) when too many do not decode (with Damage::kRefuse: any),
+  // or when the file ends before the pictures that were planned.
   FramePtr next();
 
   // The number of the picture that next() gave last.
@@ -43,14 +50,24 @@ class SourcePictures {
 
   std::int64_t damaged() const { return damaged_; }
 
+  // By number, since start() or start_over(), less what was forgotten.
+  const std::map<std::int64_t, PictureFault>& faults() const { return faults_; }
+
+  void forget_faults_before(std::int64_t number) {
+    faults_.erase(faults_.begin(), faults_.lower_bound(number));
+  }
+
+  // "film.mkv: picture 41 (at 1.64 s)"; without `path`, "picture 41 (at 1.64 s)".
+  std::string place(std::int64_t number, bool path = true) const;
+
   // Whether start() had to read the file from its start, since no seek reached the place.
   bool entered_slowly() const { return entered_slowly_; }
 
  private:
   FramePtr decode(std::int64_t& number);
   bool enter_at(std::int64_t key, std::int64_t first);
+  void check_reached() const;
   void note_replaced();
-  std::string place(std::int64_t number) const;
 
   PictureDecoder& decoder_;
   SourceNumbering numbering_;
@@ -67,6 +84,7 @@ class SourcePictures {
   std::int64_t passed_ = 0;
   std::int64_t replaced_ = 0;
   std::int64_t damaged_ = 0;
+  std::map<std::int64_t, PictureFault> faults_;
 };
 
 }  // namespace vsr::media

@@ -14,7 +14,8 @@ namespace vsr::media {
 namespace {
 
 constexpr std::string_view kMark = "VSRTIMELINE";
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kOldestVersion = 1;  // had no own_mezzanine
 constexpr std::size_t kDigestSize = 64;
 
 class ByteWriter {
@@ -221,6 +222,7 @@ std::string Timeline::serialize() const {
   out.rational(source_sample_aspect);
   out.signed_number(preroll_pictures);
   out.number(seekable ? 1 : 0);
+  out.number(own_mezzanine ? 1 : 0);
   std::string bytes = out.take();
   bytes += sha256_of(bytes);
   return bytes;
@@ -231,7 +233,8 @@ Timeline Timeline::deserialize(const std::string& bytes) {
   const std::string_view content = std::string_view(bytes).substr(0, bytes.size() - kDigestSize);
   ByteReader in(content);
   if (in.text() != kMark) refuse("it is something else");
-  if (const std::uint64_t version = in.number(); version != kVersion) {
+  const std::uint64_t version = in.number();
+  if (version < kOldestVersion || version > kVersion) {
     refuse(vsr::format("it has version {}, this program writes {}", version, kVersion));
   }
   if (sha256_of(content) != std::string_view(bytes).substr(content.size())) refuse("it is damaged");
@@ -253,6 +256,7 @@ Timeline Timeline::deserialize(const std::string& bytes) {
   timeline.source_sample_aspect = in.rational(true);
   timeline.preroll_pictures = in.small(0, 1 << 20);
   timeline.seekable = in.flag();
+  if (version >= 2) timeline.own_mezzanine = in.flag();
   if (!in.empty()) refuse("there is more than belongs to it");
   check_sense(timeline);
   return timeline;

@@ -3,6 +3,9 @@
 #include "vsr/base/format.hpp"
 #include "vsr/base/sha256.hpp"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -47,6 +50,42 @@ std::filesystem::path make_clip(const std::filesystem::path& path,
   for (const std::string& word : split_words(output_options)) arguments.push_back(word);
   arguments.push_back(path.string());
   run_ffmpeg(arguments);
+  return path;
+}
+
+std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::filesystem::path with_ruined_pictures(const std::filesystem::path& film,
+                                           const std::vector<int>& ruined) {
+  const auto packets = run_process({"ffprobe",
+                                    "-v",
+                                    "error",
+                                    "-select_streams",
+                                    "v:0",
+                                    "-show_entries",
+                                    "packet=pos,size",
+                                    "-of",
+                                    "csv=p=0",
+                                    film.string()});
+  std::string bytes = read_bytes(film);
+  std::istringstream lines(packets.output);
+  int number = 0;
+  for (std::string line; std::getline(lines, line); ++number) {
+    if (std::find(ruined.begin(), ruined.end(), number) == ruined.end()) continue;
+    const std::size_t comma = line.find(',');
+    const std::size_t size = std::stoul(line.substr(0, comma));
+    const std::size_t pos = std::stoul(line.substr(comma + 1));
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(pos), size, '\0');
+  }
+  const std::filesystem::path path = film.parent_path() / ("ruined" + film.extension().string());
+  write_bytes(path, bytes);
   return path;
 }
 

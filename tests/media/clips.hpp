@@ -32,6 +32,12 @@ std::filesystem::path make_clip(const std::filesystem::path& path,
                                 const std::string& output_options);
 std::vector<std::string> split_words(const std::string& text);
 
+std::string read_bytes(const std::filesystem::path& path);
+void write_bytes(const std::filesystem::path& path, const std::string& bytes);
+// A copy of an intra-only film in which the packets of exactly these pictures are zeros.
+std::filesystem::path with_ruined_pictures(const std::filesystem::path& film,
+                                           const std::vector<int>& ruined);
+
 // SHA-256 of a picture's samples, planes one after another without padding.
 std::string hash_of(const PictureView& picture);
 // Of `count` frames of the timeline from `first` on (-1: to the end).

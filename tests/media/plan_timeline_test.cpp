@@ -21,7 +21,10 @@ namespace {
 namespace fs = std::filesystem;
 using test::Clip;
 using test::make_clip;
+using test::read_bytes;
 using test::read_hashes;
+using test::with_ruined_pictures;
+using test::write_bytes;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -30,15 +33,6 @@ using Hashes = std::vector<std::string>;
 
 constexpr const char* kH264 = "-c:v libx264 -x264-params keyint=12:scenecut=0";
 constexpr const char* kMpeg2 = "-c:v mpeg2video -b:v 2M -g 12 -bf 2";
-
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_bytes(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 class PlanTimeline : public ::testing::Test {
  protected:
@@ -367,33 +361,6 @@ TEST_F(PlanTimeline, FilmWithoutItsFirstKeyPictureStartsWhereItDecodes) {
   ASSERT_LT(all.size(), 60U);
   EXPECT_EQ(Hashes(all.end() - 36, all.end()), part(wanted, 24, 60));
   EXPECT_EQ(read_hashes(plan.timeline, 30, 4), part(all, 30, 34));
-}
-
-// Ruins packets of an intra-only film, so that exactly these pictures do not decode.
-fs::path with_ruined_pictures(const fs::path& film, const std::vector<int>& ruined) {
-  const auto packets = test::run_process({"ffprobe",
-                                          "-v",
-                                          "error",
-                                          "-select_streams",
-                                          "v:0",
-                                          "-show_entries",
-                                          "packet=pos,size",
-                                          "-of",
-                                          "csv=p=0",
-                                          film.string()});
-  std::string bytes = read_bytes(film);
-  std::istringstream lines(packets.output);
-  int number = 0;
-  for (std::string line; std::getline(lines, line); ++number) {
-    if (std::find(ruined.begin(), ruined.end(), number) == ruined.end()) continue;
-    const std::size_t comma = line.find(',');
-    const std::size_t size = std::stoul(line.substr(0, comma));
-    const std::size_t pos = std::stoul(line.substr(comma + 1));
-    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(pos), size, '\0');
-  }
-  const fs::path path = film.parent_path() / "ruined.mov";
-  write_bytes(path, bytes);
-  return path;
 }
 
 TEST_F(PlanTimeline, PictureThatDoesNotDecodeIsReplacedByTheOneBefore) {

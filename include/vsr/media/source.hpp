@@ -57,12 +57,13 @@ struct SourceInfo {
   std::vector<ChapterInfo> chapters;
 };
 
-// Throws Error(kInput): no such file, not a film, no video stream, an unsupported pixel format.
+// Throws Error(kInput): no such file, not a film, no video stream, an unsupported pixel format;
+// Error(kStorage): a read fails.
 // Image sequences: a path with a printf pattern ("frames/%08d.png").
 SourceInfo probe(const std::filesystem::path& path);
 
 // Identifies the content without reading all of it: size, and SHA-256 over the first and last
-// MiB and a few in between. Throws Error(kInput).
+// MiB and a few in between. Throws Error(kInput), Error(kStorage).
 std::string fingerprint(const std::filesystem::path& path);
 
 // Versions of the FFmpeg libraries as linked, "libavcodec 59.37.100, ...", for --version.

@@ -34,6 +34,7 @@ struct TimelineOptions {
 struct Timeline {
   std::string source;              // file that FrameReader opens: the film, or its intra mezzanine
   std::uint64_t source_bytes = 0;  // its size, to notice another file; 0: not known
+  bool own_mezzanine = false;      // `source` is write_mezzanine()'s: every bit of it must be right
   std::string filters;             // graph applied after decoding; empty for a mezzanine
   Rational rate;                   // constant
   PictureFormat format;            // of every picture
@@ -113,16 +114,22 @@ Timeline write_mezzanine(const SourceInfo& source,
 // Pictures of the timeline in order from any place on: bit for bit what reading from frame 0 gives,
 // whatever the number of threads. Decoding starts two key pictures early, or more.
 //
+// A read that fails is Error(kStorage), never the end of the film: it may go well the next time. A
+// film that ends before the timeline says so, cut since it was planned, is Error(kInput).
+//
 // Where the source has a picture that does not decode, the one before is shown in its place, so
 // that sound stays in step, with a warning; when that befalls more than 5 % of the pictures passed
 // (and more than 50), the reader gives up. Pictures that the decoder delivers but calls damaged are
 // kept as it conceals them; for those alone the promise of equal bits is the decoder's to keep, and
-// a mezzanine is the way to have them decoded once for all.
+// a mezzanine is the way to have them decoded once for all. remarks() tells of both kinds.
+//
+// Nothing is concealed in a mezzanine of our own (Timeline::own_mezzanine): there each packet's
+// checksums are verified, and whatever is wrong with the file is Error(kStorage).
 //
 // Threads: one reader belongs to one thread at a time; decoding runs on threads of its own.
 class FrameReader {
  public:
-  // Throws Error(kInput) when the source has changed since the timeline was made.
+  // Throws Error(kInput) when the source is gone or has changed since the timeline was made.
   // `threads`: decoder and filter threads; 0: as many as this process may use.
   FrameReader(const Timeline& timeline, std::int64_t first_frame, int threads = 0);
   ~FrameReader();
@@ -134,6 +141,11 @@ class FrameReader {
   bool read(PictureView& picture);
   // The number the next read() will give.
   std::int64_t position() const;
+
+  // What was wrong with the source's pictures behind the frames [first, end), as far as they have
+  // been read: a line each for those that another one stands in for, or that are damaged; after ten
+  // of them, one line for all others. Forgets what lies before `first`.
+  std::vector<std::string> remarks(std::int64_t first, std::int64_t end);
 
  private:
   struct Impl;
