@@ -44,6 +44,7 @@ void check_rates(const AssembleSpec& spec) {
 
 // Every chosen sound track that will be encoded is tried with its encoder.
 void check_sound(const AssembleSpec& spec, const media::Input& source) {
+  find_sound_encoder(spec.options.audio_codec);
   const Retiming retiming = retiming_of(spec);
   const auto chosen = choose_streams(*source.format, AVMEDIA_TYPE_AUDIO, spec.audio, "input.audio");
   for (const ChosenStream& choice : chosen) {
@@ -129,7 +130,8 @@ void validate(const AssembleSpec& spec) {
     }
   } else {
     std::vector<std::string> warnings;
-    open_video_encoder(spec.options, target, {}, spec.threads, warnings);
+    const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
+    open_video_encoder(spec.options, target, hdr, spec.threads, warnings);
   }
   check_sound(spec, media::open_input(spec.source.string(), media::Search::kThorough));
 }

@@ -37,13 +37,11 @@ constexpr const char* kPrintsOrNamesFiles[] = {"log",
                                                "csv-log-level",
                                                "pass",
                                                "stats",
-                                               "slow-firstpass",
                                                "analysis-reuse-file",
                                                "analysis-reuse-mode",
                                                "analysis-save",
                                                "analysis-load",
                                                "lambda-file",
-                                               "scaling-list",
                                                "zonefile",
                                                "qpfile",
                                                "cqmfile",
@@ -129,7 +127,9 @@ void refuse_foreign_params(const EncoderParams& params) {
     }
   }
   for (const char* key : {"preset", "crf"}) {
-    if (has_param(params, key)) refuse(format("final.params: '{}' belongs into final.{0}", key));
+    if (has_param(params, key)) {
+      refuse(format("final.params: '{}' belongs into final.{}", key, key));
+    }
   }
 }
 

@@ -35,14 +35,58 @@ struct EncoderKind {
   const char* quality_option;
   double worst_quality;
   AVPixelFormat format;
-  bool has_tune;
+  std::string_view presets;  // for messages
+  std::string_view tunes;    // likewise; empty: it has none
+  // What it gets where the job still has the values that are meant for libx265.
+  const char* usual_preset;
+  const char* usual_tune;
+  const char* usual_params;
 };
 
+constexpr std::string_view kX26xPresets =
+    "ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow, placebo";
+
 constexpr EncoderKind kEncoders[] = {
-    {"libx265", "x265-params", "crf", 51, AV_PIX_FMT_YUV420P10, true},
-    {"libx264", "x264-params", "crf", 51, AV_PIX_FMT_YUV420P10, true},
-    {"libsvtav1", "svtav1-params", "crf", 63, AV_PIX_FMT_YUV420P10, false},
-    {"hevc_nvenc", nullptr, "cq", 51, AV_PIX_FMT_P010LE, true},
+    {"libx265",
+     "x265-params",
+     "crf",
+     51,
+     AV_PIX_FMT_YUV420P10,
+     kX26xPresets,
+     "psnr, ssim, grain, zerolatency, fastdecode, animation",
+     "slow",
+     "grain",
+     "aq-mode=3:aq-strength=0.8:rc-grain=1"},
+    {"libx264",
+     "x264-params",
+     "crf",
+     51,
+     AV_PIX_FMT_YUV420P10,
+     kX26xPresets,
+     "film, animation, grain, stillimage, psnr, ssim, fastdecode, zerolatency",
+     "slow",
+     "grain",
+     "aq-mode=3"},
+    {"libsvtav1",
+     "svtav1-params",
+     "crf",
+     63,
+     AV_PIX_FMT_YUV420P10,
+     "numbers from 0 (slow) to 13",
+     "",
+     "4",
+     "",
+     ""},
+    {"hevc_nvenc",
+     nullptr,
+     "cq",
+     51,
+     AV_PIX_FMT_P010LE,
+     "p1 (fast) to p7",
+     "hq, ll, ull, lossless",
+     "p6",
+     "hq",
+     ""},
 };
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
@@ -56,30 +100,13 @@ const EncoderKind& kind_of(const std::string& name) {
   refuse(format("final.encoder={}: not an encoder for films; choose one of {}", name, known));
 }
 
-// What the picture itself decides may not be said otherwise: the stream would lie about it.
-void refuse_picture_params(const EncoderParams& params) {
-  for (const char* key : {"fps",
-                          "input-res",
-                          "input-csp",
-                          "input-depth",
-                          "output-depth",
-                          "interlace",
-                          "field",
-                          "annexb",
-                          "sar",
-                          "colorprim",
-                          "transfer",
-                          "range",
-                          "colormatrix",
-                          "chromaloc",
-                          "overscan"}) {
-    if (has_param(params, key)) {
-      refuse(format("final.params: '{}' follows from the picture and cannot be set; leave it out",
-                    key));
-    }
-  }
-  if (has_param(params, "preset")) refuse("final.params: 'preset' belongs into final.preset");
-  if (has_param(params, "crf")) refuse("final.params: 'crf' belongs into final.crf");
+// Settings that were left alone are meant for libx265; another encoder gets its own instead.
+FinalOptions fit_defaults(const EncoderKind& kind, FinalOptions options) {
+  const FinalOptions usual;
+  if (options.preset == usual.preset) options.preset = kind.usual_preset;
+  if (options.tune == usual.tune) options.tune = kind.usual_tune;
+  if (options.params == usual.params) options.params = kind.usual_params;
+  return options;
 }
 
 // x265 and x264 know a tune only before all parameters; given among them it would be ignored.
@@ -214,8 +241,10 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
 }
 
 // Why `failed` failed: the first of preset, tune, crf and the parameters one by one that alone
-// makes opening fail.
-[[noreturn]] void explain(const Attempt& failed, const std::string& reason) {
+// makes opening fail. `given`: the parameters that are not the film's own light levels.
+[[noreturn]] void explain(const Attempt& failed,
+                          const EncoderParams& given,
+                          const std::string& reason) {
   std::string why;
   Attempt attempt{failed.kind, failed.codec, failed.target, failed.threads, {}, {}, {}, {}};
   if (!attempt.open(why)) {
@@ -227,12 +256,17 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
   }
   attempt.preset = failed.preset;
   if (!attempt.open(why)) {
-    refuse(
-        format("final.preset={}: {} does not take it: {}", failed.preset, failed.kind.name, why));
+    refuse(format("final.preset={}: {} does not take it; it knows {}",
+                  failed.preset,
+                  failed.kind.name,
+                  failed.kind.presets));
   }
   attempt.tune = failed.tune;
   if (!attempt.open(why)) {
-    refuse(format("final.tune={}: {} does not take it: {}", failed.tune, failed.kind.name, why));
+    refuse(format("final.tune={}: {} does not take it; it knows {}, or none",
+                  failed.tune,
+                  failed.kind.name,
+                  failed.kind.tunes));
   }
   attempt.quality = failed.quality;
   if (!attempt.open(why)) {
@@ -243,13 +277,21 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
   }
   for (const auto& param : failed.params) {
     attempt.params = {param};
-    if (!attempt.open(why)) {
-      refuse(format("final.params: {} does not take '{}={}': {}",
-                    failed.kind.name,
-                    param.first,
-                    param.second,
-                    why));
+    if (attempt.open(why)) continue;
+    if (!has_param(given, param.first)) {
+      refuse(
+          format("the film's own light levels are wrong: {} does not take '{}={}' ({}); give right "
+                 "ones in final.params",
+                 failed.kind.name,
+                 param.first,
+                 param.second,
+                 why));
     }
+    refuse(format("final.params: {} does not take '{}={}': {}",
+                  failed.kind.name,
+                  param.first,
+                  param.second,
+                  why));
   }
   refuse(format("final.params: {} does not take them together: {}", failed.kind.name, reason));
 }
@@ -270,14 +312,14 @@ VideoTarget plan_target(const AssembleSpec& spec) {
   }
   VideoTarget target{.rate = final_rate(spec), .colour = spec.colour};
   if (options.height < 0 || options.height % 2 != 0) {
-    refuse(
-        format("final.height={}: must be even, or 0 for the network's own height", options.height));
+    refuse(format("final.height={}: must be even, or native for the network's own height",
+                  options.height));
   }
   if (copies_video(options)) {
     if (options.height != 0 && options.height != picture.height) {
       refuse(
           format("final.height={}: final.encoder=copy keeps the mezzanine's {} lines; set "
-                 "final.height=0",
+                 "final.height=native",
                  options.height,
                  picture.height));
     }
@@ -330,12 +372,13 @@ void CloseVideoEncoder::operator()(AVCodecContext* encoder) const {
   avcodec_free_context(&encoder);
 }
 
-VideoEncoderPtr open_video_encoder(const FinalOptions& options,
+VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
                                    int threads,
                                    std::vector<std::string>& warnings) {
-  const EncoderKind& kind = kind_of(options.encoder);
+  const EncoderKind& kind = kind_of(wanted.encoder);
+  const FinalOptions options = fit_defaults(kind, wanted);
   const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
   if (codec == nullptr) {
     refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
@@ -345,11 +388,12 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
     refuse(format("final.crf={}: {} takes 0 to {}", options.crf, kind.name, kind.worst_quality));
   }
   EncoderParams params = parse_params(options.params);
-  refuse_picture_params(params);
+  refuse_foreign_params(params);
   const std::string tune = take_tune(options, params, warnings);
-  if (!kind.has_tune && !tune.empty()) {
+  if (kind.tunes.empty() && !tune.empty()) {
     refuse(format("final.tune={}: {} has no tune; leave final.tune empty", tune, kind.name));
   }
+  const EncoderParams given = params;
   add_hdr(kind, hdr, params);
   // SVT-AV1 prints to stderr whatever it is told; only its environment makes it say errors alone.
   if (kind.name == "libsvtav1") setenv("SVT_LOG", "1", 0);
@@ -363,11 +407,12 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                   .params = params};
   std::string reason;
   VideoEncoderPtr encoder = attempt.open(reason);
-  if (!encoder) explain(attempt, reason);
+  if (!encoder) explain(attempt, given, reason);
   return encoder;
 }
 
-std::string describe_encoder(const FinalOptions& options) {
+std::string describe_encoder(const FinalOptions& wanted) {
+  const FinalOptions options = fit_defaults(kind_of(wanted.encoder), wanted);
   std::string text = format("{} preset={} crf={}", options.encoder, options.preset, options.crf);
   if (!options.tune.empty()) text += " tune=" + options.tune;
   for (const auto& [key, value] : parse_params(options.params)) {

@@ -47,16 +47,17 @@ struct CloseVideoEncoder {
 
 using VideoEncoderPtr = std::unique_ptr<AVCodecContext, CloseVideoEncoder>;
 
-// Opens final.encoder with preset, crf, tune and params. `threads`: processors it may keep busy;
-// what it makes does not depend on them (Note [Same bytes on any machine]).
+// Opens final.encoder with preset, crf, tune and params; of these, what is as FinalOptions has it
+// by default is meant for libx265, and another encoder gets its own instead. `threads`: processors
+// it may keep busy; what it makes does not depend on them (Note [Same bytes on any machine]).
 // Throws Error(kUsage) naming key, and parameter, that the encoder does not take.
-VideoEncoderPtr open_video_encoder(const FinalOptions& options,
+VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
                                    int threads,
                                    std::vector<std::string>& warnings);
 
 // "libx265 preset=slow crf=16 tune=grain aq-mode=3", for the stream's ENCODER_SETTINGS tag.
-std::string describe_encoder(const FinalOptions& options);
+std::string describe_encoder(const FinalOptions& wanted);
 
 }  // namespace vsr::assemble

@@ -135,6 +135,102 @@ TEST(Validate, UnknownParameterIsNamed) {
   EXPECT_THAT(refusal(spec), HasSubstr("final.preset"));
 }
 
+TEST(Validate, WhatPrintsOrNamesFilesIsRefusedInAnySpelling) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  for (const char* params : {"log-level=3",
+                             "log_level=debug",
+                             "log=full",
+                             "--log-level=3",
+                             "csv=x265.csv",
+                             "csv-log-level=2",
+                             "pass=1",
+                             "stats=x.log",
+                             "analysis-save=x.dat"}) {
+    spec.options.params = params;
+    EXPECT_THAT(refusal(spec), HasSubstr("leave it out")) << params;
+  }
+  spec.options.params = "input_depth=8";
+  EXPECT_THAT(refusal(spec), HasSubstr("'input-depth' follows from the picture"));
+  spec.options.encoder = "libx264";
+  spec.options.params = "dump-yuv=x.yuv";
+  EXPECT_THAT(refusal(spec), HasSubstr("leave it out"));
+}
+
+TEST(Validate, PresetsAndTunesToChooseFromAreNamed) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  spec.options.preset = "quick";
+  EXPECT_EQ(refusal(spec),
+            "final.preset=quick: libx265 does not take it; it knows ultrafast, superfast, "
+            "veryfast, faster, fast, medium, slow, slower, veryslow, placebo");
+  spec.options.preset = "slow";
+  spec.options.tune = "film";
+  EXPECT_EQ(refusal(spec),
+            "final.tune=film: libx265 does not take it; it knows psnr, ssim, grain, zerolatency, "
+            "fastdecode, animation, or none");
+}
+
+TEST(Validate, DefaultsSuitEveryEncoder) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  spec.options = FinalOptions{.height = 128};
+  for (const char* encoder : {"libx265", "libx264", "libsvtav1"}) {
+    spec.options.encoder = encoder;
+    EXPECT_THAT(refusal(spec), AnyOf("", HasSubstr("built without"))) << encoder;
+  }
+  EXPECT_EQ(describe_encoder(spec.options), "libsvtav1 preset=4 crf=16");
+  // What was set is not touched.
+  spec.options.encoder = "libx264";
+  spec.options.preset = "fast";
+  spec.options.tune = "";
+  EXPECT_EQ(describe_encoder(spec.options), "libx264 preset=fast crf=16 aq-mode=3");
+}
+
+TEST(Validate, SoundCodecIsLookedUpEvenIfThereIsNoSound) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  spec.source = make_source(folder.path() / "silent.mkv", 0.2, "", {});
+  EXPECT_EQ(refusal(spec), "");
+  spec.options.audio_codec = "mp5";
+  EXPECT_THAT(refusal(spec), HasSubstr("final.audio_codec=mp5"));
+}
+
+// A white point at x = 2.5, which x264 refuses as it opens.
+TEST(Validate, WrongLightLevelsOfTheFilmAreFoundBeforeAnyWork) {
+  const TemporaryFolder folder;
+  const ColourDescription pq{.matrix = Matrix::kBt2020Ncl, .primaries = 9, .transfer = 16};
+  AssembleSpec spec = make_segments(folder.path(), {.frames = 3, .colour = pq});
+  spec.source = folder.path() / "hdr.mkv";
+  test::ffmpeg({"-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=64x64:r=25:d=0.2",
+                "-c:v",
+                "libx265",
+                "-preset",
+                "ultrafast",
+                "-x265-params",
+                "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+                "WP(15635,16450)L(10000000,50)",
+                spec.source.string()});
+  spec.options.variants = {AudioVariant::kPitchOk};
+  spec.source = assemble_one(spec);  // in the container too, where it is easily changed
+  std::string bytes = read_file(spec.source);
+  const std::size_t white_point_x = bytes.find("\x55\xD7\x88");  // Matroska's id, then the length
+  ASSERT_NE(white_point_x, std::string::npos);
+  bytes.replace(white_point_x + 3, 8, std::string("\x40\x04\0\0\0\0\0\0", 8));
+  spec.source = folder.path() / "wrong.mkv";
+  write_file(spec.source, bytes);
+
+  spec.options.encoder = "libx264";
+  EXPECT_THAT(refusal(spec), HasSubstr("the film's own light levels are wrong: libx264"));
+  // As the message says.
+  spec.options.params =
+      "mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)";
+  EXPECT_EQ(refusal(spec), "");
+}
+
 TEST(Validate, TuneAmongParamsIsMovedOrRefused) {
   const TemporaryFolder folder;
   AssembleSpec spec = checkable_spec(folder);
@@ -157,7 +253,7 @@ TEST(Validate, EverySettingIsNamed) {
   EXPECT_THAT(with([](auto& s) { s.options.crf = 70; }), HasSubstr("final.crf=70"));
   EXPECT_THAT(with([](auto& s) { s.options.height = 127; }), HasSubstr("final.height=127"));
   EXPECT_THAT(with([](auto& s) { s.options.encoder = "libx266"; }), HasSubstr("libx265"));
-  EXPECT_THAT(with([](auto& s) { s.options.encoder = "copy"; }), HasSubstr("final.height=0"));
+  EXPECT_THAT(with([](auto& s) { s.options.encoder = "copy"; }), HasSubstr("final.height=native"));
   EXPECT_THAT(with([](auto& s) { s.options.fps = Rational(1, 1); }), HasSubstr("final.fps=1"));
   EXPECT_THAT(with([](auto& s) { s.options.audio_codec = "mp5"; }),
               HasSubstr("final.audio_codec=mp5"));
@@ -173,8 +269,9 @@ TEST(Validate, EverySettingIsNamed) {
   EXPECT_THAT(with([](auto& s) {
                 s.options.encoder = "libsvtav1";
                 s.options.preset = "8";
+                s.options.tune = "psnr";
               }),
-              AnyOf(HasSubstr("final.tune=grain"), HasSubstr("built without")));
+              AnyOf(HasSubstr("final.tune=psnr"), HasSubstr("built without")));
   // No GPU here: the reason must be the encoder's, not a crash.
   EXPECT_THAT(with([](auto& s) { s.options.encoder = "hevc_nvenc"; }),
               HasSubstr("final.encoder=hevc_nvenc"));
