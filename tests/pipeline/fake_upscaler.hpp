@@ -6,7 +6,8 @@
 #include "vsr/model/upscaler.hpp"
 
 #include <chrono>
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -29,11 +30,10 @@ class FakeUpscaler : public model::PictureUpscaler {
   model::LrFrame upload(const PictureView& picture, gpu::Event*) override {
     if (uploads_until_out_of_memory-- == 0) throw OutOfMemory("the fake card is full");
     auto frame = std::make_shared<Frame>();
-    frame->luma.resize(static_cast<std::size_t>(input_.width * input_.height));
     for (int y = 0; y < input_.height; ++y) {
-      std::memcpy(frame->luma.data() + y * input_.width,
-                  picture.planes[0] + y * picture.pitch_bytes[0],
-                  static_cast<std::size_t>(input_.width));
+      const auto* row =
+          reinterpret_cast<const std::uint8_t*>(picture.planes[0] + y * picture.pitch_bytes[0]);
+      frame->luma.insert(frame->luma.end(), row, row + input_.width);
     }
     return model::LrFrame(frame);
   }
@@ -69,7 +69,7 @@ class FakeUpscaler : public model::PictureUpscaler {
   void enlarge(const std::vector<std::uint8_t>& luma, const MutablePictureView& out) const {
     for (int y = 0; y < output_.height; ++y) {
       auto* row = reinterpret_cast<std::uint16_t*>(out.planes[0] + y * out.pitch_bytes[0]);
-      const std::uint8_t* from = luma.data() + y / 4 * input_.width;
+      const std::uint8_t* from = luma.data() + std::ptrdiff_t{y / 4} * input_.width;
       for (int x = 0; x < output_.width; ++x) row[x] = static_cast<std::uint16_t>(from[x / 4] * 4);
     }
     for (const std::size_t plane : {std::size_t{1}, std::size_t{2}}) {
