@@ -30,7 +30,7 @@ std::filesystem::path build_dir() { return VSR_BINARY_DIR; }
 
 std::optional<std::filesystem::path> shared_dir() {
   const char* given = std::getenv("VSR_SHARED_DIR");
-  const std::filesystem::path path =
+  std::filesystem::path path =
       given != nullptr ? std::filesystem::path(given) : source_dir().parent_path() / "shared";
   if (!std::filesystem::is_directory(path / "golden")) return std::nullopt;
   return path;
@@ -46,6 +46,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments, int timeout
     dup2(pipe_ends[1], STDOUT_FILENO);
     dup2(pipe_ends[1], STDERR_FILENO);
     const int null = open("/dev/null", O_RDONLY);
+    if (null < 0) _exit(127);
     dup2(null, STDIN_FILENO);
     std::vector<char*> argv;
     argv.reserve(arguments.size() + 1);
