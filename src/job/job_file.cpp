@@ -1,24 +1,24 @@
 #include "vsr/job/job_file.hpp"
 
+#include "ini_text.hpp"
 #include "job_keys.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
-
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/parsers.hpp>
+#include "vsr/base/printable.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
-#include <set>
-#include <sstream>
 
 namespace vsr {
 
 namespace {
 
-namespace po = boost::program_options;
+namespace fs = std::filesystem;
 
 const JobKey* find_key(const std::string& name) {
   for (const JobKey& key : job_keys()) {
@@ -42,49 +42,118 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-[[noreturn]] void refuse_unknown(const std::string& key, const std::string& where) {
-  const std::string nearest = nearest_key(key);
-  throw Error(ErrorCode::kUsage,
-              format("{}unknown key '{}'{}; 'vsr-dist --help' lists all keys",
-                     where,
-                     key,
-                     nearest.empty() ? "" : format(", did you mean '{}'?", nearest)));
+// Sets a key's field from its text.
+void set_value(const std::string& name, const std::string& value, Job& job) {
+  const JobKey* key = find_key(name);
+  if (key == nullptr) {
+    const std::string nearest = nearest_key(name);
+    throw Error(ErrorCode::kUsage,
+                format("unknown key '{}'{}; 'vsr-dist --help' lists all keys",
+                       printable(name),
+                       nearest.empty() ? "" : format(", did you mean '{}'?", nearest)));
+  }
+  bool understood = false;
+  try {
+    understood = key->parse(job, value);
+  } catch (Error& error) {
+    error.add_context(name);
+    throw;
+  }
+  if (!understood) {
+    throw Error(
+        ErrorCode::kUsage,
+        format("{} = '{}' is not allowed; allowed: {}", name, printable(value), key->allowed));
+  }
+}
+
+bool is_address(const std::string& name) {
+  const std::size_t end = name.find("://");
+  return end != std::string::npos && end > 0 &&
+         std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(end), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '-' ||
+                  c == '.';
+         });
+}
+
+// "~/film.mkv", "~anna/film.mkv": the shell's short form, which it does not expand behind '='.
+bool begins_with_home(const std::string& name) {
+  return name == "~" || (name.rfind('~', 0) == 0 && name.find('/') != std::string::npos);
+}
+
+// What a user wrote: as set_value, file names made whole.
+void set_written_value(const std::string& name,
+                       const std::string& text,
+                       const std::string& base_dir,
+                       Job& job) {
+  const JobKey* key = find_key(name);
+  const bool is_word = name == "model.checkpoint" && text == "embedded";
+  if (key == nullptr || !key->is_path || is_word || text.empty()) {
+    set_value(name, text, job);
+    return;
+  }
+  if (is_address(text)) {
+    throw Error(ErrorCode::kUsage,
+                format("{} = '{}': addresses are not read; download the file first and give its "
+                       "name",
+                       name,
+                       printable(text)));
+  }
+  if (begins_with_home(text)) {
+    throw Error(ErrorCode::kUsage,
+                format("{} = '{}': ~ is not expanded; write the folder's whole name (or ./~ for a "
+                       "file whose name begins so)",
+                       name,
+                       printable(text)));
+  }
+  const bool join = !base_dir.empty() && fs::path(text).is_relative();
+  set_value(name, join ? (fs::path(base_dir) / text).lexically_normal().string() : text, job);
 }
 
 void apply(const KeyValues& values, const std::string& base_dir, Job& job) {
-  for (const auto& [name, text] : values) {
-    const JobKey* key = find_key(name);
-    if (key == nullptr) refuse_unknown(name, "");
-    std::string value = text;
-    const bool is_word = name == "model.checkpoint" && value == "embedded";
-    if (key->is_path && !is_word && !value.empty() && !base_dir.empty() &&
-        std::filesystem::path(value).is_relative()) {
-      value = (std::filesystem::path(base_dir) / value).lexically_normal().string();
+  for (const auto& [name, text] : values) set_written_value(name, text, base_dir, job);
+}
+
+// The content of a job file, or as much of it as shows that it is none.
+std::string read_text(const std::string& path) {
+  const std::string shown = printable(path);
+  const auto refuse = [&](const std::string& fault) {
+    throw Error(ErrorCode::kUsage, shown + fault);
+  };
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) refuse(" is a folder: name the job file in it");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    const int reason = errno;
+    std::string hint;
+    if (begins_with_home(path)) hint = "; ~ is not expanded, write the folder's whole name";
+    if (is_address(path)) hint = "; addresses are not read";
+    if (reason == ENOENT && edit_distance(path, "selftest") <= 2) {
+      hint = "; did you mean 'vsr-dist selftest'?";
     }
-    bool understood = false;
-    try {
-      understood = key->parse(job, value);
-    } catch (Error& error) {
-      error.add_context(name);
-      throw;
-    }
-    if (!understood) {
-      throw Error(ErrorCode::kUsage,
-                  format("{} = '{}' is not allowed; allowed: {}", name, value, key->allowed));
-    }
+    refuse(format(": the job file cannot be opened: {}{}", std::strerror(reason), hint));
   }
+  constexpr std::size_t kEnough_bytes = 2 << 20;
+  std::string text(kEnough_bytes, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) refuse(": the job file cannot be read");
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
 }
 
 }  // namespace
 
 std::string nearest_key(const std::string& key) {
+  std::string wanted = key;
+  for (char& c : wanted) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto word = [](const std::string& name) { return name.substr(name.find('.') + 1); };
   std::string nearest;
-  std::size_t least = std::max<std::size_t>(2, key.size() / 3) + 1;
+  std::pair least(std::max<std::size_t>(2, key.size() / 3) + 1, std::size_t{0});
   for (const JobKey& known : job_keys()) {
-    std::size_t distance = edit_distance(key, known.name);
-    // Right word, wrong section: nearer than the letters say.
-    const auto word = [](const std::string& name) { return name.substr(name.find('.') + 1); };
-    if (word(known.name) == word(key)) distance = std::min<std::size_t>(distance, 1);
+    const std::size_t letters = edit_distance(wanted, known.name);
+    // Right word, wrong section: nearer than the letters say, but not than a slip of the finger.
+    const bool same_word = word(known.name) == word(wanted);
+    const std::pair distance(same_word ? std::min<std::size_t>(letters, 2) : letters, letters);
     if (distance < least) {
       least = distance;
       nearest = known.name;
@@ -93,44 +162,24 @@ std::string nearest_key(const std::string& key) {
   return nearest;
 }
 
-namespace {
-
-KeyValues read_values(std::istream& file, const std::string& path) {
-  po::parsed_options parsed(nullptr);
-  try {
-    const po::options_description none;
-    parsed = po::parse_config_file(file, none, true);
-  } catch (const po::error& failure) {
-    throw Error(ErrorCode::kUsage,
-                format("{}: not in the form of a job file ({})", path, failure.what()));
-  }
+KeyValues read_job_file(const std::string& path) {
   KeyValues values;
-  std::set<std::string> seen;
-  for (const auto& option : parsed.options) {
-    const std::string& name = option.string_key;
-    if (find_key(name) == nullptr) refuse_unknown(name, path + ": ");
-    if (!seen.insert(name).second) {
-      throw Error(ErrorCode::kUsage, format("{}: {} is given twice", path, name));
+  Job tried;
+  for (IniEntry& entry : parse_ini(read_text(path), path)) {
+    try {
+      set_written_value(entry.name, entry.value, "", tried);
+    } catch (Error& error) {
+      error.add_context(ini_place(path, entry.line));
+      throw;
     }
-    values.emplace_back(name, option.value.empty() ? std::string() : option.value.front());
+    values.emplace_back(std::move(entry.name), std::move(entry.value));
   }
   return values;
 }
 
-}  // namespace
-
-KeyValues read_job_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    throw Error(ErrorCode::kUsage, format("{}: the job file cannot be opened", path));
-  }
-  return read_values(file, path);
-}
-
 Job parse_job_text(const std::string& text) {
-  std::istringstream file(text);
   Job job;
-  apply(read_values(file, "job"), "", job);
+  for (const IniEntry& entry : parse_ini(text, "job")) set_value(entry.name, entry.value, job);
   return job;
 }
 
@@ -154,8 +203,8 @@ void check_job(const Job& job) {
   const auto refuse = [](const std::string& text) { throw Error(ErrorCode::kUsage, text); };
   if (job.input.file.empty()) refuse("input.file is missing: name the film");
   if (job.input.end_s != 0 && job.input.end_s <= job.input.start_s) {
-    refuse(
-        format("input.end = {} lies before input.start = {}", job.input.end_s, job.input.start_s));
+    refuse(format(
+        "input.end = {} does not lie after input.start = {}", job.input.end_s, job.input.start_s));
   }
   const PreprocessOptions& pre = job.preprocess;
   if (!pre.filters.empty()) {
@@ -205,7 +254,7 @@ std::string print_job(const Job& job, bool with_help) {
       text += format("{}[{}]\n", text.empty() ? "" : "\n", section);
     }
     if (with_help) text += format("# {} ({})\n", key.help, key.allowed);
-    text += format("{} = {}\n", key.name.substr(point + 1), key.print(job));
+    text += format("{} = {}\n", key.name.substr(point + 1), ini_value(key.print(job)));
   }
   return text;
 }

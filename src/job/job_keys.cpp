@@ -47,6 +47,10 @@ bool parse_time(const std::string& text, double& seconds) {
 
 std::string print_time(double seconds) { return format("{}", seconds); }
 
+// From what speech needs to what the widest lossy codec (E-AC-3) takes: a forgotten k is noticed.
+constexpr std::int64_t kLeastBitrate = 8'000;
+constexpr std::int64_t kMostBitrate = 6'144'000;
+
 // "640k", "1500000".
 bool parse_bitrate(const std::string& text, std::int64_t& value) {
   std::string_view digits = text;
@@ -55,9 +59,9 @@ bool parse_bitrate(const std::string& text, std::int64_t& value) {
     unit = digits.back() == 'k' ? 1000 : 1'000'000;
     digits.remove_suffix(1);
   }
-  if (!parse_number(digits, value) || value <= 0 || value > 100'000'000 / unit) return false;
+  if (!parse_number(digits, value) || value <= 0 || value > kMostBitrate / unit) return false;
   value *= unit;
-  return true;
+  return value >= kLeastBitrate;
 }
 
 std::string print_bitrate(std::int64_t value) {
@@ -295,7 +299,9 @@ void add_input_keys(std::vector<JobKey>& keys) {
         [field](Job& job, const std::string& text) { return parse_time(text, field(job)); },
         [field](const Job& job) { return print_time(field(job)); }));
   };
-  time_key("input.start", "first moment of the part to make (a preview)", VSR_FIELD(input.start_s));
+  time_key("input.start",
+           "first moment of the part to make: a preview, with a run.dir of its own",
+           VSR_FIELD(input.start_s));
   time_key("input.end", "its end; 0: to the end of the film", VSR_FIELD(input.end_s));
 }
 
@@ -529,7 +535,9 @@ void add_final_keys(std::vector<JobKey>& keys) {
                           VSR_FIELD(final.audio_codec)));
   keys.push_back(special_key(
       "final.audio_bitrate",
-      "bits a second, as in 640k",
+      format("bits a second from {} to {}, as in 640k",
+             print_bitrate(kLeastBitrate),
+             print_bitrate(kMostBitrate)),
       "bit rate of retimed sound",
       kFinal,
       [](Job& job, const std::string& text) {

@@ -38,6 +38,23 @@ class CommandLine(FilmTest):
         self.assertEqual(status, 0, again)
         self.assertEqual(printed, again)
 
+    def test_hostile_names_survive_print_config(self):
+        for name in ("hash#semi;.mkv", "a # b.mkv", ' "quoted" ', "back\\slash", "line\nend", "\u00e4\u65e5.mkv"):
+            with self.subTest(name=name):
+                arguments = [f"--input.file={self.folder}/{name}", "--print-config"]
+                status, printed = run([PROGRAM, *arguments])
+                self.assertEqual(status, 0, printed)
+                path = self.folder / "hostile.ini"
+                path.write_text(printed)
+                status, again = run([PROGRAM, path, "--print-config"])
+                self.assertEqual(status, 0, again)
+                self.assertEqual(printed, again)
+
+    def test_a_job_from_a_pipe(self):
+        status, output = run(["bash", "-c", '"$0" <(printf "[input]\nfile = x.mkv\n") --print-config', PROGRAM])
+        self.assertEqual(status, 0, output)
+        self.assertIn("x.mkv\n", output)
+
     def test_dry_run_does_no_work(self):
         run_dir = self.folder / "dry"
         status, output = run([PROGRAM, SOURCE / "configs/demo.ini", "--dry-run", f"--run.dir={run_dir}"])
@@ -56,9 +73,31 @@ class CommandLine(FilmTest):
             (["a.ini", "b.ini"], ["one job file"]),
             (["--input.file=x", "--final.fps"], ["needs a value"]),
             (["--log-level=loud", "--input.file=x"], ["log-level"]),
+            ([CLIP], ["is no job file", f"--input.file={CLIP}"]),
+            ([self.folder], [str(self.folder), "is a folder"]),
+            (["selftset"], ["did you mean 'vsr-dist selftest'"]),
+            (["--finall.height=3", "--input.file=x"], ["did you mean 'final.height'"]),
+            (["--input.file=~/x.mkv"], ["~ is not expanded"]),
+            (["--input.file=http://host/x.mkv"], ["addresses are not read"]),
+            (["--input.file=x", "--final.audio_bitrate=1"], ["from 8k to 6144k"]),
+            (["--input.file=x", "--final.crf=\x1b[2J\n9"], ["\\x1b[2J\\n9"]),
         ]:
             with self.subTest(arguments=arguments):
                 status, output = run([PROGRAM, *arguments])
+                self.assert_one_line_error(status, output, 2, *words)
+
+    def test_faults_of_a_job_file_name_the_line(self):
+        path = self.folder / "wrong.ini"
+        for text, words in [
+            ("[input]\nfile = x\nfile = y\n", ["wrong.ini:3", "input.file is given twice, first in line 2"]),
+            ("file = x\n", ["wrong.ini:1", "before the first [section]"]),
+            ("[input]\n\nfile = \"x\n", ["wrong.ini:3", "closing quote"]),
+            ("[input]\nfile = x\n[stream]\noverlap = many\n", ["wrong.ini:4", "a whole number"]),
+            ("[input]\nfile = x\n[stream]\noverlapp = 3\n", ["wrong.ini:4", "did you mean 'stream.overlap'"]),
+        ]:
+            with self.subTest(text=text):
+                path.write_text(text)
+                status, output = run([PROGRAM, path])
                 self.assert_one_line_error(status, output, 2, *words)
 
     def test_input_errors(self):

@@ -1,9 +1,9 @@
-// Reads a job: an INI file, `--section.key=value` on the command line, a preset, the defaults.
-// Every key stands once in a table (src/job/job_keys.cpp) that binds name, meaning, parser and
-// printer.
+// Reads a job: a file of [section] and key = value, `--section.key=value` on the command line, a
+// preset, the defaults. Every key stands once in a table (src/job/job_keys.cpp) that binds name,
+// meaning, parser and printer.
 //
-// Faults are Error(kUsage) naming file, key and value, what is allowed, and for an unknown key the
-// nearest known one. Everything is checked before anything starts.
+// Faults are Error(kUsage) naming file, line, key and value, what is allowed, and for an unknown
+// key the nearest known one. Everything is checked before anything starts.
 #pragma once
 
 #include "vsr/job/job.hpp"
@@ -18,7 +18,8 @@ namespace vsr {
 // "section.key" and its value as text, in the order given.
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 
-// The keys of a job file as text, unchecked but for INI syntax, unknown keys and keys given twice.
+// The keys of a job file as text. Form, keys and values are checked; what goes with what is left to
+// make_job().
 KeyValues read_job_file(const std::string& path);
 
 // Applies a preset named by any of the settings, then `file_values`, then `command_values`.
@@ -37,11 +38,13 @@ Job parse_job_text(const std::string& text);
 // the start, ...). make_job() has called it.
 void check_job(const Job& job);
 
-// Every key with its resolved value, by section, as a job file that gives the same job again.
+// Every key with its resolved value, by section, as a job file that gives the same job again,
+// whatever bytes but NUL its names hold.
 // with_help: each key preceded by a comment saying what it is.
 std::string print_job(const Job& job, bool with_help);
 
-// "section.key" -> value as print_job writes it; the plan keeps it, and resume compares it.
+// "section.key" -> value as print_job writes it, but never in quotes; the plan keeps it, and resume
+// compares it.
 std::map<std::string, std::string> job_values(const Job& job);
 
 // True for keys whose change makes other pictures (so that segments already made are worthless);
@@ -53,7 +56,7 @@ bool changes_final(const std::string& key);
 // Known keys with their help, for --help: {"section.key", "what it is (default ...)"}.
 std::vector<std::pair<std::string, std::string>> job_key_help();
 
-// The known key nearest to `key` by edit distance, or "" when none is near.
+// The known key nearest to `key` ("section.key") by edit distance, or "" when none is near.
 std::string nearest_key(const std::string& key);
 
 }  // namespace vsr
