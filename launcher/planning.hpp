@@ -86,9 +86,9 @@ media::Timeline timeline_of(const store::Plan& plan,
                             const Job& job,
                             const store::RunDirectory& directory);
 
-// Frames that a window may hold at most, halo and all, if memory allows: a fifth of a segment
+// Frames that a window may hold at most, halo and all, if memory allows: an eighth of a segment
 // (48 frames at least) and the overlap on both sides. What of a window's network or encoder nothing
-// else runs beside is then a fifth of a segment's.
+// else runs beside is then an eighth of a segment's.
 int longest_window(int segment_frames, int overlap);
 
 // stream.max_seq_len, or for "auto" what the memory of the smallest of `ranks` holds, up to

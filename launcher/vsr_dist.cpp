@@ -8,6 +8,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
+#include "vsr/base/printable.hpp"
 #include "vsr/cluster/communicator.hpp"
 #include "vsr/model/cpu_waiting.hpp"
 
@@ -31,7 +32,8 @@ int report(const Error& error, const vsr::cluster::Communicator* communicator, i
   if (size > 1) {
     where = vsr::format(" (rank {} on {})", communicator->rank(), vsr::host_name());
   }
-  std::cerr << "vsr-dist: " << to_string(error.code()) << ": " << error.what() << where << '\n';
+  std::cerr << "vsr-dist: " << to_string(error.code()) << ": " << vsr::printable(error.what())
+            << where << '\n';
   vsr::log::debug("launcher", "raised at {}:{}", error.where().file_name(), error.where().line());
   return error.code() == ErrorCode::kInterrupted ? interrupted : static_cast<int>(error.code());
 }
@@ -89,7 +91,7 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error, nullptr, static_cast<int>(ErrorCode::kInterrupted));
   } catch (const std::exception& error) {
-    std::cerr << "vsr-dist: internal: " << error.what() << '\n';
+    std::cerr << "vsr-dist: internal: " << vsr::printable(error.what()) << '\n';
     return static_cast<int>(ErrorCode::kInternal);
   }
 }

@@ -2,6 +2,7 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/base/host.hpp"
+#include "vsr/base/printable.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -61,7 +62,7 @@ std::string json_escaped(std::string_view text) {
 
 // What stands in a line after time, level, rank and host.
 std::string event_text(std::string_view room, std::string_view text, bool json) {
-  if (!json) return format("{}: {}", room, text);
+  if (!json) return format("{}: {}", room, printable(text));
   return format(R"("room":"{}","text":"{}")", json_escaped(room), json_escaped(text));
 }
 

@@ -180,13 +180,12 @@ std::pair<std::int64_t, std::int64_t> frames_in_range(std::int64_t frames,
   const std::int64_t begin = first_at(start_s);
   const std::int64_t end = end_s > 0 ? first_at(end_s) : frames;
   if (begin >= end || !(start_s >= 0)) {
-    throw Error(
-        ErrorCode::kUsage,
-        format("input.start = {} and input.end = {} leave nothing of the film, which is {:.3f} "
-               "seconds long",
-               start_s,
-               end_s,
-               static_cast<double>(frames) / rate.to_double()));
+    throw Error(ErrorCode::kUsage,
+                format("input.start = {}{} {} nothing of the film, which is {:.3f} seconds long",
+                       start_s,
+                       end_s > 0 ? format(" and input.end = {}", end_s) : "",
+                       end_s > 0 ? "leave" : "leaves",
+                       static_cast<double>(frames) / rate.to_double()));
   }
   return {begin, end};
 }

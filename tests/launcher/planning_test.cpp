@@ -48,9 +48,9 @@ TEST(MaxSeqLen, WhatTheUserSaysHolds) {
   EXPECT_EQ(auto_window({with_gpu(kGB)}, {{"stream.max_seq_len", "27"}}), 27);
 }
 
-TEST(MaxSeqLen, ALargeCardGetsAFifthOfASegmentAndTheOverlap) {
+TEST(MaxSeqLen, ALargeCardGetsAnEighthOfASegmentAndTheOverlap) {
   EXPECT_EQ(
-      auto_window({with_gpu(80 * kGB)}, {{"segment.frames", "500"}, {"stream.overlap", "10"}}),
+      auto_window({with_gpu(80 * kGB)}, {{"segment.frames", "800"}, {"stream.overlap", "10"}}),
       120);
   EXPECT_EQ(auto_window({with_gpu(80 * kGB)}, {{"segment.frames", "30"}, {"stream.overlap", "4"}}),
             56);
