@@ -223,7 +223,7 @@ media::Timeline timeline_of(const store::Plan& plan,
 }
 
 int longest_window(int segment_frames, int overlap) {
-  return std::max(48, segment_frames / 5) + 2 * overlap;
+  return std::max(48, segment_frames / 8) + 2 * overlap;
 }
 
 int choose_max_seq_len(const Job& job,
