@@ -55,11 +55,13 @@ auto over_own_file(const Timeline& timeline, const Work& work) {
     return work();
   } catch (const Error& error) {
     if (!timeline.own_mezzanine || error.code() != ErrorCode::kInput) throw;
-    throw Error(ErrorCode::kStorage,
-                format("{}; this is the lossless copy of the film that the run was planned on: put "
-                       "it back as it was, or start over with --fresh, which makes it anew",
-                       error.what()),
-                error.where());
+    throw Error(
+        ErrorCode::kStorage,
+        format("{}; this is the lossless copy of the film that the run was planned on: remove "
+               "what is left of it and start again, and it is made anew (--fresh starts the "
+               "whole run over)",
+               error.what()),
+        error.where());
   }
 }
 

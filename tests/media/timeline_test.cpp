@@ -30,6 +30,7 @@ Timeline example() {
   timeline.source_sample_aspect = Rational(16, 11);
   timeline.preroll_pictures = 1;
   timeline.seekable = true;
+  timeline.own_mezzanine = true;
   return timeline;
 }
 
@@ -62,6 +63,17 @@ TEST(TimelineBytes, EveryFieldSurvives) {
   EXPECT_EQ(is.source_sample_aspect, was.source_sample_aspect);
   EXPECT_EQ(is.preroll_pictures, was.preroll_pictures);
   EXPECT_EQ(is.seekable, was.seekable);
+  EXPECT_EQ(is.own_mezzanine, was.own_mezzanine);
+}
+
+TEST(TimelineBytes, AnOlderVersionsTimelineIsRead) {
+  std::string content = content_of(example());
+  content[12] = 1;     // the version, behind the mark and its length
+  content.pop_back();  // own_mezzanine, which came with version 2
+  const Timeline is = Timeline::deserialize(sealed(content));
+  EXPECT_TRUE(is.seekable);
+  EXPECT_FALSE(is.own_mezzanine);
+  EXPECT_EQ(is.source_pts, example().source_pts);
 }
 
 TEST(TimelineBytes, ALongFilmStaysSmall) {
