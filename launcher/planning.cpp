@@ -52,6 +52,18 @@ void refuse_differences(const std::vector<std::string>& lines, const std::string
                      text));
 }
 
+// For media::plan_timeline(): tells of a long film and heeds a stop.
+std::function<bool(std::int64_t)> looking_through(const std::atomic<int>& stop) {
+  return [&stop, told = std::int64_t{0}](std::int64_t pictures) mutable {
+    constexpr std::int64_t kTellEvery = 100'000;
+    if (pictures >= told + kTellEvery) {
+      log::info("media", "{} pictures of the film looked at", pictures);
+      told = pictures;
+    }
+    return stop.load() == 0;
+  };
+}
+
 media::Timeline decode_once(const Job& job,
                             const media::SourceInfo& source,
                             const fs::path& mezzanine,
@@ -352,8 +364,8 @@ Prepared prepare(const Job& job,
     }
     return prepared;
   }
-  const auto planned =
-      media::plan_timeline(prepared.source, timeline_options(job, prepared.source));
+  const auto planned = media::plan_timeline(
+      prepared.source, timeline_options(job, prepared.source), looking_through(stop));
   for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
   prepared.timeline = planned.timeline;
   prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);

@@ -103,7 +103,10 @@ void check_start(PictureDecoder& decoder, Examination& film) {
 }
 
 // Decodes the end of the film: a file that was cut off promises pictures that it does not hold.
-void check_end(PictureDecoder& decoder, const SourceInfo& source, Examination& film) {
+void check_end(PictureDecoder& decoder,
+               const SourceInfo& source,
+               const Progress& progress,
+               Examination& film) {
   SourceScan& scan = film.scan;
   const std::int64_t keys = static_cast<std::int64_t>(scan.keys.size());
   const std::int64_t from = keys >= 3 ? scan.keys[static_cast<std::size_t>(keys - 2)] : 0;
@@ -115,7 +118,10 @@ void check_end(PictureDecoder& decoder, const SourceInfo& source, Examination& f
   }
   decoder.enter(key_pts, keys >= 3 ? keys - 2 : -1);
   std::int64_t last = -1;
-  while (const FramePtr frame = decoder.next()) last = std::max(last, index_of(scan, frame->pts));
+  while (const FramePtr frame = decoder.next()) {
+    heed(progress, scan.pictures);
+    last = std::max(last, index_of(scan, frame->pts));
+  }
   if (last < from || last + 1 == scan.pictures) return;
   film.warnings.push_back(
       format("the last {} pictures do not decode and are left out", scan.pictures - 1 - last));
@@ -142,11 +148,13 @@ std::string hash_of(const AVFrame& frame) {
 // Hashes of a few pictures from number `first` on, entered so many key pictures early.
 std::vector<std::string> sample(SourcePictures& pictures,
                                 std::int64_t first,
-                                std::int64_t keys_early) {
+                                std::int64_t keys_early,
+                                const Progress& progress) {
   constexpr std::size_t kSample = 4;
   std::vector<std::string> hashes;
   pictures.start(first, keys_early);
   while (hashes.size() < kSample) {
+    heed(progress, first);
     const FramePtr frame = pictures.next();
     if (!frame) break;
     if (pictures.number() >= first) hashes.push_back(hash_of(*frame));
@@ -155,7 +163,10 @@ std::vector<std::string> sample(SourcePictures& pictures,
 }
 
 // Enters the film at two places from two distances each: the same pictures must come.
-void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examination& film) {
+void check_entries(PictureDecoder& decoder,
+                   const SourceInfo& source,
+                   const Progress& progress,
+                   Examination& film) {
   constexpr std::int64_t kNear = 2;
   constexpr std::int64_t kFar = 4;
   const auto& keys = film.scan.keys;
@@ -168,12 +179,12 @@ void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examinatio
     const std::int64_t far_key = keys[static_cast<std::size_t>(at + 1 - kFar)];
     if (pixels_of(source, first - far_key) > kMostPixelsDecoded) continue;
     SourcePictures pictures(decoder, numbering_of(film), true);
-    const std::vector<std::string> near_hashes = sample(pictures, first, kNear);
+    const std::vector<std::string> near_hashes = sample(pictures, first, kNear, progress);
     if (pictures.entered_slowly()) {
       film.not_enterable = "seeking in this file does not reach its pictures";
       return;
     }
-    const std::vector<std::string> far_hashes = sample(pictures, first, kFar);
+    const std::vector<std::string> far_hashes = sample(pictures, first, kFar, progress);
     const bool damaged_here = pictures.replaced() > 0 || pictures.damaged() > 0;
     if (near_hashes != far_hashes && !damaged_here) {
       film.not_enterable = "pictures differ with the place where decoding starts";
@@ -183,7 +194,10 @@ void check_entries(PictureDecoder& decoder, const SourceInfo& source, Examinatio
 }
 
 // Runs the first pictures through the graph.
-void try_graph(PictureDecoder& decoder, const TimelineOptions& options, Examination& film) {
+void try_graph(PictureDecoder& decoder,
+               const TimelineOptions& options,
+               const Progress& progress,
+               Examination& film) {
   film.radius = temporal_radius(options.filters);
   SourcePictures pictures(decoder, numbering_of(film), true);
   PictureFilter filter(filter_settings(film, options));
@@ -193,6 +207,7 @@ void try_graph(PictureDecoder& decoder, const TimelineOptions& options, Examinat
   PictureFormat in_format;
   const auto take = [&] {
     while (const FramePtr frame = filter.receive()) {
+      heed(progress, film.scan.pictures);
       if (out.empty()) {
         film.output = filter.output();
         film.colour = colour_after(*frame, film.source_colour, in_format);
@@ -250,10 +265,12 @@ FilterSettings filter_settings(const Examination& film, const TimelineOptions& o
           .out_full_range = film.source_colour.full_range};
 }
 
-Examination examine(const SourceInfo& source, const TimelineOptions& options) {
+Examination examine(const SourceInfo& source,
+                    const TimelineOptions& options,
+                    const Progress& progress) {
   PictureDecoder decoder(source.path.string(), source.video.stream, 0);
   Examination film;
-  film.scan = scan_source(decoder);
+  film.scan = scan_source(decoder, progress);
   film.time_base = from_av(decoder.stream().time_base, Rational(1, 90000));
   film.declared = declared_rates(decoder.stream(), source.video.rate);
   film.source_colour = source.video.colour;
@@ -261,8 +278,8 @@ Examination examine(const SourceInfo& source, const TimelineOptions& options) {
   film.source_sample_aspect = source.video.sample_aspect;
   check_start(decoder, film);
   if (film.scan.broken.empty()) {
-    check_end(decoder, source, film);
-    check_entries(decoder, source, film);
+    check_end(decoder, source, progress, film);
+    check_entries(decoder, source, progress, film);
   }
   film.clockless = decoder.input().image_sequence || !film.scan.broken.empty();
   if (film.clockless) {  // pts, if any, count pictures
@@ -278,7 +295,7 @@ Examination examine(const SourceInfo& source, const TimelineOptions& options) {
                film.scan.other_height,
                film.scan.other_at));
   }
-  try_graph(decoder, options, film);
+  try_graph(decoder, options, progress, film);
   return film;
 }
 

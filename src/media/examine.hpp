@@ -29,8 +29,10 @@ struct Examination {
   std::vector<std::string> warnings;
 };
 
-// Throws Error(kInput), Error(kUsage) as plan_timeline() does.
-Examination examine(const SourceInfo& source, const TimelineOptions& options);
+// `progress` gets pictures seen so far. Throws as plan_timeline() does.
+Examination examine(const SourceInfo& source,
+                    const TimelineOptions& options,
+                    const Progress& progress);
 
 // The pictures of an examined film as SourcePictures wants them.
 SourceNumbering numbering_of(const Examination& film);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -107,7 +109,88 @@ bool counts_pictures(std::string_view text) {
   return false;
 }
 
+std::string option_text(AVFilterContext& filter, const char* name) {
+  std::uint8_t* text = nullptr;
+  if (av_opt_get(filter.priv, name, 0, &text) < 0 || text == nullptr) return "";
+  std::string copy(reinterpret_cast<const char*>(text));
+  av_free(text);
+  return copy;
+}
+
+std::optional<std::int64_t> number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// A crop in one direction, as its options say it: a number or an expression.
+struct CropSide {
+  std::string length;
+  std::string begin;
+
+  bool fits(std::int64_t picture) const {
+    const auto from = number(begin);
+    const auto size = number(length);
+    return !from || (*from >= 0 && *from + size.value_or(1) <= picture);
+  }
+
+  bool in_step(std::int64_t step) const {
+    return number(begin).value_or(0) % step == 0 && number(length).value_or(0) % step == 0;
+  }
+
+  // The most of it that is in step, or the least around it.
+  CropSide nearest(std::int64_t step) const {
+    const auto from = number(begin);
+    const auto size = number(length);
+    const auto down = [&](std::int64_t value) { return value - value % step; };
+    const std::int64_t first = down(from.value_or(0) + step - 1);
+    const std::int64_t last = down(from.value_or(0) + size.value_or(0));
+    const bool whole = last > first;
+    return {!size ? length : std::to_string(whole ? last - first : step),
+            !from ? begin : std::to_string(whole || !size ? first : down(*from))};
+  }
+};
+
+std::string crop_text(const CropSide& across, const CropSide& down) {
+  return format("crop={}:{}:{}:{}", across.length, down.length, across.begin, down.begin);
+}
+
 }  // namespace
+
+void check_crops(const AVFilterGraph& graph) {
+  for (unsigned i = 0; i < graph.nb_filters; ++i) {
+    AVFilterContext& filter = *graph.filters[i];
+    if (std::string_view(filter.filter->name) != "crop") continue;
+    const AVFilterLink& in = *filter.inputs[0];
+    const CropSide across{option_text(filter, "w"), option_text(filter, "x")};
+    const CropSide down{option_text(filter, "h"), option_text(filter, "y")};
+    if (!across.fits(in.w) || !down.fits(in.h)) {
+      throw Error(ErrorCode::kUsage,
+                  format("{} reaches outside the picture, which is {}x{} there: make it smaller or "
+                         "move it (preprocess.crop or preprocess.filters)",
+                         crop_text(across, down),
+                         in.w,
+                         in.h));
+    }
+    const AVPixFmtDescriptor* pixels = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(in.format));
+    if (pixels == nullptr || option_text(filter, "exact") == "true" ||
+        option_text(filter, "exact") == "1") {
+      continue;
+    }
+    const std::int64_t step_across = std::int64_t{1} << pixels->log2_chroma_w;
+    const std::int64_t step_down = std::int64_t{1} << pixels->log2_chroma_h;
+    if (across.in_step(step_across) && down.in_step(step_down)) continue;
+    throw Error(ErrorCode::kUsage,
+                format("{} would cut through the chroma samples of {} pictures: width and x must "
+                       "be multiples of {}, height and y of {}; {} is the nearest",
+                       crop_text(across, down),
+                       pixels->name,
+                       step_across,
+                       step_down,
+                       crop_text(across.nearest(step_across), down.nearest(step_down))));
+  }
+}
 
 std::optional<int> temporal_radius(const std::string& filters) {
   if (filters.empty()) return 0;

@@ -32,11 +32,11 @@ class MezzanineRun {
   MezzanineRun(const SourceInfo& source,
                const TimelineOptions& options,
                const std::filesystem::path& path,
-               const std::function<bool(std::int64_t)>& progress)
+               const Progress& progress)
       : options_(options),
         path_(path),
         progress_(progress),
-        film_(examine(source, options)),
+        film_(examine(source, options, [this](std::int64_t) { return goes_on(); })),
         decoder_(source.path.string(), source.video.stream, 0),
         pictures_(decoder_, numbering_of(film_)),
         filter_(filter_settings(film_, options)) {}
@@ -48,16 +48,25 @@ class MezzanineRun {
   [[nodiscard]] Rational rate_of_graph() const;
 
  private:
+  // The first of all members to be used.
+  bool goes_on() const { return !progress_ || progress_(file_ ? file_->pictures() : 0); }
+
+  void heed_stop() const {
+    if (!goes_on()) {
+      throw Error(ErrorCode::kInterrupted, "stopped while the film was being decoded");
+    }
+  }
+
   bool take(FilteredFilm& result);
 
   const TimelineOptions& options_;
   const std::filesystem::path& path_;
-  const std::function<bool(std::int64_t)>& progress_;
+  const Progress& progress_;
+  std::optional<MezzanineFile> file_;
   Examination film_;
   PictureDecoder decoder_;
   SourcePictures pictures_;
   PictureFilter filter_;
-  std::optional<MezzanineFile> file_;
 };
 
 // The rate a player of the mezzanine should use, and the first guess at the film's.
@@ -70,6 +79,7 @@ Rational MezzanineRun::rate_of_graph() const {
 // Writes what the graph has ready; false once the range is passed.
 bool MezzanineRun::take(FilteredFilm& result) {
   while (const FramePtr frame = filter_.receive()) {
+    heed_stop();
     result.time_base = from_av(filter_.output().time_base, film_.time_base);
     if (frame->pts == AV_NOPTS_VALUE || (!result.pts.empty() && frame->pts <= result.pts.back())) {
       continue;  // a filter's stray picture has no place
@@ -89,9 +99,6 @@ bool MezzanineRun::take(FilteredFilm& result) {
                     0);
     }
     file_->write(*frame);
-    if (progress_ && !progress_(file_->pictures())) {
-      throw Error(ErrorCode::kInterrupted, "stopped while the film was being decoded");
-    }
   }
   return true;
 }
@@ -101,9 +108,11 @@ FilteredFilm MezzanineRun::run() {
   pictures_.start_over();
   bool wanted = true;
   while (wanted) {
+    heed_stop();
     FramePtr frame = pictures_.next();
     if (!frame) {
-      filter_.finish();
+      // The times of a film without a clock are numbers of pictures.
+      filter_.finish(film_.clockless ? 0 : film_.scan.last_duration);
       take(result);
       break;
     }
@@ -115,6 +124,7 @@ FilteredFilm MezzanineRun::run() {
                 format("input.start = {} lies behind the end of the film", options_.start_s));
   }
   file_->finish();
+  heed_stop();
   result.kept = file_->pictures();
   if (!pictures_.faults().empty()) {
     log::warning("media",
@@ -143,7 +153,9 @@ void place_frames(const FilteredFilm& made,
   const std::optional<Rational> wanted = film.clockless ? std::nullopt : options.fps;
   const std::vector<Rational> declared =
       film.one_to_one ? film.declared : std::vector<Rational>{run.rate_of_graph()};
-  const std::int64_t last_duration = film.one_to_one ? film.scan.last_duration : 0;
+  const std::int64_t last_duration =
+      film.one_to_one ? film.scan.last_duration
+                      : rescale(1, run.rate_of_graph().inverse(), made.time_base);
   const ConstantRate all =
       bring_to_constant_rate(made.pts, made.time_base, declared, wanted, last_duration);
   if (!all.steady) {
@@ -169,9 +181,13 @@ void place_frames(const FilteredFilm& made,
 }
 
 // Reads the finished file's packets: all there, each enterable.
-void verify(const std::filesystem::path& part, std::int64_t pictures, Timeline& timeline) {
+void verify(const std::filesystem::path& part,
+            std::int64_t pictures,
+            const Progress& progress,
+            Timeline& timeline) {
   PictureDecoder decoder(part.string(), -1, 1);
-  SourceScan scan = scan_source(decoder);
+  SourceScan scan =
+      scan_source(decoder, [&](std::int64_t) { return !progress || progress(pictures); });
   if (!scan.broken.empty() || static_cast<std::int64_t>(scan.pts.size()) != pictures ||
       scan.keys.size() != scan.pts.size()) {
     throw Error(ErrorCode::kStorage,
@@ -206,7 +222,7 @@ Timeline write_mezzanine(const SourceInfo& source,
   timeline.source_colour = timeline.colour;
   timeline.source_sample_aspect = timeline.sample_aspect;
   place_frames(made, run, options, timeline);
-  verify(part_name(path), made.kept, timeline);
+  verify(part_name(path), made.kept, progress, timeline);
   publish(path);
   return timeline;
 }

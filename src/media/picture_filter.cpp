@@ -10,6 +10,11 @@ namespace vsr::media {
 
 namespace {
 
+// More pictures than so many for each that went in, and so many beside (a title of minutes before
+// the film), come of no sensible graph.
+constexpr std::int64_t kMostOfOne = 16;
+constexpr std::int64_t kMostBeside = 10'000;
+
 // What a graph's text became: its filters unconnected at one input and one output.
 struct ParsedGraph {
   GraphPtr graph;
@@ -136,6 +141,7 @@ PictureFilter::BuiltGraph PictureFilter::build(const AVFrame& first,
 void PictureFilter::open(const AVFrame& first) {
   // Only a configured graph says what it gives; then it is built again with what is to be added.
   BuiltGraph built = build(first, {});
+  if (!settings_.out) check_crops(*built.graph);
   auto pixels = static_cast<AVPixelFormat>(av_buffersink_get_format(built.sink));
   bool exact = true;
   const auto planar = planar_format(pixels, &exact);
@@ -193,31 +199,44 @@ void PictureFilter::send(FramePtr frame) {
   frame->sample_aspect_ratio = settings_.sample_aspect;
   const bool changed = built_.graph && (frame->width != width_ || frame->height != height_ ||
                                         frame->format != pixels_);
-  if (changed) drain();
+  if (changed) {
+    close(frame->pts);
+    waiting_ = std::move(frame);
+    return;
+  }
   if (!built_.graph) open(*frame);
+  add(std::move(frame));
+}
+
+void PictureFilter::add(FramePtr frame) {
+  last_pts_ = frame->pts;
+  ++sent_;
   LogCapture log;
   const int result = av_buffersrc_add_frame(built_.source, frame.get());
   if (result < 0) refuse_graph(settings_.filters, log, result);
 }
 
-void PictureFilter::drain() {
-  check_av(av_buffersrc_add_frame(built_.source, nullptr), ErrorCode::kInternal, "filter graph");
-  while (FramePtr frame = from_graph()) ready_.push_back(std::move(frame));
-  built_ = {};
+// Filters that change the rate have to know until when the last picture is shown.
+void PictureFilter::close(std::int64_t end_pts) {
+  check_av(av_buffersrc_close(built_.source, end_pts, 0), ErrorCode::kInternal, "filter graph");
 }
 
-void PictureFilter::finish() {
+void PictureFilter::finish(std::int64_t last_duration) {
   if (finished_) return;
   finished_ = true;
-  if (built_.graph) {
-    check_av(av_buffersrc_add_frame(built_.source, nullptr), ErrorCode::kInternal, "filter graph");
-  }
+  if (!built_.graph) return;
+  const std::int64_t usual = av_rescale_q(1, av_inv_q(settings_.rate), settings_.time_base);
+  close(last_pts_ + (last_duration > 0 ? last_duration : usual));
 }
 
 FramePtr PictureFilter::receive() {
-  if (ready_.empty()) return from_graph();
-  FramePtr frame = std::move(ready_.front());
-  ready_.pop_front();
+  FramePtr frame = from_graph();
+  if (!frame && waiting_) {
+    built_ = {};
+    open(*waiting_);
+    add(std::move(waiting_));
+    frame = from_graph();
+  }
   return frame;
 }
 
@@ -228,6 +247,14 @@ FramePtr PictureFilter::from_graph() {
   const int result = av_buffersink_get_frame(built_.sink, frame.get());
   if (result == AVERROR_EOF || result == AVERROR(EAGAIN)) return nullptr;
   if (result < 0) refuse_graph(settings_.filters, log, result);
+  if (++received_ > kMostOfOne * sent_ + kMostBeside) {
+    throw Error(ErrorCode::kUsage,
+                format("filter graph '{}' makes pictures without end: {} of {} that went in; give "
+                       "loop and the like a number of times",
+                       settings_.filters,
+                       received_,
+                       sent_));
+  }
   return frame;
 }
 

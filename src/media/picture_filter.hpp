@@ -7,7 +7,7 @@
 
 #include "av.hpp"
 
-#include <deque>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -39,11 +39,14 @@ class PictureFilter {
   explicit PictureFilter(FilterSettings settings);
 
   // Takes the picture's reference. Throws Error(kUsage) when the graph cannot be made for it (a
-  // name or option FFmpeg does not know, or not for such pictures).
+  // name or option FFmpeg does not know, or not for such pictures; a crop that does not fit).
+  // REQUIRES: receive() has given null since the last send().
   void send(FramePtr frame);
-  // The film has ended; what the graph still holds comes out of receive().
-  void finish();
-  // Null: nothing before the next send(). pts are in output().time_base.
+  // The film has ended; what the graph still holds comes out of receive(). `last_duration`: how
+  // long its last picture is shown, in time_base; 0: as settings.rate says. REQUIRES: as send().
+  void finish(std::int64_t last_duration = 0);
+  // Null: nothing before the next send(). pts are in output().time_base. Throws Error(kUsage) when
+  // the graph makes pictures without end.
   FramePtr receive();
 
   const FilterOutput& output() const { return output_; }
@@ -68,7 +71,8 @@ class PictureFilter {
 
   BuiltGraph build(const AVFrame& first, const Conversion& conversion) const;
   void open(const AVFrame& first);
-  void drain();
+  void add(FramePtr frame);
+  void close(std::int64_t end_pts);
   FramePtr from_graph();
 
   FilterSettings settings_;
@@ -79,7 +83,10 @@ class PictureFilter {
   int pixels_ = AV_PIX_FMT_NONE;
   bool scaled_back_ = false;
   bool finished_ = false;
-  std::deque<FramePtr> ready_;  // out of graphs that are gone
+  FramePtr waiting_;  // for the graph before it, of other pictures, to run dry
+  std::int64_t last_pts_ = 0;
+  std::int64_t sent_ = 0;
+  std::int64_t received_ = 0;
 };
 
 // The graph of a text, unconnected. Throws Error(kUsage) where temporal_radius() does.
@@ -89,6 +96,11 @@ GraphPtr parsed_graph(const std::string& filters);
 // or keeps a count of pictures, so that it has to see the film from its start. Throws Error(kUsage)
 // for a text that is no graph.
 std::optional<int> temporal_radius(const std::string& filters);
+
+// Throws Error(kUsage) for a crop in a configured graph that reaches outside its picture or, in a
+// picture with fewer chroma samples, does not begin and end between two of them: FFmpeg would move
+// and shrink it without a word. Numbers are looked at, expressions and exact=1 are the user's own.
+void check_crops(const AVFilterGraph& graph);
 
 // Colour of what came out of a graph, from the tags of its first picture `out`, given that pictures
 // of `in` went in. A graph that converts the matrix and leaves primaries and transfer untouched

@@ -61,8 +61,10 @@ void estimate_frames(const Examination& film, ConstantRate& all) {
 
 }  // namespace
 
-TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& options) {
-  Examination film = examine(source, options);
+TimelinePlan plan_timeline(const SourceInfo& source,
+                           const TimelineOptions& options,
+                           const std::function<bool(std::int64_t)>& progress) {
+  Examination film = examine(source, options, progress);
   TimelinePlan plan;
   plan.warnings = std::move(film.warnings);
   plan.why = reason_for_mezzanine(film, options);

@@ -108,7 +108,13 @@ double promised_beyond(const PictureDecoder& decoder, double end_s, bool ended_e
 
 }  // namespace
 
-SourceScan scan_source(PictureDecoder& decoder) {
+void heed(const Progress& progress, std::int64_t pictures) {
+  if (progress && !progress(pictures)) {
+    throw Error(ErrorCode::kInterrupted, "stopped while the film was looked through");
+  }
+}
+
+SourceScan scan_source(PictureDecoder& decoder, const Progress& progress) {
   SourceScan scan;
   decoder.rewind();
   const AVStream& stream = decoder.stream();
@@ -122,6 +128,7 @@ SourceScan scan_source(PictureDecoder& decoder) {
   std::int64_t last_dts = AV_NOPTS_VALUE;
   LogCapture log;
   while (const AVPacket* packet = decoder.read_packet()) {
+    heed(progress, scan.pictures);
     if (packet->size == 0) continue;
     if ((packet->flags & AV_PKT_FLAG_KEY) != 0) sizes.look(*packet, scan.pictures, scan);
     if (packet->dts != AV_NOPTS_VALUE) {

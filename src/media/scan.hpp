@@ -5,6 +5,7 @@
 #include "picture_decoder.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,15 @@ struct SourceScan {
   double missing_s = 0;
 };
 
-// Reads `decoder`'s file from its start to its end, and leaves it there.
-// Throws Error(kInput) when there are no pictures at all.
-SourceScan scan_source(PictureDecoder& decoder);
+// Gets a number of pictures and returns false to stop; may be empty.
+using Progress = std::function<bool(std::int64_t)>;
+
+// Throws Error(kInterrupted) when `progress` wants to stop.
+void heed(const Progress& progress, std::int64_t pictures);
+
+// Reads `decoder`'s file from its start to its end, and leaves it there. `progress` gets the
+// pictures so far.
+// Throws Error(kInput) when there are no pictures at all, Error(kInterrupted) as heed().
+SourceScan scan_source(PictureDecoder& decoder, const Progress& progress);
 
 }  // namespace vsr::media

@@ -100,12 +100,18 @@ struct TimelinePlan {
   std::vector<std::string> warnings;
 };
 
-// Throws Error(kInput) for what cannot be read, Error(kUsage) for a graph that does not parse.
-TimelinePlan plan_timeline(const SourceInfo& source, const TimelineOptions& options);
+// `progress` gets the pictures seen so far, very often, and returns false to stop
+// (Error(kInterrupted)).
+// Throws Error(kInput) for what cannot be read, Error(kUsage) for a graph that does not parse,
+// makes pictures without end, or crops otherwise than it says.
+TimelinePlan plan_timeline(const SourceInfo& source,
+                           const TimelineOptions& options,
+                           const std::function<bool(std::int64_t)>& progress = {});
 
 // Decodes and filters the whole film once, in order, into a lossless intra-only file (FFV1 in
 // Matroska) and returns the timeline over that. Writes part_name(path), then publishes.
-// `progress` gets pictures written so far and returns false to stop (Error(kInterrupted)).
+// `progress` gets pictures written so far, also while none can be written yet or any more, and
+// returns false to stop (Error(kInterrupted)). Throws as plan_timeline() does.
 Timeline write_mezzanine(const SourceInfo& source,
                          const TimelineOptions& options,
                          const std::filesystem::path& path,
