@@ -311,6 +311,8 @@ VideoTarget plan_target(const AssembleSpec& spec) {
     throw Error(ErrorCode::kInternal, format("pictures of {}x{}", picture.width, picture.height));
   }
   VideoTarget target{.rate = final_rate(spec), .colour = spec.colour};
+  // RGB mezzanines are of full range whatever the film was; the film is then as from all others.
+  if (picture.model == ColourModel::kRgb) target.colour.full_range = false;
   if (options.height < 0 || options.height % 2 != 0) {
     refuse(format("final.height={}: must be even, or native for the network's own height",
                   options.height));

@@ -397,6 +397,7 @@ TEST(FinalEncode, FromEveryMezzanineCodec) {
     AssembleSpec spec = small_spec(
         folder,
         {.codec = codec, .width = 256, .height = 144, .frames = 12, .core = 5, .overlap = 2});
+    spec.colour.full_range = codec == media::MezzanineCodec::kPng;  // as plans say it
     spec.options.height = 120;
     spec.options.crf = 12;
     const auto film = assemble_one(spec);
