@@ -164,6 +164,7 @@ bool SourceTracks::pump_until(double source_s) {
 bool SourceTracks::read() {
   av_packet_unref(packet_.get());
   const int result = av_read_frame(source_.format.get(), packet_.get());
+  media::check_reading(source_, result);
   if (result < 0) {
     if (result != AVERROR_EOF) {
       warnings_.push_back(format("{}: cannot be read past {:.1f} s: {}",

@@ -37,7 +37,7 @@ struct EncoderKind {
   AVPixelFormat format;
   std::string_view presets;  // for messages
   std::string_view tunes;    // likewise; empty: it has none
-  // What it gets where the job still has the values that are meant for libx265.
+  // What "auto" means.
   const char* usual_preset;
   const char* usual_tune;
   const char* usual_params;
@@ -100,24 +100,23 @@ const EncoderKind& kind_of(const std::string& name) {
   refuse(format("final.encoder={}: not an encoder for films; choose one of {}", name, known));
 }
 
-// Settings that were left alone are meant for libx265; another encoder gets its own instead.
-FinalOptions fit_defaults(const EncoderKind& kind, FinalOptions options) {
-  const FinalOptions usual;
-  if (options.preset == usual.preset) options.preset = kind.usual_preset;
-  if (options.tune == usual.tune) options.tune = kind.usual_tune;
-  if (options.params == usual.params) options.params = kind.usual_params;
+FinalOptions resolve_auto(const EncoderKind& kind, FinalOptions options) {
+  if (options.preset == "auto") options.preset = kind.usual_preset;
+  if (options.tune == "auto") options.tune = kind.usual_tune;
+  if (options.params == "auto") options.params = kind.usual_params;
   return options;
 }
 
 // x265 and x264 know a tune only before all parameters; given among them it would be ignored.
 std::string take_tune(const FinalOptions& options,
+                      bool chosen_by_user,
                       EncoderParams& params,
                       std::vector<std::string>& warnings) {
   const auto found = std::find_if(
       params.begin(), params.end(), [](const auto& param) { return param.first == "tune"; });
   if (found == params.end()) return options.tune;
   const std::string given = found->second;
-  if (!options.tune.empty() && options.tune != given) {
+  if (chosen_by_user && !options.tune.empty() && options.tune != given) {
     refuse(
         format("final.params: 'tune={}' contradicts final.tune={}; the encoder would ignore it "
                "among its parameters, so set final.tune alone",
@@ -380,7 +379,7 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
                                    int threads,
                                    std::vector<std::string>& warnings) {
   const EncoderKind& kind = kind_of(wanted.encoder);
-  const FinalOptions options = fit_defaults(kind, wanted);
+  const FinalOptions options = resolve_auto(kind, wanted);
   const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
   if (codec == nullptr) {
     refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
@@ -391,7 +390,7 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
   }
   EncoderParams params = parse_params(options.params);
   refuse_foreign_params(params);
-  const std::string tune = take_tune(options, params, warnings);
+  const std::string tune = take_tune(options, wanted.tune != "auto", params, warnings);
   if (kind.tunes.empty() && !tune.empty()) {
     refuse(format("final.tune={}: {} has no tune; leave final.tune empty", tune, kind.name));
   }
@@ -414,7 +413,7 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
 }
 
 std::string describe_encoder(const FinalOptions& wanted) {
-  const FinalOptions options = fit_defaults(kind_of(wanted.encoder), wanted);
+  const FinalOptions options = resolve_auto(kind_of(wanted.encoder), wanted);
   std::string text = format("{} preset={} crf={}", options.encoder, options.preset, options.crf);
   if (!options.tune.empty()) text += " tune=" + options.tune;
   for (const auto& [key, value] : parse_params(options.params)) {

@@ -466,8 +466,8 @@ void add_final_keys(std::vector<JobKey>& keys) {
                           kFinal,
                           VSR_FIELD(final.encoder)));
   keys.push_back(text_key("final.preset",
-                          "a preset of the encoder",
-                          "speed against size",
+                          "auto, or a preset of the encoder",
+                          "speed against size; auto: what suits the encoder",
                           kFinal,
                           VSR_FIELD(final.preset)));
   keys.push_back(special_key(
@@ -481,13 +481,13 @@ void add_final_keys(std::vector<JobKey>& keys) {
       },
       [](const Job& job) { return format("{}", job.final.crf); }));
   keys.push_back(text_key("final.tune",
-                          "a tune of the encoder, or empty",
-                          "the encoder's own option",
+                          "auto, a tune of the encoder, or empty",
+                          "what the encoder looks after; auto: grain where it knows that",
                           kFinal,
                           VSR_FIELD(final.tune)));
   keys.push_back(text_key("final.params",
-                          "name=value:name=value",
-                          "further parameters of the encoder",
+                          "auto, name=value:name=value, or empty",
+                          "further parameters of the encoder; auto: what suits it",
                           kFinal,
                           VSR_FIELD(final.params)));
   keys.push_back(special_key(

@@ -236,6 +236,9 @@ TEST(Validate, TuneAmongParamsIsMovedOrRefused) {
   AssembleSpec spec = checkable_spec(folder);
   spec.options.params = "tune=grain:aq-mode=3";
   EXPECT_EQ(refusal(spec), "");
+  spec.options.params = "tune=ssim:aq-mode=3";  // over "auto", which would be grain
+  EXPECT_EQ(refusal(spec), "");
+  spec.options.params = "tune=grain:aq-mode=3";
   spec.options.tune = "psnr";
   EXPECT_THAT(refusal(spec), HasSubstr("'tune=grain' contradicts final.tune=psnr"));
 }

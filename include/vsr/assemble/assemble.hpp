@@ -53,9 +53,8 @@ struct AssembleResult {
 
 // Checks, without doing any work, that encoder, tune, params, audio codec and layout are possible.
 // The segments may be missing yet. [final] encoder=copy takes the mezzanine itself as video stream
-// (final.height must be 0 or the mezzanine's; preset, crf, tune and params do not matter). Another
-// encoder than libx265 gets its own usual preset, tune and params where FinalOptions still has its
-// defaults, which are meant for libx265.
+// (final.height must be 0 or the mezzanine's; preset, crf, tune and params do not matter). "auto" as
+// preset, tune or params stands for what suits the encoder.
 // Throws Error(kUsage) naming the key at fault (an unknown x265 parameter by its name),
 // Error(kInput) for a source that cannot be read.
 void validate(const AssembleSpec& spec);

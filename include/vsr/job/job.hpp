@@ -91,10 +91,10 @@ struct FinalOptions {
   int height = 1440;                              // 0: as the network gives it
   std::optional<Rational> fps = Rational(24, 1);  // unset ("source"): the timeline's rate
   std::string encoder = "libx265";
-  std::string preset = "slow";
+  std::string preset = "auto";  // this and the next: what suits the encoder (docs/final-encode.md)
   double crf = 16;
-  std::string tune = "grain";  // empty: none
-  std::string params = "aq-mode=3:aq-strength=0.8:rc-grain=1";
+  std::string tune = "auto";    // empty: none
+  std::string params = "auto";  // empty: none
   std::vector<AudioVariant> variants{AudioVariant::kPitchOk, AudioVariant::kPitchLow};
   std::string audio_codec = "ac3";
   std::int64_t audio_bitrate = 640'000;  // bits a second
