@@ -353,8 +353,11 @@ Prepared prepare(const Job& job,
     prepared.resumed = true;
     check(prepared);
     const fs::path mezzanine = directory.timeline_mezzanine();
-    if (prepared.timeline.source == mezzanine && !fs::exists(mezzanine)) {
-      prepared.timeline = decode_once(job, prepared.source, mezzanine, "it is gone", stop);
+    std::error_code gone;
+    const std::uintmax_t bytes = fs::file_size(mezzanine, gone);
+    if (prepared.timeline.own_mezzanine && (gone || bytes != prepared.timeline.source_bytes)) {
+      prepared.timeline =
+          decode_once(job, prepared.source, mezzanine, gone ? "it is gone" : "it was cut", stop);
       if (stored_form(prepared.timeline, job) != prepared.plan.timeline) {
         throw Error(ErrorCode::kStorage,
                     format("{} came out otherwise than when the plan was made, with other versions "
