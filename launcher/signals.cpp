@@ -51,10 +51,11 @@ void Signals::wait_for_signals() {
       const auto level = now ? cluster::Stop::kNow : cluster::Stop::kAfterSegment;
       if (static_cast<int>(level) > stop_.load()) {
         stop_ = static_cast<int>(level);
-        log::warning("launcher",
-                     "{}",
-                     now ? "stopping now; what is committed is kept, the same command goes on"
-                         : "stopping after the segment in hand; once more to stop now");
+        log::warning(
+            "launcher",
+            "{}",
+            now ? "stopping now; what is committed is kept, the same command goes on"
+                : "stopping; a segment that is begun is finished first, once more to stop now");
         if (now) deadline = std::chrono::steady_clock::now() + kGrace;
       }
     }
