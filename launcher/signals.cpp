@@ -21,6 +21,7 @@ sigset_t handled_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGUSR1);
   return set;
 }
 
@@ -45,9 +46,11 @@ void Signals::wait_for_signals() {
   while (!over_) {
     const timespec tick{0, 100'000'000};
     const int number = sigtimedwait(&set, nullptr, &tick);
-    if (number == SIGINT || number == SIGTERM) {
-      status_ = 128 + number;
-      const bool now = number == SIGTERM || stop_.load() >= 1;
+    if (number > 0) {
+      // SIGUSR1 asks for what the first SIGINT does, however often it comes: it is the one of them
+      // that mpirun hands on to its ranks.
+      status_ = number == SIGTERM ? 143 : 130;
+      const bool now = number == SIGTERM || (number == SIGINT && stop_.load() >= 1);
       const auto level = now ? cluster::Stop::kNow : cluster::Stop::kAfterSegment;
       if (static_cast<int>(level) > stop_.load()) {
         stop_ = static_cast<int>(level);

@@ -1,5 +1,6 @@
-// SIGINT and SIGTERM as a level that everyone reads. The first SIGINT finishes the segments in
-// hand, the second stops; SIGTERM stops at once, since a rented pod gets a few seconds at most.
+// Signals as a level that everyone reads. The first SIGINT, or SIGUSR1, finishes the segments in
+// hand, the second SIGINT stops; SIGTERM stops at once, since a rented pod gets a few seconds at
+// most.
 //
 // Every file is safe against a kill at any instant, so stopping "at once" may simply end the
 // process when a stage does not come back in time.

@@ -1,5 +1,6 @@
 #include "av.hpp"
 
+#include "vsr/base/disk_full.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
@@ -87,8 +88,9 @@ std::string av_error_text(int result) {
 
 int check_av(int result, ErrorCode code, std::string_view what) {
   if (result >= 0) return result;
-  if (result == AVERROR(ENOSPC) || result == AVERROR(EDQUOT)) code = ErrorCode::kStorage;
-  throw Error(code, format("{}: {}", what, av_error_text(result)));
+  const std::string text = format("{}: {}", what, av_error_text(result));
+  if (means_disk_full(AVUNERROR(result))) throw DiskFull(text);
+  throw Error(code, text);
 }
 
 LogCapture::LogCapture() : outer_(t_capture) { t_capture = this; }

@@ -135,6 +135,14 @@ class Ranks(FilmTest):
         self.assertFalse(list((self.folder / "interrupted/segments").glob("*.part")))
         self.assert_goes_on("interrupted", self.kept("interrupted"))
 
+    def test_mpirun_hands_sigusr1_on_and_every_rank_finishes_its_segment(self):
+        process = self.start("asked", ranks=2)
+        self.wait_for_records("asked", 1, process)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertFalse(list((self.folder / "asked/segments").glob("*.part")))
+        self.assert_goes_on("asked", self.kept("asked"))
+
     def test_damage_is_found_and_made_good(self):
         self.made_before("damaged")
         segments = self.folder / "damaged/segments"
