@@ -142,22 +142,41 @@ TEST_F(Pipeline, StopGivesUpWithinAFrame) {
   EXPECT_FALSE(std::filesystem::exists(film_.folder() / "out.mkv"));
 }
 
-TEST(PipelineOverlap, WallTimeIsTheSlowestStages) {
-  const GrayFilm film(400);
+// How long a run took, beside its stages.
+struct Times {
+  double wall_s = 0;
+  double slowest_s = 0;  // the busiest stage
+  double sum_s = 0;      // of all stages
+};
+
+Times time_a_run(const GrayFilm& film) {
   test::FakeUpscaler upscaler(film.timeline().format);
   upscaler.time_per_frame = std::chrono::milliseconds(4);
   SegmentPipeline pipeline(film.timeline(), upscaler, small_options());
   const std::atomic<int> stop = 0;
   const SegmentResult result = pipeline.run(
       plan_segments(400, {400, 3}).front(), film.folder() / "out.mkv", stop, [](std::int64_t) {});
-  double slowest = 0;
-  double sum = 0;
+  Times times{.wall_s = result.wall_s};
   for (const auto& [stage, busy_s] : result.busy_s) {
-    slowest = std::max(slowest, busy_s);
-    sum += busy_s;
+    times.slowest_s = std::max(times.slowest_s, busy_s);
+    times.sum_s += busy_s;
   }
-  EXPECT_LE(result.wall_s, 1.25 * slowest);
-  EXPECT_GT(sum, result.wall_s);  // the stages were at work at the same time
+  return times;
+}
+
+// On a busy machine a stage that could go on waits for a core, which counts in the wall time and in
+// no stage's: only a run that got its cores tells. Stages that took turns would never pass, since
+// their sum cannot exceed the wall time.
+TEST(PipelineOverlap, WallTimeIsTheSlowestStages) {
+  constexpr int kRuns = 5;
+  const GrayFilm film(400);
+  Times times;
+  const auto overlapped = [&times] {
+    return times.wall_s <= 1.25 * times.slowest_s && times.sum_s > times.wall_s;
+  };
+  for (int run = 0; run < kRuns && !overlapped(); ++run) times = time_a_run(film);
+  EXPECT_LE(times.wall_s, 1.25 * times.slowest_s);
+  EXPECT_GT(times.sum_s, times.wall_s);  // the stages were at work at the same time
 }
 
 }  // namespace
