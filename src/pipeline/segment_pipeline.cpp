@@ -228,6 +228,7 @@ class Run {
         decode_watch_.stop();
         if (!decoded_.push(uploaded)) throw Woken{};
       }
+      remarks_ = reader.remarks(segment_.input.begin, segment_.input.end);
     } catch (...) {
       // A reader that was interrupted or failed is in an unknown place.
       reader_.reset();
@@ -235,7 +236,6 @@ class Run {
       throw;
     }
     for (Finished& upload : pending_uploads_) upload.ready.wait();
-    remarks_ = reader_->remarks(segment_.input.begin, segment_.input.end);
     decoded_.close();
   }
 

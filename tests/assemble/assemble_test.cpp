@@ -352,8 +352,8 @@ TEST(Assemble, LightLevelsAreKept) {
                 "-pix_fmt",
                 "yuv420p10le",
                 "-x265-params",
-                "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
-                "WP(15635,16450)L(10000000,50):max-cll=1000,400",
+                ("log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+                 "WP(15635,16450)L(10000000,50):max-cll=1000,400"),
                 spec.source.string()});
   const AssembleResult result = assemble_all(spec);
   const auto& film = result.files.at(0);

@@ -201,8 +201,8 @@ TEST(Assemble, LayoutsAreKeptOrMixedDownWithAWarning) {
                 "-i",
                 "sine=440:r=48000:d=1",
                 "-filter_complex",
-                "[1:a]asplit=3[a][b][c];[a]pan=5.1|FL=c0|LFE=c0[x];[b]pan=7.1|FL=c0|SR=c0[y];"
-                "[c]pan=mono|c0=c0,aresample=96000[z]",
+                ("[1:a]asplit=3[a][b][c];[a]pan=5.1|FL=c0|LFE=c0[x];[b]pan=7.1|FL=c0|SR=c0[y];"
+                 "[c]pan=mono|c0=c0,aresample=96000[z]"),
                 "-map",
                 "0:v",
                 "-map",

@@ -218,11 +218,11 @@ TEST(JobFile, PrintedJobGivesTheSameJobAgain) {
 
 // Names are bytes to a file system: all but NUL.
 std::string random_text(std::mt19937& random) {
-  static const std::string likely = "a=#; \"\\\n\t\r[]'x0\xC3\xA4\xFF\x1b";
+  static const std::string kLikely = "a=#; \"\\\n\t\r[]'x0\xC3\xA4\xFF\x1b";
   std::string text;
   for (auto size = random() % 12; size > 0; --size) {
     text += random() % 4 == 0 ? static_cast<char>(1 + random() % 255)
-                              : likely[random() % likely.size()];
+                              : kLikely[random() % kLikely.size()];
   }
   return text;
 }
