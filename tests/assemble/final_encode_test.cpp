@@ -211,8 +211,8 @@ TEST(Validate, WrongLightLevelsOfTheFilmAreFoundBeforeAnyWork) {
                 "-preset",
                 "ultrafast",
                 "-x265-params",
-                "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
-                "WP(15635,16450)L(10000000,50)",
+                ("log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+                 "WP(15635,16450)L(10000000,50)"),
                 spec.source.string()});
   spec.options.variants = {AudioVariant::kPitchOk};
   spec.source = assemble_one(spec);  // in the container too, where it is easily changed
