@@ -399,13 +399,14 @@ void add_network_keys(std::vector<JobKey>& keys) {
                                      kPicture,
                                      {{"auto", Backend::kAuto}, {"reference", Backend::kReference}},
                                      VSR_FIELD(model.backend)));
-  keys.push_back(number_key("stream.max_seq_len",
-                            "frames the network sees at once; auto: what the memory holds",
-                            kPicture,
-                            1,
-                            2000,
-                            VSR_FIELD(stream.max_seq_len),
-                            "auto"));
+  keys.push_back(number_key(
+      "stream.max_seq_len",
+      "frames the network sees at once; auto: an eighth of a segment, or what memory holds",
+      kPicture,
+      1,
+      2000,
+      VSR_FIELD(stream.max_seq_len),
+      "auto"));
   keys.push_back(number_key("stream.overlap",
                             "frames of context on each side of a segment or window",
                             kPicture,
