@@ -12,8 +12,8 @@
 namespace vsr::test {
 
 bool have_ffmpeg() {
-  static const bool have = run_process({"ffmpeg", "-hide_banner", "-version"}).status == 0;
-  return have;
+  static const bool kHave = run_process({"ffmpeg", "-hide_banner", "-version"}).status == 0;
+  return kHave;
 }
 
 std::vector<std::string> split_words(const std::string& text) {

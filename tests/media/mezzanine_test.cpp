@@ -76,8 +76,8 @@ TEST_F(SourceMezzanine, IsIntraOnlyFfv1WithItsTags) {
                          "error",
                          "-count_packets",
                          "-show_entries",
-                         "stream=codec_name,pix_fmt,color_range,color_space,color_transfer,color_"
-                         "primaries,nb_read_packets,r_frame_rate,sample_aspect_ratio",
+                         ("stream=codec_name,pix_fmt,color_range,color_space,color_transfer,"
+                          "color_primaries,nb_read_packets,r_frame_rate,sample_aspect_ratio"),
                          "-of",
                          "default=nw=1",
                          path().string()});

@@ -222,8 +222,9 @@ TEST(OddFormats, P010BecomesPlanarTenBit) {
   ASSERT_EQ(av_frame_get_buffer(frame.get(), 0), 0);
   const auto value = [](int x, int y, int plane) { return (x * 31 + y * 57 + plane * 401) % 1024; };
   for (int plane = 0; plane < 2; ++plane) {
+    const std::ptrdiff_t pitch_bytes = frame->linesize[plane];
     for (int y = 0; y < 18 >> plane; ++y) {
-      auto* row = reinterpret_cast<std::uint16_t*>(frame->data[plane] + y * frame->linesize[plane]);
+      auto* row = reinterpret_cast<std::uint16_t*>(frame->data[plane] + y * pitch_bytes);
       for (int x = 0; x < 34; ++x) {
         const int sample = plane == 0 ? value(x, y, 0) : value(x / 2, y, 1 + x % 2);
         row[x] = static_cast<std::uint16_t>(sample << 6);

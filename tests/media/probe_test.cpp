@@ -193,7 +193,7 @@ TEST_F(Probe, MissingEmptyAndFolders) {
 TEST_F(Probe, TextNoiseAndListsAreNoFilms) {
   expect_refused(write("a.txt", std::string(3000, 'x') + "\n"), "not a film");
   expect_refused(write("a.nfo", "\x1b[31mred\x1b[0m text\n"), "");
-  const fs::path clip = make("clip.mkv", "yuv420p", "-c:v libx264");
+  make("clip.mkv", "yuv420p", "-c:v libx264");
   expect_refused(write("list.ffconcat", "ffconcat version 1.0\nfile clip.mkv\n"), "not a film");
   expect_refused(write("list.m3u8",
                        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nclip.mkv\n#EXT-X-ENDLIST\n"),

@@ -43,14 +43,15 @@ struct TestPicture {
   TestPicture(const PictureFormat& format, std::int64_t frame)
       : memory(packed_bytes(format)), view(packed_view(format, memory.data())) {
     const int most = (1 << format.bit_depth) - 1;
+    const int shift = static_cast<int>(frame);
     for (int plane = 0; plane < plane_count(format); ++plane) {
       const auto i = static_cast<std::size_t>(plane);
       for (int y = 0; y < plane_height(format, plane); ++y) {
         auto* row = reinterpret_cast<std::uint16_t*>(view.planes[i] + y * view.pitch_bytes[i]);
         for (int x = 0; x < plane_width(format, plane); ++x) {
-          const std::int64_t value = most / 4 + 3 * x + 2 * y + 5 * frame + 40 * plane +
-                                     ((x + frame) % 32 < 16 ? most / 8 : 0);
-          row[x] = static_cast<std::uint16_t>(std::min<std::int64_t>(value, most));
+          const int value = most / 4 + 3 * x + 2 * y + 5 * shift + 40 * plane +
+                            ((x + shift) % 32 < 16 ? most / 8 : 0);
+          row[x] = static_cast<std::uint16_t>(std::min(value, most));
         }
       }
     }

@@ -35,7 +35,7 @@ Timeline example() {
 }
 
 // serialize() with a right digest over changed content.
-std::string sealed(std::string content) { return content + sha256_of(content); }
+std::string sealed(const std::string& content) { return content + sha256_of(content); }
 
 std::string content_of(const Timeline& timeline) {
   std::string bytes = timeline.serialize();

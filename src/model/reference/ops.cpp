@@ -57,8 +57,8 @@ at::Tensor conv_padded(const Conv& conv,
   const std::array<std::int64_t, 2> stride{conv.stride, conv.stride};
   const std::array<std::int64_t, 2> dilation{1, 1};
   if (!input.is_cuda()) {
-    static const auto fused = find_fused_conv();
-    if (fused) {
+    static const auto kFused = find_fused_conv();
+    if (kFused) {
       c10::List<std::optional<at::Scalar>> scalars;
       std::string_view name = "none";
       if (activation == Activation::kRelu) name = "relu";
@@ -66,7 +66,7 @@ at::Tensor conv_padded(const Conv& conv,
         name = "leaky_relu";
         scalars.push_back(at::Scalar(kSlope));
       }
-      return fused->call(
+      return kFused->call(
           input, conv.weight, conv.bias, padding, stride, dilation, 1, name, scalars, "");
     }
   }
