@@ -153,7 +153,7 @@ TEST_F(Mpi, MessagesKeepTheirOrderAndLength) {
   constexpr int kMessages = 40;
   // Lengths around the limit up to which MPI sends without asking first.
   const auto message = [](int i) {
-    return pattern(i % 2 == 0 ? static_cast<std::size_t>(i) : 20'000u * static_cast<unsigned>(i),
+    return pattern(static_cast<std::size_t>(i) * (i % 2 == 0 ? 1 : 20'000),
                    static_cast<unsigned>(i));
   };
   for (int i = 0; i < kMessages; ++i) world()->send(to, message(i));
