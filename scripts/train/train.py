@@ -121,7 +121,8 @@ def pyramid_flow_loss(flows, truth):
     total = 0.0
     for weight, flow in zip(LEVEL_WEIGHTS, flows):
         factor = truth.shape[-1] // flow.shape[-1]
-        small = F.avg_pool2d(truth, factor) / truth.new_tensor((factor, factor, 1.0)).view(3, 1, 1)
+        small = F.avg_pool2d(truth, factor)
+        small = torch.cat((small[:, :2] / factor, small[:, 2:]), 1)  # no tensor made from numbers: this is captured
         total = total + weight * flow_error(flow, small)
     return total / sum(LEVEL_WEIGHTS)
 
@@ -165,6 +166,24 @@ class Step:
             self.wanted, self.graph, self.inputs = False, None, None
 
 
+def faster_deform(channels, batch, side):
+    """The quicker way to the deformable convolution on this GPU, by trying both at the training's shape."""
+    times = {}
+    shapes = ((batch, 2 * channels, side, side), (batch, 288, side, side), (batch, 144, side, side),
+              (channels, 2 * channels, 3, 3), (channels,))
+    for name, deform in networks.DEFORM.items():
+        inputs = [torch.rand(shape, device="cuda", requires_grad=True) for shape in shapes]
+        for turn in range(5):
+            if turn == 2:
+                torch.cuda.synchronize()
+                start = time.monotonic()
+            deform(*inputs).sum().backward()
+        torch.cuda.synchronize()
+        times[name] = (time.monotonic() - start) / 3
+    say("deformable convolution, there and back: " + ", ".join(f"{name} {t * 1e3:.1f} ms" for name, t in times.items()))
+    return min(times, key=times.get)
+
+
 def say(text):
     print(f"{time.monotonic() - START:7.1f} s  {text}", flush=True)
 
@@ -184,6 +203,8 @@ class Training:
         self.step, self.seconds_before, self.stage = 0, 0.0, None
         self.degrade = degrade.DEGRADATIONS[o.degradation]
         self.began = time.monotonic()
+        self.side = torch.cuda.Stream() if self.on_gpu else None
+        self.ahead = None  # the next batch and the generators' states before it
 
     # ---- Time and schedule ----
 
@@ -255,15 +276,42 @@ class Training:
         stage, lr, flow_lr = self.rates(progress)
         if stage != self.stage:
             self.enter(stage)
-        batch = self.flow_batch() if stage == "flow" else self.clip_batch()
-        result = self.run_step(*batch)
+        result = self.run_step(*self.next_batch())
         norm = self.flat.update(lr, flow_lr, self.options.clip_norm, self.options.ema)
         self.step += 1
         return torch.cat((result, norm.view(1)))
 
+    def make_batch(self):
+        return self.flow_batch() if self.stage == "flow" else self.clip_batch()
+
+    def next_batch(self):
+        """On a GPU the batch was made while the step before ran, on a stream of its own."""
+        if not self.on_gpu:
+            return self.make_batch()
+        if self.ahead is None:
+            self.make_ahead()
+        torch.cuda.current_stream().wait_stream(self.side)
+        batch = self.ahead[0]
+        for tensor in batch:
+            tensor.record_stream(torch.cuda.current_stream())
+        self.ahead = None
+        return batch
+
+    def make_ahead(self):
+        states = self.chance_states()
+        with torch.cuda.stream(self.side):
+            self.ahead = (self.make_batch(), states)
+
+    def chance_states(self):
+        """Of both generators, as they are once the batch in hand is left out."""
+        return self.ahead[1] if self.ahead else (self.chance.get_state(), self.noise.get_state())
+
     def enter(self, stage):
         if self.stage == "flow":
             self.flat.forget()
+        if self.ahead:  # a batch of the stage before
+            self.chance.set_state(self.ahead[1][0]), self.noise.set_state(self.ahead[1][1])
+            self.ahead = None
         self.stage = stage
         function = self.flow_step if stage == "flow" else self.clip_step
         self.run_step = Step(function, self.on_gpu and self.options.graph)
@@ -278,9 +326,10 @@ class Training:
         packed = states.pack(*rows, self.flat.sizes)
         on_cpu = {key: value.cpu() if torch.is_tensor(value) else tuple(part.cpu() for part in value)
                   for key, value in packed.items()}
+        chance, noise = self.chance_states()
         content = {"version": 1, "step": self.step, "seconds": self.seconds(), "stage": self.stage,
-                   "adam_step": self.flat.adam_step, "chance": self.chance.get_state(),
-                   "noise": self.noise.get_state(), "device": self.device.type,
+                   "adam_step": self.flat.adam_step, "chance": chance, "noise": noise,
+                   "device": self.device.type,
                    "options": {key: getattr(self.options, key) for key in FIXED}, "packed": on_cpu}
         states.save(self.options.out, self.step, content)
         self.take(packed)
@@ -374,10 +423,13 @@ def run(o):
     training = Training(o)
     training.stock = Stock(o.data, o.device)
     training.read_held_out()
-    if o.deform != "auto":
-        if o.deform not in networks.DEFORM:
-            raise TrainError(f"--deform {o.deform}: torchvision is not there")
-        training.network.deform = networks.DEFORM[o.deform]
+    deform = o.deform
+    if deform == "auto":
+        # On a CPU always the one that is everywhere: a run there is to be reproducible.
+        deform = faster_deform(o.channels, o.batch, o.crop) if training.on_gpu else "sampling"
+    if deform not in networks.DEFORM:
+        raise TrainError(f"--deform {deform}: torchvision is not there")
+    training.network.deform = networks.DEFORM[deform]
     if content:
         training.resume(content)
     count = sum(training.flat.sizes)
@@ -436,8 +488,10 @@ def loop(training, curve):
         if last:
             return
         results.append(training.one_step())
-        if training.on_gpu and training.step % 4 == 0:
-            torch.cuda.synchronize()  # the clock must not run ahead of the work
+        if training.on_gpu:
+            training.make_ahead()  # waits, on the way, for copies of its own stream only
+            if training.step % 4 == 0:
+                torch.cuda.synchronize()  # the clock must not run ahead of the work
 
 
 def arguments():
