@@ -160,7 +160,7 @@ class Step:
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
                 self.outputs = self.function(*self.inputs)
-        except (RuntimeError, torch.AcceleratorError) as error:
+        except RuntimeError as error:
             torch.cuda.synchronize()
             say(f"no CUDA graph ({str(error).splitlines()[0]}), steps run one operation at a time")
             self.wanted, self.graph, self.inputs = False, None, None
