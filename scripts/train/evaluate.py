@@ -113,7 +113,8 @@ def load_model(path):
 def run(o):
     device = torch.device(o.device)
     network = load_model(o.model).to(device).eval()
-    network.deform = networks.deform_by_sampling if device.type == "cpu" else network.deform
+    if device.type == "cuda":  # the other one needs much more memory on whole pictures
+        network.deform = networks.DEFORM.get("torchvision", network.deform)
     folders = [Path(folder) for folder in o.clip] if o.clip else read_manifest(o.data)[2]
     if not folders:
         raise DataError(f"{o.data}: no held-out clip in the manifest")

@@ -214,7 +214,7 @@ class Network(nn.Module):
         if c < 8 or c % 8 or blocks < 1:
             raise ValueError(f"network of {c} channels and {blocks} blocks: channels must be a multiple of 8, blocks at least 1")
         self.channels, self.blocks = c, blocks
-        self.deform = DEFORM.get("torchvision", deform_by_sampling)
+        self.deform = deform_by_sampling  # torchvision's may be quicker on a GPU; on a CPU its backward pass is slow
         self.spynet = SpyNet()
         self.feat_extract = Res(3, c, 5)
         self.deform_align = nn.ModuleDict({name: Align(c) for name in BRANCHES})
