@@ -13,24 +13,24 @@ namespace vsr::media {
 namespace {
 
 const std::array<Rational, 17>& usual_rates() {
-  static const std::array<Rational, 17> rates{Rational(25, 1),
-                                              Rational(24, 1),
-                                              Rational(24000, 1001),
-                                              Rational(30, 1),
-                                              Rational(30000, 1001),
-                                              Rational(50, 1),
-                                              Rational(60, 1),
-                                              Rational(60000, 1001),
-                                              Rational(48, 1),
-                                              Rational(48000, 1001),
-                                              Rational(12, 1),
-                                              Rational(12000, 1001),
-                                              Rational(15, 1),
-                                              Rational(15000, 1001),
-                                              Rational(25, 2),
-                                              Rational(100, 1),
-                                              Rational(120, 1)};
-  return rates;
+  static const std::array<Rational, 17> kRates{Rational(25, 1),
+                                               Rational(24, 1),
+                                               Rational(24000, 1001),
+                                               Rational(30, 1),
+                                               Rational(30000, 1001),
+                                               Rational(50, 1),
+                                               Rational(60, 1),
+                                               Rational(60000, 1001),
+                                               Rational(48, 1),
+                                               Rational(48000, 1001),
+                                               Rational(12, 1),
+                                               Rational(12000, 1001),
+                                               Rational(15, 1),
+                                               Rational(15000, 1001),
+                                               Rational(25, 2),
+                                               Rational(100, 1),
+                                               Rational(120, 1)};
+  return kRates;
 }
 
 // Width, in frames at `rate`, of the band that holds every picture's distance from its place.
