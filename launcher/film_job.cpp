@@ -100,30 +100,34 @@ void move_aside(const fs::path& directory) {
 struct Lead {
   std::vector<Resources> ranks;
   Job job;
-  std::optional<store::RunDirectory> directory;
+  store::RunDirectory directory;
   std::unique_ptr<store::RunLock> lock;
   Prepared prepared;
 };
 
-void open_run(const Arguments& arguments, const std::atomic<int>& stop, Lead& lead) {
-  lead.job = job_of(arguments);
+Lead open_run(const Arguments& arguments,
+              std::vector<Resources> ranks,
+              const std::atomic<int>& stop) {
+  Job job = job_of(arguments);
   // First: what is wrong with film or model is told before an old run goes away or a new one
   // begins.
-  const Ingredients ingredients = look_at(lead.job);
-  if (arguments.fresh) move_aside(lead.job.run.dir);
+  const Ingredients ingredients = look_at(job);
+  if (arguments.fresh) move_aside(job.run.dir);
   std::error_code error;
-  if (!lead.job.run.resume && fs::exists(fs::path(lead.job.run.dir) / "plan.h5", error)) {
+  if (!job.run.resume && fs::exists(fs::path(job.run.dir) / "plan.h5", error)) {
     throw Error(ErrorCode::kUsage,
                 format("{} holds a run and run.resume is off: give another run.dir, or --fresh",
-                       lead.job.run.dir));
+                       job.run.dir));
   }
-  lead.directory.emplace(lead.job.run.dir);
-  lead.lock = std::make_unique<store::RunLock>(*lead.directory);
+  store::RunDirectory directory(job.run.dir);
+  auto lock = std::make_unique<store::RunLock>(directory);
   const auto check = [&](const Prepared& planned) {
-    assemble::validate(assemble_spec(lead.job, planned, lead.directory->final_dir()));
+    assemble::validate(assemble_spec(job, planned, directory.final_dir()));
   };
-  lead.prepared = prepare(lead.job, ingredients, *lead.directory, lead.ranks, check, stop);
-  write_file(lead.directory->job_file(), print_job(lead.job, false));
+  Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
+  write_file(directory.job_file(), print_job(job, false));
+  return {
+      std::move(ranks), std::move(job), std::move(directory), std::move(lock), std::move(prepared)};
 }
 
 void configure_log(const Arguments& arguments, const store::RunDirectory& directory, int rank) {
@@ -172,11 +176,11 @@ void check_space(const Lead& lead, const std::vector<std::optional<store::Record
       static_cast<double>(left) / static_cast<double>(lead.prepared.plan.timeline_frames);
   const double needed =
       static_cast<double>(mezzanine_bytes(lead.job, lead.prepared.plan)) * std::min(1.0, share);
-  const double free = static_cast<double>(free_bytes(lead.directory->root()));
+  const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
     log::warning("store",
                  "{} has {:.1f} GB free and the mezzanines will take about {:.1f} GB",
-                 lead.directory->root().string(),
+                 lead.directory.root().string(),
                  free / 1e9,
                  needed / 1e9);
   }
@@ -189,7 +193,7 @@ std::vector<store::Record> make_segments(const Lead& lead,
                                          SegmentRunner& runner) {
   const store::Plan& plan = lead.prepared.plan;
   const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
-  const auto before = read_ledger(*lead.directory, plan, extension);
+  const auto before = read_ledger(lead.directory, plan, extension);
   cluster::Tasks tasks;
   int kept = 0;
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
@@ -214,7 +218,7 @@ std::vector<store::Record> make_segments(const Lead& lead,
       });
   if (!end.ok) throw Error(end.code, end.message);
   std::vector<store::Record> records;
-  for (auto& record : read_ledger(*lead.directory, plan, extension)) {
+  for (auto& record : read_ledger(lead.directory, plan, extension)) {
     if (!record) {
       throw Error(ErrorCode::kStorage,
                   format("segment {} was committed and is damaged now; start again to make it anew",
@@ -232,13 +236,13 @@ bool discard_damaged(const Lead& lead,
   bool found = false;
   for (const store::Record& record : records) {
     const int index = record.segment.index;
-    const auto damage = media::find_damage(lead.directory->mezzanine(index, extension),
+    const auto damage = media::find_damage(lead.directory.mezzanine(index, extension),
                                            codec_of(lead.job.segment.codec),
                                            record.checksums);
     if (!damage) continue;
     found = true;
     log::warning("store", "segment {} has to be made again: {}", index, *damage);
-    lead.directory->discard(index, extension);
+    lead.directory.discard(index, extension);
   }
   return found;
 }
@@ -248,16 +252,18 @@ bool discard_damaged(const Lead& lead,
 Lead start_ranks(const Arguments& arguments,
                  cluster::Communicator& communicator,
                  Signals& signals) {
-  Lead lead;
-  std::string start;
   try {
     const auto answers =
         cluster::gather(communicator,
                         encode(own_resources(communicator.local_rank(), communicator.local_size())),
                         kGatherTimeout_s);
-    for (const std::string& answer : answers) lead.ranks.push_back(decode_resources(answer));
-    open_run(arguments, signals.stop(), lead);
-    start = encode_start(lead.job, lead.prepared.plan);
+    std::vector<Resources> ranks;
+    ranks.reserve(answers.size());
+    for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
+    Lead lead = open_run(arguments, std::move(ranks), signals.stop());
+    std::string start = encode_start(lead.job, lead.prepared.plan);
+    communicator.broadcast(start);
+    return lead;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kCluster) throw;
     std::string failure = encode_start_failure();
@@ -268,34 +274,32 @@ Lead start_ranks(const Arguments& arguments,
     communicator.broadcast(failure);
     throw Error(ErrorCode::kInternal, error.what());
   }
-  communicator.broadcast(start);
-  return lead;
 }
 
 int lead_film(const Arguments& arguments,
               const Lead& lead,
               cluster::Communicator& communicator,
               Signals& signals) {
-  configure_log(arguments, *lead.directory, 0);
+  configure_log(arguments, lead.directory, 0);
   introduce(lead);
 
   const store::Plan& plan = lead.prepared.plan;
   const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
   const std::string identity = final_identity(lead.job, plan);
-  if (const auto films = finished_films(*lead.directory, identity)) {
+  if (const auto films = finished_films(lead.directory, identity)) {
     log::info("launcher", "the film is made already");
     for (const fs::path& film : *films) log::info("launcher", "{}", film.string());
     return 0;
   }
 
-  SegmentRunner runner(lead.job, plan, *lead.directory, communicator, signals.stop());
+  SegmentRunner runner(lead.job, plan, lead.directory, communicator, signals.stop());
   assemble::AssembleResult result;
   for (int round = 1;; ++round) {
     const auto records = make_segments(lead, communicator, signals, runner);
-    fs::remove(lead.directory->final_stamp());
+    fs::remove(lead.directory.final_stamp());
     try {
-      result = make_films(assemble_spec(lead.job, lead.prepared, lead.directory->final_dir()),
-                          *lead.directory,
+      result = make_films(assemble_spec(lead.job, lead.prepared, lead.directory.final_dir()),
+                          lead.directory,
                           plan,
                           records,
                           signals.stop());
@@ -308,9 +312,9 @@ int lead_film(const Arguments& arguments,
       }
     }
   }
-  write_stamp(*lead.directory, identity, result.files);
+  write_stamp(lead.directory, identity, result.files);
   if (!lead.job.segment.keep) {
-    for (const Segment& segment : plan.segments) lead.directory->discard(segment.index, extension);
+    for (const Segment& segment : plan.segments) lead.directory.discard(segment.index, extension);
   }
   for (const fs::path& film : result.files) log::info("launcher", "made {}", film.string());
   return 0;
