@@ -250,10 +250,10 @@ class Mutator {
           bytes.resize(at);
           break;
         case 4:  // a piece removed
-          bytes.erase(at, static_cast<std::size_t>(1 + below(16)));
+          bytes.erase(at, 1 + static_cast<std::size_t>(below(16)));
           break;
         case 5:  // a piece doubled
-          bytes.insert(place(bytes), bytes.substr(at, static_cast<std::size_t>(1 + below(64))));
+          bytes.insert(place(bytes), bytes.substr(at, 1 + static_cast<std::size_t>(below(64))));
           break;
         default:  // a byte of one place at another, as flips of instructions
           bytes[at] = bytes[place(bytes)];
