@@ -77,24 +77,33 @@ def decode_all(paths):
 
 
 def read_manifest(folder):
-    """Paths of the training stills, the training clips and the held-out clips."""
+    """Paths of the training stills, the training clips and the held-out clips.
+
+    An entry names a picture ("file") or a clip's folder; a clip is also known by its pictures. What the manifest
+    names and the folder lacks is left out: a part of the data may be carried. A clip is there as a whole or not.
+    """
     folder = Path(folder)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder}/manifest.json: {error}") from None
-    entries = [entry for key in ("files", "photos", "clips") for entry in manifest.get(key, [])]
+        entries = json.loads((folder / "manifest.json").read_text())["files"]
+        named = {}
+        for entry in entries:
+            path = Path(entry.get("file") or entry["path"])
+            unit = path.parent if path.parts[0] == "clips" and len(path.parts) > 2 else path
+            named.setdefault(unit, (entry["split"], []))[1].append(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{folder}/manifest.json: not read ({type(error).__name__}: {error})") from None
     photos, clips, held_out = [], [], []
-    for entry in entries:
-        path = folder / entry.get("path", entry.get("name", ""))
-        if not path.exists():
-            raise DataError(f"{path}: named in the manifest, not there")
-        train = entry.get("split") == "train"
-        if path.is_dir():
-            (clips if train else held_out).append(path)
-        elif train and path.suffix.lower() in (".jpg", ".jpeg", ".png"):
-            photos.append(path)
-    return sorted(photos), sorted(clips), sorted(held_out)
+    for unit, (split, paths) in sorted(named.items()):
+        there = sum((folder / path).exists() for path in paths)
+        if unit.parts[0] == "clips" and 0 < there < len(paths):
+            raise DataError(f"{folder}/{unit}: {there} of {len(paths)} frames are there")
+        if there:
+            kind = clips if unit.parts[0] == "clips" else photos
+            if split == "train":
+                kind.append(folder / unit)
+            elif kind is clips:
+                held_out.append(folder / unit)
+    return photos, clips, held_out
 
 
 def read_clip(folder, limit=None):
@@ -160,45 +169,72 @@ def apply(matrix, x, y):
 
 # ---- The stock --------------------------------------------------------------------------------------------------
 
+CELL = 32  # side of the squares by which detail is known
+
+
+def detail(picture):
+    """Mean absolute gradient of a picture (3,H,W), bytes, by cells: (H/CELL, W/CELL) on the CPU."""
+    grey = picture.float().mean(0)
+    slope = (grey[1:, 1:] - grey[:-1, 1:]).abs() + (grey[1:, 1:] - grey[1:, :-1]).abs()
+    return F.avg_pool2d(slope[None, None], CELL, ceil_mode=True)[0, 0].cpu()
+
+
+def detail_within(cells, y, x, side):
+    y, x = (min(at, (length - 1) * CELL) for at, length in zip((y, x), cells.shape))  # a window may be wider than a still
+    return float(cells[y // CELL:(y + side) // CELL + 1, x // CELL:(x + side) // CELL + 1].mean())
+
+
+def most_detailed(generator, draw):
+    """One of the places that `draw` proposes as (detail, ...): in two cases of three the best out of four."""
+    return max((draw() for _ in range(4 if torch.rand((), generator=generator) < 0.67 else 1)), key=lambda place: place[0])
+
+
+def below(generator, limit):
+    return int(torch.randint(0, max(1, limit), (), generator=generator))
+
+
 class Stock:
     """The training pictures on the device, and the clips made from them."""
 
-    def __init__(self, folder, device, limit=None):
+    def __init__(self, folder, device):
         photos, clips, _ = read_manifest(folder)
         if not photos:
             raise DataError(f"{folder}: no still to train on")
         self.device = torch.device(device)
-        stills = decode_all(photos[:limit])
-        self.sizes = torch.tensor([still.shape[1:] for still in stills])
-        # All stills in one row of bytes, RGB planes each, found by offset: any batch of windows is one gather.
-        lengths = torch.tensor([still.numel() for still in stills])
-        self.offsets = torch.cat((torch.zeros(1, dtype=torch.long), lengths.cumsum(0)[:-1]))
-        self.bytes = torch.cat([still.flatten() for still in stills]).to(self.device)
+        self.stills = [still.to(self.device) for still in decode_all(photos)]
+        self.still_detail = [detail(still) for still in self.stills]
         # A large still is likelier, but not in proportion to its area.
-        self.chance = self.sizes.prod(1).double().sqrt()
-        self.clips = [read_clip(clip).to(self.device) for clip in clips[:limit]]
+        self.chance = torch.tensor([still.shape[1] * still.shape[2] for still in self.stills]).double().sqrt()
+        self.clips = [read_clip(clip).to(self.device) for clip in clips]
+        # Of every eighth frame.
+        self.clip_detail = [[detail(frame) for frame in clip[::8]] for clip in self.clips]
 
     def describe(self):
         frames = sum(len(clip) for clip in self.clips)
-        size = self.bytes.numel() + sum(clip.numel() for clip in self.clips)
-        return f"{len(self.sizes)} stills, {len(self.clips)} clips of {frames} frames, {size / 2**20:.0f} MiB"
+        size = sum(pictures.numel() for pictures in self.stills + self.clips)
+        return f"{len(self.stills)} stills, {len(self.clips)} clips of {frames} frames, {size / 2**20:.0f} MiB"
 
     def windows(self, generator, count, size):
-        """Random size x size windows of stills, uint8 (count,3,size,size); a small still is mirrored to fill."""
-        which = torch.multinomial(self.chance, count, replacement=True, generator=generator)
-        room = (self.sizes[which] - size).clamp_min(0)
-        corner = (torch.rand(count, 2, generator=generator) * (room + 1)).long()
-        high, wide = self.sizes[which].T
+        """size x size windows of stills, uint8 (count,3,size,size); a small still is mirrored to fill."""
+        out = torch.empty((count, 3, size, size), dtype=torch.uint8, device=self.device)
 
-        def along(start, length):
-            index = (start[:, None] + torch.arange(size)).remainder(2 * length[:, None])
-            return torch.where(index < length[:, None], index, 2 * length[:, None] - 1 - index)
+        def draw():
+            which = int(torch.multinomial(self.chance, 1, generator=generator))
+            y, x = (below(generator, side - size + 1) for side in self.stills[which].shape[1:])
+            # A clip shows the window's middle for the most part.
+            return detail_within(self.still_detail[which], y + size // 4, x + size // 4, size // 2), which, y, x
 
-        rows = along(corner[:, 0], high) * wide[:, None] + self.offsets[which][:, None]
-        columns = along(corner[:, 1], wide)
-        plane = (high * wide)[:, None] * torch.arange(3)
-        rows, columns, plane = (index.to(self.device) for index in (rows, columns, plane))
-        return self.bytes[plane[:, :, None, None] + rows[:, None, :, None] + columns[:, None, None, :]]
+        for i in range(count):
+            _, which, y, x = most_detailed(generator, draw)
+            still = self.stills[which]
+            height, width = still.shape[1:]
+            piece = still[:, y:y + size, x:x + size]
+            for axis, length in ((1, height), (2, width)):
+                while piece.shape[axis] < size:
+                    more = min(piece.shape[axis], size - piece.shape[axis])
+                    piece = torch.cat((piece, piece.flip(axis).narrow(axis, 0, more)), axis)
+            out[i] = piece
+        return out
 
     # ---- Synthetic clips ----
 
@@ -210,9 +246,7 @@ class Stock:
         A still moves as the background; up to two shapes cut out of other stills move over it on their own.
         """
         layers = 3
-        size = 3 * crop
-        stills = self.windows(generator, count, size).float() / 255
-        stills = self.recolour(generator, stills)
+        stills = self.windows(generator, count, 3 * crop).float() / 255
         speed = torch.exp(uniform(generator, math.log(0.5), math.log(20), layers, count))
         speed[torch.rand(layers, count, generator=generator) < 0.08] = 0.0
         moves, sources, shapes = [], [], []
@@ -225,25 +259,31 @@ class Stock:
             sources.append(about(generator, count, uniform(generator, 1.2, 2.6, count), 0.3))
             shapes.append(self.shape_numbers(generator, count, crop))
         present = torch.rand(layers, count, generator=generator) < torch.tensor((2.0, 0.6, 0.3))[:, None]
-        moves = [move.to(self.device) for move in moves]
-        sources = [source.to(self.device) for source in sources]
-        shapes = [[number.to(self.device) for number in shape] for shape in shapes]
-        present = present.to(self.device)
         clips = self.render(stills, moves, sources, shapes, present, crop)
+        clips = self.recolour(generator, clips)
+        moves = [move.to(self.device) for move in moves]
+        shapes = [self.to_device(shape) for shape in shapes]
+        present = present.to(self.device)
         backward = self.true_flow(moves, shapes, present, crop, slice(None, -1), slice(1, None))
         forward = self.true_flow(moves, shapes, present, crop, slice(1, None), slice(None, -1))
         return clips, backward, forward
 
-    def recolour(self, generator, pictures):
+    def to_device(self, numbers, rows=slice(None)):
+        return [number[rows].to(self.device) for number in numbers]
+
+    def recolour(self, generator, clips):
         """Contrast, gamma, and now and then exchanged colours: stands for more stills than there are."""
-        count = len(pictures)
-        gamma = torch.exp(uniform(generator, -0.35, 0.35, count)).view(-1, 1, 1, 1).to(self.device)
-        gain = uniform(generator, 0.7, 1.0, count).view(-1, 1, 1, 1)
-        lift = (1 - gain) * torch.rand(count, 1, 1, 1, generator=generator)
-        order = torch.stack([torch.randperm(3, generator=generator) for _ in range(count)])
-        order = torch.where(torch.rand(count, 1, generator=generator) < 0.15, order, torch.arange(3)).to(self.device)
-        pictures = pictures.gather(1, order[:, :, None, None].expand_as(pictures))
-        return (pictures + 1e-3) ** gamma * gain.to(self.device) + lift.to(self.device)
+        count = len(clips)
+        gamma = torch.exp(uniform(generator, -0.35, 0.35, count))
+        gain = uniform(generator, 0.7, 1.0, count)
+        lift = (1 - gain) * torch.rand(count, generator=generator)
+        gamma, gain, lift = (number.view(-1, 1, 1, 1, 1).to(self.device) for number in (gamma, gain, lift))
+        clips = (clips + 1e-3).pow_(gamma).mul_(gain).add_(lift).clamp_(0, 1)
+        for clip in clips:
+            order = torch.randperm(3, generator=generator)
+            if torch.rand((), generator=generator) < 0.15:
+                clip.copy_(clip[:, order.to(self.device)])
+        return clips
 
     @staticmethod
     def shape_numbers(generator, count, crop):
@@ -266,24 +306,34 @@ class Stock:
         return edge.clamp_min(0.2) * radius.view(-1, 1, 1, 1) - torch.hypot(x, y)
 
     def render(self, stills, moves, sources, shapes, present, crop):
-        """Twice the resolution, then the mean of 2x2: edges and texture are antialiased alike in every frame."""
+        """Texture at twice the resolution, then the mean of 2x2: antialiased alike in every frame."""
         count, _, size, _ = stills.shape
         frames = moves[0].shape[1]
-        at = (torch.arange(2 * crop, device=self.device, dtype=torch.float32) + 0.5) / 2 - crop / 2
+        at = torch.arange(crop, device=self.device, dtype=torch.float32) + 0.5 - crop / 2
         x, y = at[None, None, None, :], at[None, None, :, None]
         picture = None
         for layer, (move, source, shape) in enumerate(zip(moves, sources, shapes)):
-            u, v = apply(source[:, None] @ move, x, y)
+            rows = present[layer].nonzero()[:, 0]  # only the clips that have this layer
+            if not len(rows):
+                continue
+            to_still = (source[rows, None] @ move[rows])[:, :, :2] * (2 / size)
+            to_still[..., :2] *= crop / 2  # from -1..1 over the crop to -1..1 over the still
+            shape_of_all = [len(rows) * frames, 3, 2 * crop, 2 * crop]
+            grid = F.affine_grid(to_still.flatten(0, 1).to(self.device), shape_of_all, align_corners=False)
             # Frames below each other: one call, and the still is not repeated for each.
-            grid = torch.stack((u, v), -1).view(count, frames * 2 * crop, 2 * crop, 2) * (2 / size)
-            texture = F.grid_sample(stills.roll(layer, 0), grid, mode="bicubic", padding_mode="reflection",
-                                    align_corners=False).view(count, 3, frames, 2 * crop, 2 * crop)
-            if picture is None:
+            texture = F.grid_sample(stills[((rows - layer) % count).to(self.device)],
+                                    grid.view(len(rows), frames * 2 * crop, 2 * crop, 2), mode="bicubic",
+                                    padding_mode="reflection", align_corners=False)
+            texture = F.avg_pool2d(texture, 2).view(len(rows), 3, frames, crop, crop)
+            if layer == 0:
                 picture = texture
                 continue
-            alpha = (self.inside(shape, *apply(move, x, y)) * 2 + 0.5).clamp(0, 1) * present[layer].view(-1, 1, 1, 1)
-            picture = picture + alpha[:, None] * (texture - picture)
-        return F.avg_pool2d(picture.transpose(1, 2).flatten(0, 1), 2).clamp(0, 1).view(count, frames, 3, crop, crop)
+            inside = self.inside(self.to_device(shape, rows), *apply(move[rows].to(self.device), x, y))
+            alpha = (inside + 0.5).clamp(0, 1)[:, None]
+            rows = rows.to(self.device)
+            below = picture[rows]
+            picture[rows] = below + alpha * (texture - below)
+        return picture.transpose(1, 2).clamp(0, 1)
 
     def true_flow(self, moves, shapes, present, crop, here, there):
         """From frames `here` to frames `there`, on the grid of the quarter size and in its pixels."""
@@ -312,25 +362,28 @@ class Stock:
 
     def real(self, generator, count, frames, crop):
         """Pieces of the real clips (count,frames,3,crop,crop): at full or half size, flipped, turned, reversed."""
-        fit = [clip for clip in self.clips if len(clip) >= frames and min(clip.shape[-2:]) >= crop]
+        fit = [i for i, clip in enumerate(self.clips) if len(clip) >= frames and min(clip.shape[-2:]) >= crop]
         if not fit:
             raise DataError(f"no training clip has {frames} frames of {crop}x{crop} or more")
-        chance = torch.tensor([float(len(clip)) ** 0.5 for clip in fit])
-
-        def below(limit):
-            return int(torch.randint(0, limit, (), generator=generator))
+        chance = torch.tensor([float(len(self.clips[i])) ** 0.5 for i in fit])
 
         pieces = []
         for _ in range(count):
-            clip = fit[int(torch.multinomial(chance, 1, generator=generator))]
-            half = min(clip.shape[-2:]) >= 2 * crop and below(2)
+            which = fit[int(torch.multinomial(chance, 1, generator=generator))]
+            clip = self.clips[which]
+            half = min(clip.shape[-2:]) >= 2 * crop and below(generator, 2)
             side = crop * 2 if half else crop
-            stride = 2 if len(clip) >= 2 * frames and below(4) == 0 else 1
-            start = below(len(clip) - stride * (frames - 1))
-            y, x = below(clip.shape[-2] - side + 1), below(clip.shape[-1] - side + 1)
+            stride = 2 if len(clip) >= 2 * frames and below(generator, 4) == 0 else 1
+
+            def draw():
+                start = below(generator, len(clip) - stride * (frames - 1))
+                y, x = (below(generator, length - side + 1) for length in clip.shape[-2:])
+                return detail_within(self.clip_detail[which][start // 8], y, x, side), start, y, x
+
+            _, start, y, x = most_detailed(generator, draw)
             piece = clip[start:start + stride * (frames - 1) + 1:stride, :, y:y + side, x:x + side].float() / 255
             if half:
                 piece = F.avg_pool2d(piece, 2)
-            piece = piece.flip([axis for axis in (0, 2, 3) if below(2)])
-            pieces.append(piece.transpose(2, 3) if below(2) else piece)
+            piece = piece.flip([axis for axis in (0, 2, 3) if below(generator, 2)])
+            pieces.append(piece.transpose(2, 3) if below(generator, 2) else piece)
         return torch.stack(pieces)

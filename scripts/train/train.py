@@ -24,83 +24,18 @@ import torch.nn.functional as F  # noqa: E402
 import degrade  # noqa: E402
 import network as networks  # noqa: E402
 import state as states  # noqa: E402
+from flat import Flat  # noqa: E402
 from pictures import DataError, Stock, read_clip, read_manifest  # noqa: E402
 
 # What a resumed run must not change; the state brings it.
 FIXED = ("channels", "blocks", "degradation", "seed", "crop", "frames", "batch", "late_crop", "late_from", "real",
          "flow_share", "flow_batch", "flow_crop", "lr", "flow_lr", "spynet_lr", "flow_weight", "clip_norm", "ema",
          "total_steps", "total_seconds")
-BETA_M, BETA_V, EPSILON = 0.9, 0.99, 1e-8
 LEVEL_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0)  # of the flow loss, smallest level first
 
 
 class TrainError(Exception):
     pass
-
-
-# ---- Weights in one row -----------------------------------------------------------------------------------------
-
-class Flat:
-    """All parameters of a network as views of one row of numbers, their gradients of another: clipping, Adam, the
-    running average and the state are then a few operations each."""
-
-    def __init__(self, network, device, channels_last):
-        parameters = list(network.parameters())
-        self.sizes = [p.numel() for p in parameters]
-        self.w = torch.cat([self.as_row(p.detach(), channels_last) for p in parameters]).to(device)
-        self.grad = torch.zeros_like(self.w)
-        for p, w, grad in zip(parameters, self.w.split(self.sizes), self.grad.split(self.sizes)):
-            p.data, p.grad = self.as_view(w, p.shape, channels_last), self.as_view(grad, p.shape, channels_last)
-        self.ema, self.m, self.v = self.w.clone(), torch.zeros_like(self.w), torch.zeros_like(self.w)
-        self.flow_part = sum(p.numel() for p in network.spynet.parameters())  # they come first
-        self.adam_step = 0
-
-    @staticmethod
-    def as_row(tensor, channels_last):
-        return (tensor.permute(0, 2, 3, 1) if channels_last and tensor.dim() == 4 else tensor).flatten()
-
-    @staticmethod
-    def as_view(row, shape, channels_last):
-        if not (channels_last and len(shape) == 4):
-            return row.view(shape)
-        return row.view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
-
-    def update(self, lr, flow_lr, clip_norm, ema):
-        """One step of Adam on the clipped gradient. A step with a gradient that is not finite is left out."""
-        self.adam_step += 1
-        norm = self.grad.norm()
-        scale = torch.where(norm.isfinite(), (clip_norm / (norm + 1e-12)).clamp_max(1.0), torch.zeros_like(norm))
-        self.grad.nan_to_num_(0.0, 0.0, 0.0).mul_(scale)
-        self.m.lerp_(self.grad, 1 - BETA_M)
-        self.v.mul_(BETA_V).addcmul_(self.grad, self.grad, value=1 - BETA_V)
-        size = (self.v / (1 - BETA_V**self.adam_step)).sqrt_().add_(EPSILON)
-        move = self.m / size / (1 - BETA_M**self.adam_step)
-        cut = self.flow_part
-        self.w[:cut].sub_(move[:cut], alpha=flow_lr)
-        self.w[cut:].sub_(move[cut:], alpha=lr)
-        # A young average would remember the random start.
-        self.ema.lerp_(self.w, 1 - min(ema, (1 + self.adam_step) / (10 + self.adam_step)))
-        return norm
-
-    def forget(self):
-        """The moments start anew: another loss begins."""
-        self.m.zero_(), self.v.zero_()
-        self.adam_step = 0
-
-    # The state's order of weights is that of state dicts, whatever the memory format here.
-
-    def rows(self, network, channels_last, back=False):
-        shapes = [p.shape for p in network.parameters()]
-
-        def turn(row):
-            if not channels_last:
-                return row
-            parts = row.split(self.sizes)
-            if back:
-                return torch.cat([self.as_row(part.view(shape), True) for part, shape in zip(parts, shapes)])
-            return torch.cat([self.as_view(part, shape, True).flatten() for part, shape in zip(parts, shapes)])
-
-        return turn
 
 
 # ---- Losses -----------------------------------------------------------------------------------------------------
@@ -372,7 +307,8 @@ class Training:
         """Gain over bicubic in dB by clip, of the averaged weights."""
         kept = self.flat.w.clone()
         self.flat.w.copy_(self.flat.ema)
-        with self.autocast():
+        # Trying convolutions out for shapes that are run a few times is not worth its seconds.
+        with torch.backends.cudnn.flags(benchmark=False, allow_tf32=True), self.autocast():
             gains = {name: psnr(self.network(lr), hr) - base for name, lr, hr, base in self.held_out}
         self.flat.w.copy_(kept)
         return gains
@@ -438,9 +374,34 @@ def run(o):
         f"step {training.step}")
     for name, _, hr, base in training.held_out:
         say(f"held out {name} {tuple(hr.shape[1:])}: bicubic {base:.2f} dB")
+    if o.profile:
+        return profile(training)
     curve = Curve(Path(o.out) / "curve.csv", [name for name, *_ in training.held_out])
     loop(training, curve)
     say(f"step {training.step}, {100 * training.progress():.0f} % of the training, saved in {o.out}")
+
+
+def profile(training):
+    """Where the time of a step goes, kernel by kernel: three steps without a graph, of the stage that is on."""
+    activities = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * training.on_gpu
+    training.options.graph = False
+    for _ in range(2):
+        training.one_step()
+    making = time.monotonic()
+    for _ in range(3):
+        training.make_batch()
+    if training.on_gpu:
+        torch.cuda.synchronize()
+    making = (time.monotonic() - making) / 3
+    began = time.monotonic()
+    with torch.profiler.profile(activities=activities) as record:
+        for _ in range(3):
+            training.one_step()
+        if training.on_gpu:
+            torch.cuda.synchronize()
+    order = "self_cuda_time_total" if training.on_gpu else "self_cpu_time_total"
+    print(record.key_averages().table(sort_by=order, row_limit=40, max_name_column_width=70))
+    say(f"{(time.monotonic() - began) / 3 * 1e3:.0f} ms a step, profiled; {making * 1e3:.0f} ms to make a batch")
 
 
 def loop(training, curve):
@@ -463,11 +424,12 @@ def loop(training, curve):
         if results and (look or now - logged > o.log_every):
             loss, flow, norm = torch.stack(results).mean(0).tolist()
             now = time.monotonic()
-            stage, lr, _ = training.rates(training.progress())
+            _, lr, flow_lr = training.rates(training.progress())
             each = (now - logged) / (training.step - log_from)
             row = {"step": training.step, "seconds": round(training.seconds(), 1), "stage": training.stage,
-                   "lr": f"{lr:.3g}", "loss": f"{loss:.5f}", "flow_error_px": f"{flow:.4f}", "gradient_norm": f"{norm:.4f}"}
-            text = f"step {training.step} {training.stage} loss {loss:.5f} flow {flow:.3f} px norm {norm:.3f} lr {lr:.2e} {each * 1e3:.0f} ms/step"
+                   "lr": f"{lr or flow_lr:.3g}", "loss": f"{loss:.5f}", "flow_error_px": f"{flow:.4f}", "gradient_norm": f"{norm:.4f}"}
+            text = (f"step {training.step} {training.stage} loss {loss:.5f} flow {flow:.3f} px norm {norm:.3f} "
+                    f"lr {lr or flow_lr:.2e} {each * 1e3:.0f} ms/step")
             if look and training.held_out and training.stage != "flow":
                 gains = training.validate()
                 mean = sum(gains.values()) / len(gains)
@@ -537,6 +499,7 @@ def arguments():
     g.add_argument("--save-every-steps", type=int, default=0, help="or: steps between states (reproducible)")
     g.add_argument("--log-every", type=float, default=10, help="seconds")
     g.add_argument("--validate-every", type=float, default=45, help="seconds")
+    g.add_argument("--profile", action="store_true", help="shows where a step's time goes, and trains nothing")
     return p
 
 
