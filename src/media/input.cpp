@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <cerrno>
 
 namespace vsr::media {
 
@@ -24,11 +23,12 @@ namespace fs = std::filesystem;
 }
 
 [[noreturn]] void refuse_reading(const std::string& path, int failure) {
-  throw Error(ErrorCode::kStorage,
-              format("{}: cannot be read: {}; see to the disk or the network it lies on, then start "
-                     "again: what is done is kept",
-                     path,
-                     av_error_text(failure)));
+  throw Error(
+      ErrorCode::kStorage,
+      format("{}: cannot be read: {}; see to the disk or the network it lies on, then start "
+             "again: what is done is kept",
+             path,
+             av_error_text(failure)));
 }
 
 // "dir/shot_%04d.png" -> folder "dir", before "shot_", digits 4, after ".png".
@@ -174,9 +174,9 @@ int failure_of(const AVFormatContext& context) {
   return static_cast<int>(reinterpret_cast<std::intptr_t>(context.opaque));
 }
 
-// Why a file that FFmpeg has just failed to open cannot be read, or 0 when it is the content that is
-// no film. FFmpeg's word does not tell (it says "no moov atom" where it could not read so far), and
-// the file it failed with is gone: so once more, with a file of our own to look at.
+// Why a file that FFmpeg has just failed to open cannot be read, or 0 when it is the content that
+// is no film. FFmpeg's word does not tell (it says "no moov atom" where it could not read so far),
+// and the file it failed with is gone: so once more, with a file of our own to look at.
 int read_failure(const std::string& url) {
   AVIOContext* file = nullptr;
   const int opened = avio_open(&file, url.c_str(), AVIO_FLAG_READ);

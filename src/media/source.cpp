@@ -210,10 +210,11 @@ void hash_file(const std::string& path, Sha256& hash) {
     file.seekg(static_cast<std::streamoff>(from));
     file.read(piece.data(), static_cast<std::streamsize>(count));
     if (!file) {
-      throw Error(ErrorCode::kStorage,
-                  format("{}: cannot be read; see to the disk or the network it lies on, then start "
-                         "again",
-                         path));
+      throw Error(
+          ErrorCode::kStorage,
+          format("{}: cannot be read; see to the disk or the network it lies on, then start "
+                 "again",
+                 path));
     }
     hash.update(piece.data(), count);
     done = from + count;

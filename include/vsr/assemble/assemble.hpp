@@ -53,10 +53,9 @@ struct AssembleResult {
 
 // Checks, without doing any work, that encoder, tune, params, audio codec and layout are possible.
 // The segments may be missing yet. [final] encoder=copy takes the mezzanine itself as video stream
-// (final.height must be 0 or the mezzanine's; preset, crf, tune and params do not matter). "auto" as
-// preset, tune or params stands for what suits the encoder.
-// Throws Error(kUsage) naming the key at fault (an unknown x265 parameter by its name),
-// Error(kInput) for a source that cannot be read.
+// (final.height must be 0 or the mezzanine's; preset, crf, tune and params do not matter). "auto"
+// as preset, tune or params stands for what suits the encoder. Throws Error(kUsage) naming the key
+// at fault (an unknown x265 parameter by its name), Error(kInput) for a source that cannot be read.
 void validate(const AssembleSpec& spec);
 
 // `progress` gets frames encoded so far and returns false to stop (Error(kInterrupted)).
