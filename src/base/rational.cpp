@@ -2,9 +2,9 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
 #include <array>
-#include <charconv>
 #include <limits>
 #include <numeric>
 
@@ -35,11 +35,6 @@ Rational reduce(Int128 num, Int128 den) {
     throw Error(ErrorCode::kInternal, "fraction out of range");
   }
   return {static_cast<std::int64_t>(num), static_cast<std::int64_t>(den)};
-}
-
-bool parse_integer(std::string_view text, std::int64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -80,20 +75,21 @@ Rational parse_rate(std::string_view text) {
   std::int64_t num = 0;
   std::int64_t den = 1;
   if (const auto slash = text.find('/'); slash != std::string_view::npos) {
-    if (!parse_integer(text.substr(0, slash), num) || !parse_integer(text.substr(slash + 1), den)) {
-      return refuse();
-    }
+    const auto above = parse_number<std::int64_t>(text.substr(0, slash));
+    const auto below = parse_number<std::int64_t>(text.substr(slash + 1));
+    if (!above || !below) return refuse();
+    num = *above;
+    den = *below;
   } else if (const auto point = text.find('.'); point != std::string_view::npos) {
     const std::string_view decimals = text.substr(point + 1);
-    std::int64_t whole = 0;
-    std::int64_t part = 0;
-    if (decimals.empty() || decimals.size() > 6 || decimals.front() == '-' ||
-        !parse_integer(text.substr(0, point), whole) || !parse_integer(decimals, part) ||
-        whole < 0 || whole > 100'000) {
+    const auto whole = parse_number<std::int64_t>(text.substr(0, point));
+    const auto part = parse_number<std::int64_t>(decimals);
+    if (decimals.size() > 6 || decimals.starts_with('-') || !whole || !part || *whole < 0 ||
+        *whole > 100'000) {
       return refuse();
     }
     for (std::size_t i = 0; i < decimals.size(); ++i) den *= 10;
-    num = whole * den + part;
+    num = *whole * den + *part;
     // 23.976 means 24000/1001: the decimals are a rounding of the NTSC rate, not a rate of its own.
     for (const std::int64_t base : std::array<std::int64_t, 6>{24, 30, 48, 60, 120, 15}) {
       const double ntsc = static_cast<double>(base) * 1000.0 / 1001.0;
@@ -102,7 +98,9 @@ Rational parse_rate(std::string_view text) {
         return {base * 1000, 1001};
       }
     }
-  } else if (!parse_integer(text, num)) {
+  } else if (const auto whole = parse_number<std::int64_t>(text)) {
+    num = *whole;
+  } else {
     return refuse();
   }
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();

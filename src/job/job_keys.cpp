@@ -2,8 +2,8 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string_view>
@@ -15,14 +15,13 @@ namespace {
 
 // --- Reading and printing of values ------------------------------------------------------------
 
-bool parse_number(std::string_view text, std::int64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size();
-}
-
-bool parse_number(std::string_view text, double& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
+// Sets `value` if all of `text` is a finite number.
+template <typename Number>
+bool parse_number(std::string_view text, Number& value) {
+  const auto number = vsr::parse_number<Number>(text);
+  if (!number || !std::isfinite(static_cast<double>(*number))) return false;
+  value = *number;
+  return true;
 }
 
 // "90", "1:30", "1:02:03.5" -> seconds.

@@ -1,11 +1,11 @@
 // What can be told of a graph without running a film through it.
 #include "picture_filter.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -117,32 +117,26 @@ std::string option_text(AVFilterContext& filter, const char* name) {
   return copy;
 }
 
-std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // A crop in one direction, as its options say it: a number or an expression.
 struct CropSide {
   std::string length;
   std::string begin;
 
   bool fits(std::int64_t picture) const {
-    const auto from = number(begin);
-    const auto size = number(length);
+    const auto from = parse_number<std::int64_t>(begin);
+    const auto size = parse_number<std::int64_t>(length);
     return !from || (*from >= 0 && *from + size.value_or(1) <= picture);
   }
 
   bool in_step(std::int64_t step) const {
-    return number(begin).value_or(0) % step == 0 && number(length).value_or(0) % step == 0;
+    return parse_number<std::int64_t>(begin).value_or(0) % step == 0 &&
+           parse_number<std::int64_t>(length).value_or(0) % step == 0;
   }
 
   // The most of it that is in step, or the least around it.
   CropSide nearest(std::int64_t step) const {
-    const auto from = number(begin);
-    const auto size = number(length);
+    const auto from = parse_number<std::int64_t>(begin);
+    const auto size = parse_number<std::int64_t>(length);
     const auto down = [&](std::int64_t value) { return value - value % step; };
     const std::int64_t first = down(from.value_or(0) + step - 1);
     const std::int64_t last = down(from.value_or(0) + size.value_or(0));

@@ -1,6 +1,7 @@
 #include "input.hpp"
 
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
 #include <algorithm>
 #include <array>
@@ -72,12 +73,8 @@ std::optional<std::int64_t> number_in(const Pattern& pattern, std::string_view n
   if (!name.starts_with(pattern.before) || !name.ends_with(pattern.after)) return std::nullopt;
   const std::string_view digits = name.substr(
       pattern.before.size(), name.size() - pattern.before.size() - pattern.after.size());
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size() || number < 0) {
-    return std::nullopt;
-  }
-  if (name != name_in(pattern, number)) return std::nullopt;
+  const auto number = parse_number<std::int64_t>(digits);
+  if (!number || *number < 0 || name != name_in(pattern, *number)) return std::nullopt;
   return number;
 }
 

@@ -3,9 +3,9 @@
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
+#include "vsr/base/number.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -23,11 +23,7 @@ constexpr std::uint64_t kMostPictureBytes = 1ull << 31;
 
 std::optional<std::int64_t> png_number(const std::filesystem::path& file) {
   if (file.extension() != ".png") return std::nullopt;
-  const std::string stem = file.stem().string();
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
-  if (error != std::errc{} || end != stem.data() + stem.size()) return std::nullopt;
-  return number;
+  return parse_number<std::int64_t>(file.stem().string());
 }
 
 }  // namespace

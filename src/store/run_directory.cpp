@@ -4,6 +4,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
+#include "vsr/base/number.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,7 +12,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 namespace vsr::store {
@@ -44,10 +44,8 @@ std::optional<std::uint64_t> bytes_of(const fs::path& path) {
 std::string segment_name(int segment) { return format("{:04d}", segment); }
 
 std::optional<int> parse_segment_name(const std::string& name) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
-  if (number < 0 || segment_name(number) != name) return std::nullopt;
+  const auto number = parse_number<int>(name);
+  if (!number || *number < 0 || segment_name(*number) != name) return std::nullopt;
   return number;
 }
 

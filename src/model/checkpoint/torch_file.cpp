@@ -5,10 +5,10 @@
 #include "checkpoint/zip_reader.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
@@ -139,10 +139,8 @@ void check_version(const ZipArchive& archive, const std::string& root) {
   const std::string elsewhere = root + "/.data/version";
   const bool there = archive.entries().contains(elsewhere);
   const std::string text = read_text(archive, there ? elsewhere : root + "/version");
-  int version = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (fault != std::errc() || end != text.data() + text.size() || version < 1 ||
-      version > kNewestVersion) {
+  const int version = parse_number<int>(text).value_or(0);
+  if (version < 1 || version > kNewestVersion) {
     refuse(format(
         "version {} of the layout is not known, only 1 to {}", in_quotes(text), kNewestVersion));
   }
