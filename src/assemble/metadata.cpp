@@ -109,9 +109,7 @@ void read_hdr_of_pictures(const media::Input& input, const AVStream& film, HdrMe
   const media::PacketPtr packet = media::make_packet();
   const media::FramePtr frame = media::make_frame();
   for (int tried = 0; tried < kPicturesTried;) {
-    const int result = av_read_frame(input.format.get(), packet.get());
-    media::check_reading(input, result);
-    if (result < 0) return;
+    if (media::read_packet(input, *packet) < 0) return;
     if (packet->stream_index == film.index) {
       ++tried;
       avcodec_send_packet(decoder.get(), packet.get());

@@ -163,8 +163,7 @@ bool SourceTracks::pump_until(double source_s) {
 
 bool SourceTracks::read() {
   av_packet_unref(packet_.get());
-  const int result = av_read_frame(source_.format.get(), packet_.get());
-  media::check_reading(source_, result);
+  const int result = media::read_packet(source_, *packet_);
   if (result < 0) {
     if (result != AVERROR_EOF) {
       warnings_.push_back(format("{}: cannot be read past {:.1f} s: {}",

@@ -197,13 +197,15 @@ bool is_stream_container(const AVInputFormat& container) {
 
 }  // namespace
 
-void check_reading(const Input& input, int result) {
+int read_packet(const Input& input, AVPacket& packet) {
+  const int result = av_read_frame(input.format.get(), &packet);
   const int failure = failure_of(*input.format);
   if (failure < 0) refuse_reading(input.path, failure);
   // Bad data in a picture's file is for its decoder to say; this is a file that does not open.
   if (input.image_sequence && result < 0 && result != AVERROR_EOF) {
     refuse_reading(input.path, result);
   }
+  return result;
 }
 
 bool is_avi(const AVInputFormat& container) { return std::string_view(container.name) == "avi"; }

@@ -33,10 +33,10 @@ struct Input {
 // 25 pictures a second. Reads local files only, whatever the file says.
 Input open_input(const std::string& path, Search search = Search::kQuick);
 
-// To be called after each av_read_frame() with its result: throws Error(kStorage) when a read of
-// the file failed. Demuxers call that the end of the file, a short packet, or bad data, and they
-// call bad data a failed read, so their word alone says neither.
-void check_reading(const Input& input, int result);
+// The next packet into `packet`, which must be empty; gives av_read_frame()'s result. Throws
+// Error(kStorage) when a read of the file failed. Demuxers call that the end of the file, a short
+// packet, or bad data, and they call bad data a failed read, so their word alone says neither.
+int read_packet(const Input& input, AVPacket& packet);
 
 // The first stream that is a film: video, no cover art, with a decoder and a picture size.
 // Throws Error(kInput).

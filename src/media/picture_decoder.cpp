@@ -92,8 +92,7 @@ AVPacket* PictureDecoder::read_packet() {
   used_ = true;
   while (true) {
     av_packet_unref(packet_.get());
-    const int result = av_read_frame(input_.format.get(), packet_.get());
-    check_reading(input_, result);
+    const int result = media::read_packet(input_, *packet_);
     if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
     if (result < 0) {
       gave_up_ = result != AVERROR_EOF;
