@@ -100,36 +100,45 @@ const EncoderKind& kind_of(const std::string& name) {
   refuse(format("final.encoder={}: not an encoder for films; choose one of {}", name, known));
 }
 
-FinalOptions resolve_auto(const EncoderKind& kind, FinalOptions options) {
-  if (options.preset == "auto") options.preset = kind.usual_preset;
-  if (options.tune == "auto") options.tune = kind.usual_tune;
-  if (options.params == "auto") options.params = kind.usual_params;
-  return options;
-}
+// What the encoder is told, "auto" resolved.
+struct Settings {
+  std::string preset;
+  std::string tune;
+  EncoderParams params;  // without tune
+};
 
-// x265 and x264 know a tune only before all parameters; given among them it would be ignored.
-std::string take_tune(const FinalOptions& options,
-                      bool chosen_by_user,
-                      EncoderParams& params,
-                      std::vector<std::string>& warnings) {
-  const auto found = std::find_if(
-      params.begin(), params.end(), [](const auto& param) { return param.first == "tune"; });
-  if (found == params.end()) return options.tune;
+// x265 and x264 know a tune only before all parameters; given among them it would be ignored, so it
+// is taken out of `params` here.
+Settings settle(const EncoderKind& kind,
+                const FinalOptions& wanted,
+                std::vector<std::string>& warnings) {
+  const auto chosen = [](const std::string& text, const char* usual) {
+    return text == "auto" ? std::string(usual) : text;
+  };
+  Settings settings{chosen(wanted.preset, kind.usual_preset),
+                    chosen(wanted.tune, kind.usual_tune),
+                    parse_params(chosen(wanted.params, kind.usual_params))};
+  refuse_foreign_params(settings.params);
+  const auto found = std::find_if(settings.params.begin(),
+                                  settings.params.end(),
+                                  [](const auto& param) { return param.first == "tune"; });
+  if (found == settings.params.end()) return settings;
   const std::string given = found->second;
-  if (chosen_by_user && !options.tune.empty() && options.tune != given) {
+  if (wanted.tune != "auto" && !wanted.tune.empty() && wanted.tune != given) {
     refuse(
         format("final.params: 'tune={}' contradicts final.tune={}; the encoder would ignore it "
                "among its parameters, so set final.tune alone",
                given,
-               options.tune));
+               wanted.tune));
   }
-  params.erase(found);
+  settings.params.erase(found);
+  settings.tune = given;
   warnings.push_back(
       format("final.params: 'tune={}' was moved to final.tune, since {} ignores it among its "
              "parameters",
              given,
-             options.encoder));
-  return given;
+             kind.name));
+  return settings;
 }
 
 std::string mastering_display_text(const AVMasteringDisplayMetadata& data) {
@@ -373,13 +382,12 @@ void CloseVideoEncoder::operator()(AVCodecContext* encoder) const {
   avcodec_free_context(&encoder);
 }
 
-VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
+VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
                                    int threads,
                                    std::vector<std::string>& warnings) {
-  const EncoderKind& kind = kind_of(wanted.encoder);
-  const FinalOptions options = resolve_auto(kind, wanted);
+  const EncoderKind& kind = kind_of(options.encoder);
   const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
   if (codec == nullptr) {
     refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
@@ -388,13 +396,12 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
   if (!(options.crf >= 0 && options.crf <= kind.worst_quality)) {
     refuse(format("final.crf={}: {} takes 0 to {}", options.crf, kind.name, kind.worst_quality));
   }
-  EncoderParams params = parse_params(options.params);
-  refuse_foreign_params(params);
-  const std::string tune = take_tune(options, wanted.tune != "auto", params, warnings);
-  if (kind.tunes.empty() && !tune.empty()) {
-    refuse(format("final.tune={}: {} has no tune; leave final.tune empty", tune, kind.name));
+  const Settings settings = settle(kind, options, warnings);
+  if (kind.tunes.empty() && !settings.tune.empty()) {
+    refuse(
+        format("final.tune={}: {} has no tune; leave final.tune empty", settings.tune, kind.name));
   }
-  const EncoderParams given = params;
+  EncoderParams params = settings.params;
   add_hdr(kind, hdr, params);
   // SVT-AV1 prints to stderr whatever it is told; only its environment makes it say errors alone.
   if (kind.name == "libsvtav1") setenv("SVT_LOG", "1", 0);
@@ -402,23 +409,22 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
                   .codec = *codec,
                   .target = target,
                   .threads = threads > 0 ? threads : usable_cpus(),
-                  .preset = options.preset,
+                  .preset = settings.preset,
                   .quality = options.crf,
-                  .tune = tune,
+                  .tune = settings.tune,
                   .params = params};
   std::string reason;
   VideoEncoderPtr encoder = attempt.open(reason);
-  if (!encoder) explain(attempt, given, reason);
+  if (!encoder) explain(attempt, settings.params, reason);
   return encoder;
 }
 
-std::string describe_encoder(const FinalOptions& wanted) {
-  const FinalOptions options = resolve_auto(kind_of(wanted.encoder), wanted);
-  std::string text = format("{} preset={} crf={}", options.encoder, options.preset, options.crf);
-  if (!options.tune.empty()) text += " tune=" + options.tune;
-  for (const auto& [key, value] : parse_params(options.params)) {
-    text += format(" {}={}", key, value);
-  }
+std::string describe_encoder(const FinalOptions& options) {
+  std::vector<std::string> told;  // when the encoder was opened
+  const Settings settings = settle(kind_of(options.encoder), options, told);
+  std::string text = format("{} preset={} crf={}", options.encoder, settings.preset, options.crf);
+  if (!settings.tune.empty()) text += " tune=" + settings.tune;
+  for (const auto& [key, value] : settings.params) text += format(" {}={}", key, value);
   return text;
 }
 

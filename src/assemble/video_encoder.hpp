@@ -51,13 +51,13 @@ using VideoEncoderPtr = std::unique_ptr<AVCodecContext, CloseVideoEncoder>;
 // by default is meant for libx265, and another encoder gets its own instead. `threads`: processors
 // it may keep busy; what it makes does not depend on them (Note [Same bytes on any machine]).
 // Throws Error(kUsage) naming key, and parameter, that the encoder does not take.
-VideoEncoderPtr open_video_encoder(const FinalOptions& wanted,
+VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
                                    int threads,
                                    std::vector<std::string>& warnings);
 
 // "libx265 preset=slow crf=16 tune=grain aq-mode=3", for the stream's ENCODER_SETTINGS tag.
-std::string describe_encoder(const FinalOptions& wanted);
+std::string describe_encoder(const FinalOptions& options);
 
 }  // namespace vsr::assemble

@@ -25,10 +25,12 @@ using test::packet_times;
 using test::probe;
 using test::probe_one;
 using test::TemporaryFolder;
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 AssembleSpec small_spec(const TemporaryFolder& folder, const test::SegmentsWanted& wanted) {
@@ -238,6 +240,9 @@ TEST(Validate, TuneAmongParamsIsMovedOrRefused) {
   EXPECT_EQ(refusal(spec), "");
   spec.options.params = "tune=ssim:aq-mode=3";  // over "auto", which would be grain
   EXPECT_EQ(refusal(spec), "");
+  // What the file says of itself is what was done.
+  EXPECT_THAT(describe_encoder(spec.options),
+              AllOf(HasSubstr(" tune=ssim aq-mode=3"), Not(HasSubstr("grain"))));
   spec.options.params = "tune=grain:aq-mode=3";
   spec.options.tune = "psnr";
   EXPECT_THAT(refusal(spec), HasSubstr("'tune=grain' contradicts final.tune=psnr"));
