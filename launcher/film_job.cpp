@@ -81,9 +81,9 @@ std::vector<std::optional<store::Record>> read_ledger(const store::RunDirectory&
 // Moves a run out of the way, keeping it. A folder that holds no run stays where it is, and so does
 // a run at which another process works: that is an error.
 void move_aside(const fs::path& directory) {
-  std::error_code error;
-  if (!fs::exists(directory / "lock", error)) return;
+  if (!store::RunDirectory::is_at(directory)) return;
   const store::RunLock lock{store::RunDirectory(directory)};
+  std::error_code error;
   for (int n = 1;; ++n) {
     const fs::path aside = format("{}.before-{}", directory.string(), n);
     if (fs::exists(aside, error)) continue;
@@ -113,13 +113,13 @@ Lead open_run(const Arguments& arguments,
   // begins.
   const Ingredients ingredients = look_at(job);
   if (arguments.fresh) move_aside(job.run.dir);
+  store::RunDirectory directory(job.run.dir);
   std::error_code error;
-  if (!job.run.resume && fs::exists(fs::path(job.run.dir) / "plan.h5", error)) {
+  if (!job.run.resume && fs::exists(directory.plan_file(), error)) {
     throw Error(ErrorCode::kUsage,
                 format("{} holds a run and run.resume is off: give another run.dir, or --fresh",
                        job.run.dir));
   }
-  store::RunDirectory directory(job.run.dir);
   auto lock = std::make_unique<store::RunLock>(directory);
   const auto check = [&](const Prepared& planned) {
     assemble::validate(assemble_spec(job, planned, directory.final_dir()));

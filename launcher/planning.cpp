@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -52,12 +53,13 @@ void refuse_differences(const std::vector<std::string>& lines, const std::string
                      text));
 }
 
-// For media::plan_timeline(): tells of a long film and heeds a stop.
-std::function<bool(std::int64_t)> looking_through(const std::atomic<int>& stop) {
-  return [&stop, told = std::int64_t{0}](std::int64_t pictures) mutable {
-    constexpr std::int64_t kTellEvery = 100'000;
-    if (pictures >= told + kTellEvery) {
-      log::info("media", "{} pictures of the film looked at", pictures);
+// Progress of a pass over the film: told every so many pictures, ended by a stop.
+std::function<bool(std::int64_t)> telling(const char* what,
+                                          std::int64_t every,
+                                          const std::atomic<int>& stop) {
+  return [what, every, &stop, told = std::int64_t{0}](std::int64_t pictures) mutable {
+    if (pictures >= told + every) {
+      log::info("media", "{} {}", pictures, what);
       told = pictures;
     }
     return stop.load() == 0;
@@ -70,21 +72,13 @@ media::Timeline decode_once(const Job& job,
                             const std::string& why,
                             const std::atomic<int>& stop) {
   log::info("media", "decoding the film once into {}: {}", mezzanine.string(), why);
-  std::int64_t told = 0;
-  const media::TimelineOptions options = timeline_options(job, source);
-  return media::write_mezzanine(source, options, mezzanine, [&](std::int64_t frames) {
-    if (frames >= told + 1000) {
-      log::info("media", "{} frames decoded", frames);
-      told = frames;
-    }
-    return stop.load() == 0;
-  });
+  return media::write_mezzanine(
+      source, timeline_options(job, source), mezzanine, telling("frames decoded", 1000, stop));
 }
 
 // As it stands in a plan: the film is named by nothing, a file in the run directory by its name.
-std::string stored_form(media::Timeline timeline, const Job& job) {
-  timeline.source =
-      timeline.source == job.input.file ? "" : fs::path(timeline.source).filename().string();
+std::string stored_form(media::Timeline timeline) {
+  timeline.source = timeline.own_mezzanine ? fs::path(timeline.source).filename().string() : "";
   return timeline.serialize();
 }
 
@@ -108,11 +102,29 @@ store::Plan make_plan(const Job& job,
   media::check_mezzanine(codec_of(job.segment.codec), plan.picture);
   plan.colour = options.output_colour;
   plan.sample_aspect = timeline.sample_aspect;
-  plan.timeline = stored_form(timeline, job);
+  plan.timeline = stored_form(timeline);
   plan.created = utc_now();
   plan.host = host_name();
   plan.program_version = program_version();
   return plan;
+}
+
+// Film and plan before anything is written. `why_decode`: why the film has to be decoded once into
+// a lossless file; the timeline is an estimate then.
+Prepared draft(const Job& job,
+               const Ingredients& ingredients,
+               const std::vector<Resources>& ranks,
+               const std::function<bool(std::int64_t)>& progress,
+               std::optional<std::string>& why_decode) {
+  const auto planned =
+      media::plan_timeline(ingredients.source, timeline_options(job, ingredients.source), progress);
+  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
+  if (planned.needs_mezzanine) why_decode = planned.why;
+  const model::NetworkShape& network = ingredients.checkpoint.shape();
+  return {.source = ingredients.source,
+          .timeline = planned.timeline,
+          .plan = make_plan(job, planned.timeline, network, ingredients.identity, ranks),
+          .network = network};
 }
 
 }  // namespace
@@ -342,23 +354,21 @@ Prepared prepare(const Job& job,
                  const std::vector<Resources>& ranks,
                  const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop) {
+  const fs::path mezzanine = directory.timeline_mezzanine();
   const auto& identity = ingredients.identity;
-  Prepared prepared;
-  prepared.network = ingredients.checkpoint.shape();
-  prepared.source = ingredients.source;
   if (auto plan = directory.read_plan()) {
     refuse_differences(store::differences(plan->identity, identity), directory.root().string());
-    prepared.plan = std::move(*plan);
-    prepared.timeline = timeline_of(prepared.plan, job, directory);
-    prepared.resumed = true;
+    Prepared prepared{.source = ingredients.source,
+                      .timeline = timeline_of(*plan, job, directory),
+                      .plan = std::move(*plan),
+                      .network = ingredients.checkpoint.shape()};
     check(prepared);
-    const fs::path mezzanine = directory.timeline_mezzanine();
     std::error_code gone;
     const std::uintmax_t bytes = fs::file_size(mezzanine, gone);
     if (prepared.timeline.own_mezzanine && (gone || bytes != prepared.timeline.source_bytes)) {
       prepared.timeline =
           decode_once(job, prepared.source, mezzanine, gone ? "it is gone" : "it was cut", stop);
-      if (stored_form(prepared.timeline, job) != prepared.plan.timeline) {
+      if (stored_form(prepared.timeline) != prepared.plan.timeline) {
         throw Error(ErrorCode::kStorage,
                     format("{} came out otherwise than when the plan was made, with other versions "
                            "of the libraries perhaps: --fresh starts over",
@@ -367,15 +377,15 @@ Prepared prepare(const Job& job,
     }
     return prepared;
   }
-  const auto planned = media::plan_timeline(
-      prepared.source, timeline_options(job, prepared.source), looking_through(stop));
-  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
-  prepared.timeline = planned.timeline;
-  prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
+  std::optional<std::string> why_decode;
+  Prepared prepared = draft(job,
+                            ingredients,
+                            ranks,
+                            telling("pictures of the film looked at", 100'000, stop),
+                            why_decode);
   check(prepared);
-  if (planned.needs_mezzanine) {
-    prepared.timeline =
-        decode_once(job, prepared.source, directory.timeline_mezzanine(), planned.why, stop);
+  if (why_decode) {
+    prepared.timeline = decode_once(job, prepared.source, mezzanine, *why_decode, stop);
     prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
   }
   directory.write_plan(prepared.plan);
@@ -385,17 +395,11 @@ Prepared prepare(const Job& job,
 Prepared prepare_dry(const Job& job,
                      const Ingredients& ingredients,
                      const std::vector<Resources>& ranks) {
-  Prepared prepared;
-  prepared.network = ingredients.checkpoint.shape();
-  prepared.source = ingredients.source;
-  const auto planned =
-      media::plan_timeline(prepared.source, timeline_options(job, prepared.source));
-  for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
-  if (planned.needs_mezzanine) {
-    log::info("media", "the film will be decoded once into a lossless file first: {}", planned.why);
+  std::optional<std::string> why_decode;
+  Prepared prepared = draft(job, ingredients, ranks, {}, why_decode);
+  if (why_decode) {
+    log::info("media", "the film will be decoded once into a lossless file first: {}", *why_decode);
   }
-  prepared.timeline = planned.timeline;
-  prepared.plan = make_plan(job, prepared.timeline, prepared.network, ingredients.identity, ranks);
   return prepared;
 }
 

@@ -61,7 +61,6 @@ struct Prepared {
   media::Timeline timeline;
   store::Plan plan;
   model::NetworkShape network;
-  bool resumed = false;
 };
 
 // Reads the plan of `directory` or makes a new one and writes it. `check` sees what is planned

@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kLock = "lock";  // there from the start of a run on
+
 // Of a file, or of the files of a folder (PNG mezzanines). Nothing if it is not there.
 std::optional<std::uint64_t> bytes_of(const fs::path& path) {
   std::error_code error;
@@ -53,7 +55,14 @@ RunDirectory::RunDirectory(fs::path root) : root_(std::move(root)) {
   for (const char* folder : {"segments", "final", "log"}) make_directories(root_ / folder);
 }
 
+bool RunDirectory::is_at(const fs::path& root) {
+  std::error_code error;
+  return fs::exists(root / kLock, error);
+}
+
 fs::path RunDirectory::plan_file() const { return root_ / "plan.h5"; }
+
+fs::path RunDirectory::lock_file() const { return root_ / kLock; }
 
 fs::path RunDirectory::job_file() const { return root_ / "job.ini"; }
 
@@ -135,7 +144,7 @@ void RunDirectory::discard(int segment, const std::string& extension) const {
 }
 
 RunLock::RunLock(const RunDirectory& directory) {
-  const fs::path path = directory.root() / "lock";
+  const fs::path path = directory.lock_file();
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) {
     throw Error(ErrorCode::kStorage, format("{}: {}", path.string(), std::strerror(errno)));

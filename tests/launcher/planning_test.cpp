@@ -123,6 +123,7 @@ TEST(TimelineOf, FilmAndRunDirectoryMayBeMoved) {
   plan.timeline = stored.serialize();
   EXPECT_EQ(timeline_of(plan, job_with({{"input.file", "/new/film.mkv"}}), moved).source,
             "/new/film.mkv");
+  stored.own_mezzanine = true;
   stored.source = "timeline.mkv";
   plan.timeline = stored.serialize();
   EXPECT_EQ(timeline_of(plan, job_with({}), moved).source, moved.timeline_mezzanine());

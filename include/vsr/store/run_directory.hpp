@@ -25,10 +25,13 @@ class RunDirectory {
   // Makes the folders that are missing. Throws Error(kStorage), also when the directory cannot be
   // written.
   explicit RunDirectory(std::filesystem::path root);
+  // Whether a run was ever begun in this folder. Makes nothing.
+  static bool is_at(const std::filesystem::path& root);
 
   const std::filesystem::path& root() const { return root_; }
 
   std::filesystem::path plan_file() const;
+  std::filesystem::path lock_file() const;
   std::filesystem::path job_file() const;
   // `extension`: ".mov", or "" for a folder of pictures.
   std::filesystem::path mezzanine(int segment, const std::string& extension) const;
