@@ -18,6 +18,7 @@ import torch.nn.functional as F
 
 import degrade
 import export
+import fused
 import network as networks
 import state as states
 from pictures import DataError, read_clip, read_manifest
@@ -113,8 +114,7 @@ def load_model(path):
 def run(o):
     device = torch.device(o.device)
     network = load_model(o.model).to(device).eval()
-    if device.type == "cuda":  # the other one needs much more memory on whole pictures
-        network.deform = networks.DEFORM.get("torchvision", network.deform)
+    network.fuse = fused.available(device, network.channels)  # without, whole pictures need much more memory
     folders = [Path(folder) for folder in o.clip] if o.clip else read_manifest(o.data)[2]
     if not folders:
         raise DataError(f"{o.data}: no held-out clip in the manifest")

@@ -12,10 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-try:
-    from torchvision.ops import deform_conv2d as _torchvision_deform
-except Exception:  # not installed, or built for another torch
-    _torchvision_deform = None
+import fused
 
 BRANCHES = ("backward_1", "forward_1", "backward_2", "forward_2")
 GROUPS = 16  # of the deformable convolution: the first half samples X1, the second X2
@@ -56,7 +53,7 @@ def resize(picture, height, width):
     return F.interpolate(picture, (height, width), mode="bilinear", align_corners=False)
 
 
-def deform_by_sampling(x, offset, mask, weight, bias):
+def deform(x, offset, mask, weight, bias):
     """The deformable 3x3 convolution through one grid_sample: differentiable, on any device, torch alone.
 
     offset (N, 2*9*16, h, w): y before x for each group and tap; mask (N, 9*16, h, w).
@@ -73,15 +70,6 @@ def deform_by_sampling(x, offset, mask, weight, bias):
     columns = columns.view(n, GROUPS, part, TAPS, height, width) * mask.view(n, GROUPS, 1, TAPS, height, width)
     out = weight.view(weight.shape[0], -1) @ columns.view(n, channels * TAPS, height * width)
     return out.view(n, -1, height, width) + bias.view(-1, 1, 1)
-
-
-def deform_by_torchvision(x, offset, mask, weight, bias):
-    return _torchvision_deform(x, offset, weight, bias, padding=1, mask=mask)
-
-
-DEFORM = {"sampling": deform_by_sampling}
-if _torchvision_deform is not None:
-    DEFORM["torchvision"] = deform_by_torchvision
 
 
 def conv(ci, co, kernel=3):
@@ -187,9 +175,22 @@ class Align(nn.Module):
         nn.init.zeros_(self.conv_offset[-1].weight)
         nn.init.zeros_(self.conv_offset[-1].bias)
 
-    def forward(self, x1, x2, g1, s, g2, f1, f2, deform):
-        raw = self.conv_offset(torch.cat((g1, s, g2, f1.to(s.dtype), f2.to(s.dtype)), 1)).float()
+    @staticmethod
+    def warp(x, flow, fuse):
+        return fused.warp(x, flow) if fuse else warp(x, flow)
+
+    def forward(self, x1, x2, s, f1, f2, fuse):
+        """x2 is None on a branch's second visit, where there is one neighbour."""
+        if x2 is None:
+            g1, g2 = self.warp(x1, f1, fuse).to(s.dtype), torch.zeros_like(s)
+            x2, f2 = torch.zeros_like(x1), torch.zeros_like(f1)
+        else:
+            g1, g2 = self.warp(torch.cat((x1, x2)), torch.cat((f1, f2)), fuse).to(s.dtype).chunk(2)
+        raw = self.conv_offset(torch.cat((g1, s, g2, f1.to(s.dtype), f2.to(s.dtype)), 1))
+        if fuse:
+            return fused.align(x1, x2, raw, f1, f2, self.weight, self.bias, MAX_RESIDUE)
         with full_precision(raw):
+            raw = raw.float()
             half = TAPS * GROUPS
             flows = torch.cat((f1.flip(1).repeat(1, half // 2, 1, 1), f2.flip(1).repeat(1, half // 2, 1, 1)), 1)
             offset = MAX_RESIDUE * torch.tanh(raw[:, :2 * half]) + flows
@@ -214,7 +215,7 @@ class Network(nn.Module):
         if c < 8 or c % 8 or blocks < 1:
             raise ValueError(f"network of {c} channels and {blocks} blocks: channels must be a multiple of 8, blocks at least 1")
         self.channels, self.blocks = c, blocks
-        self.deform = deform_by_sampling  # torchvision's may be quicker on a GPU; on a CPU its backward pass is slow
+        self.fuse = False  # the alignment by the kernels of fused.py, where available() says so
         self.spynet = SpyNet()
         self.feat_extract = Res(3, c, 5)
         self.deform_align = nn.ModuleDict({name: Align(c) for name in BRANCHES})
@@ -248,14 +249,8 @@ class Network(nn.Module):
             if visit == 0:
                 aligned = torch.zeros_like(s)
             else:
-                x1, f1 = out[-1], first[visit - 1]
-                if visit == 1:
-                    x2, g2, f2 = torch.zeros_like(s), torch.zeros_like(s), torch.zeros_like(f1)
-                    g1 = warp(x1, f1).to(s.dtype)
-                else:
-                    x2, f2 = out[-2], second[visit - 2]
-                    g1, g2 = warp(torch.cat((x1, x2)), torch.cat((f1, f2))).to(s.dtype).chunk(2)
-                aligned = align(x1, x2, g1, s, g2, f1, f2, self.deform).to(s.dtype)
+                x2, f2 = (out[-2], second[visit - 2]) if visit > 1 else (None, None)
+                aligned = align(out[-1], x2, s, first[visit - 1], f2, self.fuse).to(s.dtype)
             out.append(aligned + res(torch.cat((*have, aligned), 1)))
         return out
 

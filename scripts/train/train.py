@@ -22,6 +22,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 import degrade  # noqa: E402
+import fused  # noqa: E402
 import network as networks  # noqa: E402
 import state as states  # noqa: E402
 from flat import Flat  # noqa: E402
@@ -99,24 +100,6 @@ class Step:
             torch.cuda.synchronize()
             say(f"no CUDA graph ({str(error).splitlines()[0]}), steps run one operation at a time")
             self.wanted, self.graph, self.inputs = False, None, None
-
-
-def faster_deform(channels, batch, side):
-    """The quicker way to the deformable convolution on this GPU, by trying both at the training's shape."""
-    times = {}
-    shapes = ((batch, 2 * channels, side, side), (batch, 288, side, side), (batch, 144, side, side),
-              (channels, 2 * channels, 3, 3), (channels,))
-    for name, deform in networks.DEFORM.items():
-        inputs = [torch.rand(shape, device="cuda", requires_grad=True) for shape in shapes]
-        for turn in range(5):
-            if turn == 2:
-                torch.cuda.synchronize()
-                start = time.monotonic()
-            deform(*inputs).sum().backward()
-        torch.cuda.synchronize()
-        times[name] = (time.monotonic() - start) / 3
-    say("deformable convolution, there and back: " + ", ".join(f"{name} {t * 1e3:.1f} ms" for name, t in times.items()))
-    return min(times, key=times.get)
 
 
 def say(text):
@@ -359,18 +342,12 @@ def run(o):
     training = Training(o)
     training.stock = Stock(o.data, o.device)
     training.read_held_out()
-    deform = o.deform
-    if deform == "auto":
-        # On a CPU always the one that is everywhere: a run there is to be reproducible.
-        deform = faster_deform(o.channels, o.batch, o.crop) if training.on_gpu else "sampling"
-    if deform not in networks.DEFORM:
-        raise TrainError(f"--deform {deform}: torchvision is not there")
-    training.network.deform = networks.DEFORM[deform]
+    training.network.fuse = o.fuse and fused.available(training.device, o.channels)
     if content:
         training.resume(content)
     count = sum(training.flat.sizes)
     say(f"c{o.channels} n{o.blocks}, {count} parameters, {o.degradation}, {o.precision} on {o.device}, "
-        f"deform {training.network.deform.__name__}, {training.stock.describe()}, {len(training.held_out)} held out, "
+        f"alignment {'fused' if training.network.fuse else 'by grid_sample'}, {training.stock.describe()}, {len(training.held_out)} held out, "
         f"step {training.step}")
     for name, _, hr, base in training.held_out:
         say(f"held out {name} {tuple(hr.shape[1:])}: bicubic {base:.2f} dB")
@@ -492,7 +469,7 @@ def arguments():
     g = p.add_argument_group("machine")
     g.add_argument("--device", default="cuda" if cuda else "cpu")
     g.add_argument("--precision", choices=("bf16", "fp32"), default="bf16" if cuda else "fp32")
-    g.add_argument("--deform", choices=("auto", "torchvision", "sampling"), default="auto")
+    g.add_argument("--no-fuse", dest="fuse", action="store_false", help="the alignment without the kernels of fused.py")
     g.add_argument("--no-graph", dest="graph", action="store_false", help="no CUDA graph")
     g.add_argument("--threads", type=int, default=0, help="of the CPU; 0: torch's choice")
     g.add_argument("--save-every", type=float, default=60, help="seconds between states")

@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -23,9 +24,12 @@ except (ImportError, AttributeError, OSError) as reason:
     print(f"skipped: no torch in this Python ({reason})")
     sys.exit(77)
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 sys.path.insert(0, str(TRAIN))
 import degrade  # noqa: E402
 import export  # noqa: E402
+import fused  # noqa: E402
 import network as networks  # noqa: E402
 import pictures  # noqa: E402
 import state as states  # noqa: E402
@@ -51,7 +55,6 @@ class NetworkTest(unittest.TestCase):
             golden = {name: (torch.from_numpy(file[name][...]), file[name].attrs["stride"]) for name in file}
         network = networks.load_checkpoint(GOLDEN / "weights/c16n2.pth")
         frames = golden["lq"][0][:, None]
-        network.deform = networks.deform_by_sampling  # another test holds torchvision's against it
         with torch.no_grad():
             flows = network.flows(frames)
             known = network.features(frames, flows)
@@ -64,20 +67,28 @@ class NetworkTest(unittest.TestCase):
             error = (got[key][:, 0, :, ::stride, ::stride] - value).abs().max()
             self.assertLess(float(error), tolerance, key)
 
-    def test_both_deformable_convolutions_agree(self):
-        if "torchvision" not in networks.DEFORM:
-            self.skipTest("no torchvision")
+    def test_fused_alignment_agrees(self):
+        """Values and gradients of fused.py against plain operations; without a GPU in Triton's interpreter."""
+        if fused.triton is None:
+            self.skipTest("no Triton")
         torch.manual_seed(1)
-        shapes = ((2, 32, 9, 11), (2, 288, 9, 11), (2, 144, 9, 11), (16, 32, 3, 3), (16,))
-        inputs = [torch.randn(shape).mul(3 if i == 1 else 1) for i, shape in enumerate(shapes)]
-        results = []
-        for deform in networks.DEFORM.values():
-            mine = [tensor.clone().requires_grad_() for tensor in inputs]
-            out = deform(*mine)
-            (out * torch.arange(out.numel()).view(out.shape).sin()).sum().backward()
-            results.append([out.detach(), *(tensor.grad for tensor in mine)])
-        for one, two in zip(*results):
-            self.assertLess(float((one - two).abs().max()), 2e-4 * float(two.abs().max()))
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        c, n, h, w = 16, 2, 6, 7
+        align = networks.Align(c).to(device)
+        torch.nn.init.normal_(align.conv_offset[-1].weight, std=0.05)
+        inputs = [torch.randn(n, k, h, w, device=device) * scale for k, scale in ((c, 1), (c, 1), (c, 1), (2, 3), (2, 3))]
+        inputs[3][0, :, 0, 0] = 1e9  # far outside
+        for visits in (1, 2):
+            results = []
+            for fuse in (False, True):
+                align.zero_grad()
+                x1, x2, s, f1, f2 = (tensor.clone().requires_grad_() for tensor in inputs)
+                out = align(x1, x2 if visits == 2 else None, s, f1, f2 if visits == 2 else None, fuse)
+                (out * torch.arange(out.numel(), device=device).view(out.shape).sin()).sum().backward()
+                used = [x1, x2, s, f1, f2] if visits == 2 else [x1, s, f1]
+                results.append([out.detach(), *(tensor.grad for tensor in used), *(p.grad for p in align.parameters())])
+            for one, two in zip(*results):
+                self.assertLess(float((one - two).abs().max()), 5e-4 * float(one.abs().max()))
 
 
 class DegradeTest(unittest.TestCase):
