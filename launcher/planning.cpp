@@ -1,5 +1,6 @@
 #include "planning.hpp"
 
+#include "embedded_model.hpp"
 #include "version.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -179,24 +180,6 @@ model::DeviceSpec choose_device(DeviceChoice choice, int local_rank) {
   return {};
 }
 
-std::string checkpoint_file(const std::string& checkpoint) {
-  if (checkpoint != "embedded") return checkpoint;
-  // Beside the program when installed, else in the source tree it was built from.
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  for (const fs::path& folder : {program.parent_path() / "models",
-                                 program.parent_path() / "../share/vsr-dist/models",
-                                 fs::path(VSR_SOURCE_DIR) / "models"}) {
-    const fs::path path = folder / VSR_EMBEDDED_MODEL;
-    if (fs::exists(path, error)) return path.lexically_normal().string();
-  }
-  throw Error(
-      ErrorCode::kModel,
-      format("the shipped model {} is not beside the program: give model.checkpoint a file, "
-             "or keep the folder models/ where it was built",
-             VSR_EMBEDDED_MODEL));
-}
-
 media::MezzanineCodec codec_of(SegmentCodec codec) {
   switch (codec) {
     case SegmentCodec::kProres:
@@ -343,7 +326,7 @@ media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo&
 
 Ingredients look_at(const Job& job) {
   media::SourceInfo source = media::probe(job.input.file);
-  auto checkpoint = model::Checkpoint::read(checkpoint_file(job.model.checkpoint));
+  auto checkpoint = read_checkpoint(job.model.checkpoint);
   auto identity = identity_of(job, media::fingerprint(job.input.file), checkpoint.sha256());
   return {std::move(source), std::move(checkpoint), std::move(identity)};
 }

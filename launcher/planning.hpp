@@ -35,9 +35,6 @@ Resources decode_resources(const std::string& bytes);
 // for and there is none.
 model::DeviceSpec choose_device(DeviceChoice choice, int local_rank);
 
-// The file the job's checkpoint stands for ("embedded": the model shipped with the program).
-std::string checkpoint_file(const std::string& checkpoint);
-
 model::UpscalerOptions upscaler_options(const Job& job,
                                         const media::Timeline& timeline,
                                         const model::DeviceSpec& device);

@@ -1,5 +1,6 @@
 #include "segment_runner.hpp"
 
+#include "embedded_model.hpp"
 #include "planning.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -79,7 +80,7 @@ void SegmentRunner::make_pipeline() {
   if (pipeline_) return;
   const auto device = choose_device(job_.stream.device, local_rank_);
   device_name_ = device.cuda ? gpu::device_info(device.index).name : "cpu";
-  const auto checkpoint = model::Checkpoint::read(checkpoint_file(job_.model.checkpoint));
+  const auto checkpoint = read_checkpoint(job_.model.checkpoint);
   if (checkpoint.sha256() != plan_.identity.at("model")) {
     throw Error(ErrorCode::kModel,
                 format("{}: not the checkpoint that the plan was made with; every host needs the "

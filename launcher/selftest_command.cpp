@@ -1,5 +1,6 @@
 #include "selftest_command.hpp"
 
+#include "embedded_model.hpp"
 #include "planning.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -7,12 +8,9 @@
 #include "vsr/model/selftest.hpp"
 #include "vsr/store/golden_file.hpp"
 
-#include <filesystem>
 #include <iostream>
 
 namespace vsr::launcher {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -36,29 +34,25 @@ Precision parse_precision(const std::string& text) {
 }  // namespace
 
 int run_selftest(const Arguments& arguments) {
-  const std::string checkpoint_name =
-      checkpoint_file(arguments.checkpoint.empty() ? "embedded" : arguments.checkpoint);
-  std::vector<std::string> golden = arguments.golden;
-  if (golden.empty()) {
-    if (!arguments.checkpoint.empty()) {
-      throw Error(ErrorCode::kUsage,
-                  "a checkpoint of your own needs golden data of its own: --golden=FILE.h5");
-    }
-    golden.push_back(fs::path(checkpoint_name).replace_extension(".golden.h5").string());
+  const bool own = !arguments.checkpoint.empty() && arguments.checkpoint != "embedded";
+  const std::string checkpoint_name = own ? arguments.checkpoint : "embedded";
+  if (own && arguments.golden.empty()) {
+    throw Error(ErrorCode::kUsage,
+                "a checkpoint of your own needs golden data of its own: --golden=FILE.h5");
   }
   model::NetworkOptions options;
   options.device = choose_device(parse_device(arguments.device), 0);
   options.precision = parse_precision(arguments.precision);
-  const auto checkpoint = model::Checkpoint::read(checkpoint_name);
+  const auto checkpoint = read_checkpoint(checkpoint_name);
   std::cout << format("{}: {}, on {}, {}\n",
                       checkpoint_name,
                       checkpoint.describe(),
                       options.device.cuda ? gpu::device_info(options.device.index).name : "the CPU",
                       to_string(options.precision));
   bool passed = true;
-  for (const std::string& path : golden) {
-    const auto result = model::selftest(checkpoint, options, store::read_golden(path));
-    std::cout << format("{} ({:.2f} s)\n", path, result.seconds);
+  const auto compare = [&](const std::string& name, const store::GoldenFile& golden) {
+    const auto result = model::selftest(checkpoint, options, golden);
+    std::cout << format("{} ({:.2f} s)\n", name, result.seconds);
     for (const auto& row : result.rows) {
       const std::string limit = row.least_psnr_db > 0 ? format("least {:.0f} dB", row.least_psnr_db)
                                                       : format("most {:.0e}", row.most_abs_error);
@@ -70,7 +64,13 @@ int run_selftest(const Arguments& arguments) {
                           row.passed ? "ok" : "FAILED");
     }
     passed = passed && result.passed;
+  };
+  if (arguments.golden.empty()) {
+    const EmbeddedModel embedded = embedded_model();
+    const std::string name = format("golden data of {}", embedded.name);
+    compare(name, store::read_golden(embedded.golden, name));
   }
+  for (const std::string& path : arguments.golden) compare(path, store::read_golden(path));
   if (!passed) {
     throw Error(ErrorCode::kModel,
                 "the network does not compute here what it should: do not trust pictures made on "

@@ -57,6 +57,15 @@ class QuietErrors {
   void* data_ = nullptr;
 };
 
+hid_t open_content(std::span<const std::byte> content, const std::string& name) {
+  constexpr std::size_t kGrowBy = 1 << 16;  // of a file that is written; none is here
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_fapl_core(access.id(), kGrowBy, 0);
+  std::vector<std::byte> image(content.begin(), content.end());  // HDF5 wants it not const
+  H5Pset_file_image(access.id(), image.data(), image.size());
+  return H5Fopen(name.c_str(), H5F_ACC_RDONLY, access.id());
+}
+
 class GoldenReader {
  public:
   explicit GoldenReader(const std::filesystem::path& path)
@@ -64,6 +73,11 @@ class GoldenReader {
     if (!file_.valid()) {
       fail(std::filesystem::exists(path) ? "not an HDF5 file" : "no such file");
     }
+  }
+
+  GoldenReader(std::span<const std::byte> content, const std::string& name)
+      : path_(name), file_(open_content(content, name), H5Fclose) {
+    if (!file_.valid()) fail("not an HDF5 file");
   }
 
   GoldenFile read() {
@@ -201,6 +215,11 @@ class GoldenReader {
 GoldenFile read_golden(const std::filesystem::path& path) {
   const QuietErrors quiet;
   return GoldenReader(path).read();
+}
+
+GoldenFile read_golden(std::span<const std::byte> content, const std::string& name) {
+  const QuietErrors quiet;
+  return GoldenReader(content, name).read();
 }
 
 }  // namespace vsr::store

@@ -185,6 +185,24 @@ std::string float_bytes(const std::vector<float>& values) {
   return bytes;
 }
 
+std::string safetensors_of(const std::map<std::string, Tensor>& tensors) {
+  std::string header = R"({"__metadata__":{"format":"pt"})";
+  std::string data;
+  for (const auto& [key, tensor] : tensors) {
+    std::string shape;
+    for (const std::int64_t size : tensor.shape)
+      shape += format("{}{}", shape.empty() ? "" : ",", size);
+    const std::size_t begin = data.size();
+    data += float_bytes(tensor.values);
+    header += format(R"(,"{}":{{"dtype":"F32","shape":[{}],"data_offsets":[{},{}]}})",
+                     key,
+                     shape,
+                     begin,
+                     data.size());
+  }
+  return safetensors_file(header + "}   ", data);
+}
+
 TestNetwork::TestNetwork(const NetworkShape& shape) : shape_(shape) {
   std::int64_t longest = 0;
   const auto tensors = network_tensors(shape);
@@ -224,24 +242,12 @@ std::string TestNetwork::legacy_of(const std::string& object) const {
 }
 
 std::string TestNetwork::safetensors(const std::string& prefix) const {
-  const std::string all = float_bytes(storage_);
-  std::string header = R"({"__metadata__":{"format":"pt"})";
-  std::string data;
+  std::map<std::string, Tensor> tensors;
   for (const auto& [key, view] : views_) {
-    std::string shape;
-    for (const std::int64_t size : view.shape)
-      shape += format("{}{}", shape.empty() ? "" : ",", size);
-    const std::size_t begin = data.size();
-    data += all.substr(static_cast<std::size_t>(view.offset) * 4,
-                       static_cast<std::size_t>(product(view.shape)) * 4);
-    header += format(R"(,"{}{}":{{"dtype":"F32","shape":[{}],"data_offsets":[{},{}]}})",
-                     prefix,
-                     key,
-                     shape,
-                     begin,
-                     data.size());
+    const auto first = storage_.begin() + view.offset;
+    tensors[prefix + key] = {view.shape, {first, first + product(view.shape)}};
   }
-  return safetensors_file(header + "}   ", data);
+  return safetensors_of(tensors);
 }
 
 void TestNetwork::expect_equal(const Checkpoint& checkpoint) const {

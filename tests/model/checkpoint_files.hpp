@@ -62,6 +62,9 @@ struct LegacyStorage {
 std::string legacy_file(const std::string& object, const std::vector<LegacyStorage>& storages);
 std::string safetensors_file(const std::string& header, const std::string& data);
 
+// Every tensor written out, under its key.
+std::string safetensors_of(const std::map<std::string, Tensor>& tensors);
+
 std::string float_bytes(const std::vector<float>& values);
 
 // A whole network whose tensors are contiguous views of one storage of `storage()` values: small

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 
 namespace vsr::model {
@@ -126,6 +127,17 @@ TEST_F(Checkpoints, ReadsFullResolutionNetworksOfAnyWidthAndDepth) {
 TEST_F(Checkpoints, GivesTheSha256OfTheFile) {
   const auto path = put(network_.zip_of(pickle_dict(network_.items(""))));
   EXPECT_EQ(Checkpoint::read(path).sha256(), sha256_of_file(path));
+}
+
+TEST_F(Checkpoints, ContentInMemoryIsReadAlike) {
+  const std::string content = network_.zip_of(pickle_dict(network_.items("")));
+  const auto bytes = std::as_bytes(std::span(content));
+  const Checkpoint checkpoint = Checkpoint::read(bytes, "inside");
+  network_.expect_equal(checkpoint);
+  EXPECT_EQ(checkpoint.sha256(), sha256_of_file(put(content)));
+  EXPECT_EQ(refusal_of([&] { Checkpoint::read(bytes.first(bytes.size() - 1), "inside"); }),
+            "inside: " + refusal_of_network(put(content.substr(0, content.size() - 1)))
+                             .substr((folder_.path() / "a.bin: ").string().size()));
 }
 
 TEST_F(Checkpoints, PrefersAveragedWeights) {

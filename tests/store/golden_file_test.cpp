@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <span>
 #include <string>
 
 namespace vsr::store {
@@ -47,6 +49,24 @@ TEST(GoldenFile, EmptyArraysAndGroupsAreRead) {
   EXPECT_TRUE(single.arrays.at("flows_forward").values.empty());
   const GoldenFile units = read_golden(golden / "units.h5");
   EXPECT_EQ(units.arrays.at("deform/offset").shape, (std::vector<std::int64_t>{288, 10, 12}));
+}
+
+TEST(GoldenFile, ContentInMemoryIsReadAlike) {
+  const auto path = test::source_dir() / "models" / "mix_c32n3.golden.h5";
+  std::ifstream stream(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(stream), {}};
+  const GoldenFile one = read_golden(path);
+  const GoldenFile two = read_golden(std::as_bytes(std::span(content)), "in memory");
+  ASSERT_EQ(one.arrays.size(), two.arrays.size());
+  EXPECT_EQ(one.weights, two.weights);
+  EXPECT_EQ(one.arrays.at("output").values, two.arrays.at("output").values);
+  try {
+    read_golden(std::as_bytes(std::span(content).first(100)), "in memory");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kModel);
+    EXPECT_NE(std::string(error.what()).find("in memory: not an HDF5 file"), std::string::npos);
+  }
 }
 
 TEST(GoldenFile, RefusesWhatIsNoGoldenFile) {

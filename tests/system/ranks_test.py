@@ -171,7 +171,7 @@ class Ranks(FilmTest):
         self.assert_one_line_error(status, output, 2, "input was")
 
     def test_changed_model_is_refused_with_the_difference(self):
-        shipped = SOURCE / "models/probe_c32n3.pth"
+        shipped = SOURCE / "models/mix_c32n3.pth"
         same = shutil.copy(shipped, self.folder / "same.pth")
         status, output = run(self.job("undisturbed", **self.KEYS, model__checkpoint=same))
         self.assertEqual(status, 0, output)  # the same bytes elsewhere are the same model

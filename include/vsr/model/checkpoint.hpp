@@ -5,13 +5,17 @@
 // Every fault is an Error(kModel) naming the file, the fault and the place (entry or key).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace vsr::model {
+
+class TensorFile;  // the room's own
 
 // One tensor, widened to float32, contiguous, row-major.
 struct Tensor {
@@ -34,8 +38,13 @@ struct NetworkShape {
 // finite. Immutable; may be read from any thread.
 class Checkpoint {
  public:
+  // Of no tensors, to be assigned to.
+  Checkpoint() = default;
+
   // `path` decides nothing by its ending; the content does.
   static Checkpoint read(const std::filesystem::path& path);
+  // The same of a file's content in memory; `name` stands for it in errors.
+  static Checkpoint read(std::span<const std::byte> content, const std::string& name);
 
   const NetworkShape& shape() const { return shape_; }
 
@@ -51,6 +60,8 @@ class Checkpoint {
   std::string describe() const;
 
  private:
+  explicit Checkpoint(const TensorFile& file);
+
   NetworkShape shape_;
   std::map<std::string, Tensor> tensors_;
   std::string sha256_;

@@ -2,9 +2,11 @@
 // arrays. docs: ../shared/golden/README.md of the project; every array may be subsampled.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,5 +27,7 @@ struct GoldenFile {
 // Throws Error(kModel): no such file, not HDF5, arrays of another type than float32, a size that
 // the file cannot hold.
 GoldenFile read_golden(const std::filesystem::path& path);
+// The same of a file's content in memory; `name` stands for it in errors.
+GoldenFile read_golden(std::span<const std::byte> content, const std::string& name);
 
 }  // namespace vsr::store

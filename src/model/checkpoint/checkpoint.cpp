@@ -48,21 +48,29 @@ void compare_with_name(const std::filesystem::path& path, const std::string& sha
 
 }  // namespace
 
+Checkpoint::Checkpoint(const TensorFile& file) : sha256_(file.sha256()) {
+  const NetworkIndex index = network_tensors_in(file.index());
+  shape_ = network_shape_of(index);
+  check_network(shape_, index);
+  for (const auto& [key, named] : index) tensors_.emplace(key, read_tensor(file, named));
+}
+
 Checkpoint Checkpoint::read(const std::filesystem::path& path) {
   try {
-    const TensorFile file(path);
-    const NetworkIndex index = network_tensors_in(file.index());
-    Checkpoint checkpoint;
-    checkpoint.shape_ = network_shape_of(index);
-    check_network(checkpoint.shape_, index);
-    for (const auto& [key, named] : index) {
-      checkpoint.tensors_.emplace(key, read_tensor(file, named));
-    }
-    checkpoint.sha256_ = file.sha256();
+    Checkpoint checkpoint{TensorFile(path)};
     compare_with_name(path, checkpoint.sha256_);
     return checkpoint;
   } catch (Error& error) {
     error.add_context(path.string());
+    throw;
+  }
+}
+
+Checkpoint Checkpoint::read(std::span<const std::byte> content, const std::string& name) {
+  try {
+    return Checkpoint{TensorFile(content)};
+  } catch (Error& error) {
+    error.add_context(name);
     throw;
   }
 }

@@ -83,7 +83,11 @@ FileBytes::FileBytes(const std::filesystem::path& path) {
   size_ = static_cast<std::uint64_t>(about.st_size);
 }
 
-FileBytes::~FileBytes() { close(descriptor_); }
+FileBytes::FileBytes(std::span<const std::byte> memory) : memory_(memory), size_(memory.size()) {}
+
+FileBytes::~FileBytes() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
 
 void FileBytes::check_range(std::uint64_t offset, std::uint64_t bytes) const {
   if (offset > size_ || bytes > size_ - offset) {
@@ -96,6 +100,10 @@ void FileBytes::check_range(std::uint64_t offset, std::uint64_t bytes) const {
 
 void FileBytes::read(std::uint64_t offset, std::span<std::byte> into) const {
   check_range(offset, into.size());
+  if (descriptor_ < 0) {
+    std::copy_n(memory_.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+    return;
+  }
   while (!into.empty()) {
     const ssize_t got = pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;

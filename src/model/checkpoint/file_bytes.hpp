@@ -1,5 +1,5 @@
-// A checkpoint on disk, read in bounded pieces. Positional reads instead of a memory map: a file
-// that shrinks while it is read is then an error and not a SIGBUS.
+// A checkpoint on disk or in memory, read in bounded pieces. Positional reads instead of a memory
+// map: a file that shrinks while it is read is then an error and not a SIGBUS.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,8 @@ class FileBytes {
  public:
   // Opens a regular file (anything else, such as a folder or a pipe, is refused).
   explicit FileBytes(const std::filesystem::path& path);
+  // `memory` must outlive it.
+  explicit FileBytes(std::span<const std::byte> memory);
   ~FileBytes();
   FileBytes(const FileBytes&) = delete;
   FileBytes& operator=(const FileBytes&) = delete;
@@ -33,7 +35,8 @@ class FileBytes {
  private:
   void check_range(std::uint64_t offset, std::uint64_t bytes) const;
 
-  int descriptor_ = -1;
+  int descriptor_ = -1;  // -1: memory_
+  std::span<const std::byte> memory_;
   std::uint64_t size_ = 0;
 };
 

@@ -108,6 +108,11 @@ TensorFile::TensorFile(const std::filesystem::path& path) : file_(path), index_(
   check_total(index_, file_.size());
 }
 
+TensorFile::TensorFile(std::span<const std::byte> memory)
+    : file_(memory), index_(index_file(file_)) {
+  check_total(index_, file_.size());
+}
+
 RawTensor TensorFile::read(const StoredTensor& tensor) const {
   const TensorView& view = tensor.view;
   const std::uint64_t bytes = size_bytes(view.dtype);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ class TensorFile {
  public:
   // Throws Error(kModel) without the file's name; Checkpoint and read_tensor_file() add it.
   explicit TensorFile(const std::filesystem::path& path);
+  // `memory`, a file's content, must outlive it.
+  explicit TensorFile(std::span<const std::byte> memory);
 
   const TensorIndex& index() const { return index_; }
 
