@@ -1,9 +1,7 @@
 // The device kernels against the CPU ones. Skips where there is no GPU.
+#include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
-#include "vsr/gpu/copy.hpp"
 #include "vsr/gpu/device.hpp"
-#include "vsr/gpu/device_buffer.hpp"
-#include "vsr/gpu/event.hpp"
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_warp.hpp"
 
@@ -16,81 +14,13 @@
 namespace vsr::kernels {
 namespace {
 
-constexpr gpu::StreamView kStream{.device = 0};
-
 using test::AlignCase;
+using test::kStream;
 using test::max_difference;
+using test::OnDevice;
 using test::random_values;
+using test::rounded;
 using test::size_of;
-
-// fp32 values in the number format of the kernel and back. The halves are converted by hand so that
-// the test needs no CUDA header: bf16 by rounding to nearest even, fp16 through _Float16.
-std::vector<std::byte> encode(const std::vector<float>& values, ElementType type) {
-  std::vector<std::byte> bytes(values.size() * (type == ElementType::kFloat ? 4 : 2));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (type == ElementType::kFloat) {
-      std::memcpy(&bytes[i * 4], &values[i], 4);
-    } else if (type == ElementType::kHalf) {
-      const auto half = static_cast<_Float16>(values[i]);
-      std::memcpy(&bytes[i * 2], &half, 2);
-    } else {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, &values[i], 4);
-      bits += 0x7fff + (bits >> 16 & 1);
-      const auto upper = static_cast<std::uint16_t>(bits >> 16);
-      std::memcpy(&bytes[i * 2], &upper, 2);
-    }
-  }
-  return bytes;
-}
-
-std::vector<float> decode(const std::vector<std::byte>& bytes, ElementType type) {
-  std::vector<float> values(bytes.size() / (type == ElementType::kFloat ? 4 : 2));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (type == ElementType::kFloat) {
-      std::memcpy(&values[i], &bytes[i * 4], 4);
-    } else if (type == ElementType::kHalf) {
-      _Float16 half = 0;
-      std::memcpy(&half, &bytes[i * 2], 2);
-      values[i] = static_cast<float>(half);
-    } else {
-      std::uint16_t upper = 0;
-      std::memcpy(&upper, &bytes[i * 2], 2);
-      const std::uint32_t bits = static_cast<std::uint32_t>(upper) << 16;
-      std::memcpy(&values[i], &bits, 4);
-    }
-  }
-  return values;
-}
-
-void copy(const void* from, void* to, std::size_t bytes) {
-  gpu::copy_plane_async(
-      {from, static_cast<std::ptrdiff_t>(bytes), to, static_cast<std::ptrdiff_t>(bytes), bytes, 1},
-      kStream);
-  gpu::Event::record(kStream).wait();
-}
-
-class OnDevice {
- public:
-  OnDevice(const std::vector<float>& values, ElementType type) : OnDevice(encode(values, type)) {}
-
-  explicit OnDevice(const std::vector<std::byte>& bytes) : buffer_(bytes.size(), 0) {
-    copy(bytes.data(), buffer_.data(), bytes.size());
-  }
-
-  void* data() { return buffer_.data(); }
-
-  const float* floats() { return static_cast<const float*>(buffer_.data()); }
-
-  std::vector<float> values(ElementType type) const {
-    std::vector<std::byte> bytes(buffer_.size());
-    copy(buffer_.data(), bytes.data(), bytes.size());
-    return decode(bytes, type);
-  }
-
- private:
-  gpu::DeviceBuffer buffer_;
-};
 
 struct TypeCase {
   ElementType type;
@@ -99,11 +29,6 @@ struct TypeCase {
 
 constexpr TypeCase kTypes[] = {
     {ElementType::kFloat, 2e-5}, {ElementType::kHalf, 1e-3}, {ElementType::kBfloat16, 8e-3}};
-
-// As the device sees them: rounded to its number format.
-std::vector<float> rounded(const std::vector<float>& values, ElementType type) {
-  return decode(encode(values, type), type);
-}
 
 TEST(DeviceFlowWarp, MatchesTheCpuOnOddSizes) {
   if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();

@@ -14,6 +14,8 @@ void check_launch(const char* kernel) {
               format("cannot start {} on the GPU: {}", kernel, cudaGetErrorString(status)));
 }
 
+void refuse(const char* why) { throw Error(ErrorCode::kInternal, why); }
+
 LaunchDevice::LaunchDevice(int device) : device_(device) {
   cudaGetDevice(&previous_);
   if (previous_ != device_) cudaSetDevice(device_);

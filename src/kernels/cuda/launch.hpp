@@ -5,6 +5,8 @@ namespace vsr::kernels {
 
 // Throws Error(kGpu) if the launch just made was refused.
 void check_launch(const char* kernel);
+// Error(kInternal).
+[[noreturn]] void refuse(const char* why);
 
 // Makes the stream's device current for a launch. Torch keeps it current anyway, so this is cheap.
 class LaunchDevice {
