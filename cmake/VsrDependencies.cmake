@@ -46,7 +46,8 @@ set(CMAKE_BUILD_RPATH ${TORCH_DIR}/lib ${VSR_NVIDIA_LIBRARY_DIRS})
 
 if(VSR_WITH_CUDA)
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90)
+    # 90a: Hopper with its own matrix and copy instructions; 90-virtual: for whatever comes after it.
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 90-virtual)
   endif()
   set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 does not know nvcc 13's C++20
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)

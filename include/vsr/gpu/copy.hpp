@@ -22,4 +22,8 @@ struct PlaneCopy {
 // Throws Error(kGpu).
 void copy_plane_async(const PlaneCopy& copy, StreamView stream);
 
+// The same for bytes in one piece; and zeros, in device memory.
+void copy_bytes_async(const void* from, void* to, std::size_t bytes, StreamView stream);
+void clear_async(void* memory, std::size_t bytes, StreamView stream);
+
 }  // namespace vsr::gpu

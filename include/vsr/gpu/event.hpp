@@ -19,6 +19,8 @@ class Event {
   // Blocks the calling thread (without spinning) until the work is done. Throws Error(kGpu).
   void wait() const;
   bool done() const;
+  // Work queued in `stream` from here on waits for it; the calling thread does not.
+  void hold(StreamView stream) const;
 
  private:
   struct State;

@@ -3,6 +3,8 @@
 #include "cuda/check.hpp"
 #include "host_copy.hpp"
 
+#include <cstring>
+
 namespace vsr::gpu {
 
 void copy_plane_async(const PlaneCopy& copy, StreamView stream) {
@@ -20,6 +22,27 @@ void copy_plane_async(const PlaneCopy& copy, StreamView stream) {
                                cudaMemcpyDefault,
                                static_cast<cudaStream_t>(stream.handle)),
              "cannot copy a picture to or from the GPU");
+}
+
+void copy_bytes_async(const void* from, void* to, std::size_t bytes, StreamView stream) {
+  if (stream.device < 0) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const DeviceGuard guard(stream.device);
+  check_cuda(
+      cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream.handle)),
+      "cannot copy to or from the GPU");
+}
+
+void clear_async(void* memory, std::size_t bytes, StreamView stream) {
+  if (stream.device < 0) {
+    std::memset(memory, 0, bytes);
+    return;
+  }
+  const DeviceGuard guard(stream.device);
+  check_cuda(cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(stream.handle)),
+             "cannot clear memory of the GPU");
 }
 
 }  // namespace vsr::gpu

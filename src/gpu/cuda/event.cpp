@@ -50,4 +50,11 @@ bool Event::done() const {
   return true;
 }
 
+void Event::hold(StreamView stream) const {
+  if (state_ == nullptr || stream.device < 0) return;
+  const DeviceGuard guard(stream.device);
+  check_cuda(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream.handle), state_->event, 0),
+             "cannot wait for a GPU event");
+}
+
 }  // namespace vsr::gpu

@@ -10,4 +10,6 @@ void Event::wait() const {}
 
 bool Event::done() const { return true; }
 
+void Event::hold(StreamView /*stream*/) const {}
+
 }  // namespace vsr::gpu

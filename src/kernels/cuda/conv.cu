@@ -1,3 +1,4 @@
+#include "cuda/eight.cuh"
 #include "cuda/mma.cuh"
 #include "cuda/start_kernel.cuh"
 #include "vsr/kernels/conv.hpp"
@@ -50,41 +51,9 @@ __device__ inline float activate(float value, ConvActivation activation) {
 }
 
 template <typename T>
-struct Element;
-
-template <>
-struct Element<__half> {
-  static __device__ float widen(__half value) { return __half2float(value); }
-
-  // An infinity here would be no number two layers on.
-  static __device__ __half narrow(float value) {
-    return __float2half_rn(fminf(fmaxf(value, -65504.0f), 65504.0f));
-  }
-};
-
-template <>
-struct Element<__nv_bfloat16> {
-  static __device__ float widen(__nv_bfloat16 value) { return __bfloat162float(value); }
-
-  static __device__ __nv_bfloat16 narrow(float value) { return __float2bfloat16_rn(value); }
-};
-
-template <typename T>
-struct alignas(16) Eight {
-  T values[8];
-};
-
-template <typename T>
 __device__ void add_eight(float (&values)[8], const void* map, std::int64_t at) {
-  const auto other = *reinterpret_cast<const Eight<T>*>(static_cast<const T*>(map) + at);
+  const auto other = load_eight<T>(map, at);
   for (int i = 0; i < 8; ++i) values[i] += Element<T>::widen(other.values[i]);
-}
-
-template <typename T>
-__device__ void store_eight(void* map, std::int64_t at, const float (&values)[8]) {
-  Eight<T> narrow;
-  for (int i = 0; i < 8; ++i) narrow.values[i] = Element<T>::narrow(values[i]);
-  *reinterpret_cast<Eight<T>*>(static_cast<T*>(map) + at) = narrow;
 }
 
 // Bilinear with half-pixel centres, edges repeated; plane [height, width].
@@ -115,15 +84,16 @@ __device__ void finish(const ConvCall& call, int image, int y, int x, int n, flo
     for (const void* residual : call.residuals) {
       if (residual != nullptr) add_eight<T>(values, residual, at);
     }
-    store_eight<T>(call.out, at, values);
+    store_eight<T>(call.out, at, narrow_eight<T>(values, call.saturate));
   } else if constexpr (kEnding == ConvEnding::kShuffle) {
     const int each = call.outputs / 4;
     const int place = n / each;
     if (place > 3) return;
     const std::int64_t to =
         (2 * static_cast<std::int64_t>(y) + place / 2) * 2 * call.width + 2 * x + place % 2;
-    store_eight<T>(
-        call.out, image * call.out_image_stride + to * call.out_channels + n % each, values);
+    store_eight<T>(call.out,
+                   image * call.out_image_stride + to * call.out_channels + n % each,
+                   narrow_eight<T>(values, call.saturate));
   } else if constexpr (kEnding == ConvEnding::kFlow) {
     if (n > 0) return;
     const std::int64_t at =
@@ -169,6 +139,11 @@ __global__ void __launch_bounds__(kThreads, 2) conv_kernel(const ConvCall call) 
   float sums[kRows][kOut / 8][4] = {};
   for (int s = 0; s < call.source_count; ++s) {
     const ConvSource& source = call.sources[s];
+    if (source.map == nullptr) {
+      next_weights += (source.channels + kChunkChannels - 1) / kChunkChannels * Shape::kTaps *
+                      kOut * kChunkChannels;
+      continue;
+    }
     for (int first = 0; first < source.channels; first += kChunkChannels) {
       const int here =
           source.channels - first < kChunkChannels ? source.channels - first : kChunkChannels;
@@ -317,6 +292,15 @@ void dispatch(const ConvCall& call, gpu::StreamView stream) {
   }
   if (call.kernel == 7 && call.ending == ConvEnding::kMap)
     return start<T, 7, 64, kRows, ConvEnding::kMap>(call, stream);
+  if (call.kernel == 1 && call.ending == ConvEnding::kMap && tile == 64) {
+    return start<T, 1, 64, kRows, ConvEnding::kMap>(call, stream);
+  }
+  if (call.kernel == 1 && call.ending == ConvEnding::kMap && tile == 32) {
+    return start<T, 1, 32, kRows, ConvEnding::kMap>(call, stream);
+  }
+  if (call.kernel == 1 && call.ending == ConvEnding::kMap) {
+    return start<T, 1, 16, kRows, ConvEnding::kMap>(call, stream);
+  }
   refuse("a convolution that no kernel was made for");
 }
 

@@ -1,0 +1,372 @@
+// Instructions of Hopper (sm_90a) that the row convolution is made of: barriers in shared memory,
+// the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later.
+#pragma once
+
+#include <cuda.h>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+namespace vsr::kernels::hopper {
+
+__device__ inline std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+// --- Barriers: `barrier` is the address of 8 bytes of shared memory ----------------------------
+
+__device__ inline void init_barrier(std::uint32_t barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(barrier), "r"(arrivals));
+}
+
+// Makes barriers just initialised known to the copy engine.
+__device__ inline void fence_barriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory");
+}
+
+__device__ inline void arrive(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(barrier) : "memory");
+}
+
+__device__ inline void arrive_expecting(std::uint32_t barrier, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
+
+// Until the phase of that parity is over.
+__device__ inline void wait(std::uint32_t barrier, int parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@done bra over;\n"
+      "bra again;\n"
+      "over:\n"
+      "}\n" ::"r"(barrier),
+      "r"(parity)
+      : "memory");
+}
+
+// The `threads` threads that name barrier `id` (1..15) meet.
+__device__ inline void meet(int id, int threads) {
+  asm volatile("bar.sync %0, %1;\n" ::"r"(id), "r"(threads) : "memory");
+}
+
+// --- Copy engine --------------------------------------------------------------------------------
+
+__device__ inline void load_box(std::uint32_t to,
+                                const CUtensorMap& map,
+                                std::uint32_t barrier,
+                                int c0,
+                                int c1,
+                                int c2,
+                                int c3) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, "
+      "{%3, %4, %5, %6}], [%2];\n" ::"r"(to),
+      "l"(&map),
+      "r"(barrier),
+      "r"(c0),
+      "r"(c1),
+      "r"(c2),
+      "r"(c3)
+      : "memory");
+}
+
+__device__ inline void load_box(std::uint32_t to,
+                                const CUtensorMap& map,
+                                std::uint32_t barrier,
+                                int c0,
+                                int c1,
+                                int c2,
+                                int c3,
+                                int c4) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, "
+      "{%3, %4, %5, %6, %7}], [%2];\n" ::"r"(to),
+      "l"(&map),
+      "r"(barrier),
+      "r"(c0),
+      "r"(c1),
+      "r"(c2),
+      "r"(c3),
+      "r"(c4)
+      : "memory");
+}
+
+__device__ inline void store_box(
+    const CUtensorMap& map, std::uint32_t from, int c0, int c1, int c2, int c3, int c4) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4, %5, %6}], "
+      "[%1];\n" ::"l"(&map),
+      "r"(from),
+      "r"(c0),
+      "r"(c1),
+      "r"(c2),
+      "r"(c3),
+      "r"(c4)
+      : "memory");
+}
+
+__device__ inline void commit_stores() {
+  asm volatile("cp.async.bulk.commit_group;\n" ::: "memory");
+}
+
+// Until at most so many of this thread's committed stores still read shared memory.
+template <int kStillOpen>
+__device__ void wait_for_stores_to_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;\n" ::"n"(kStillOpen) : "memory");
+}
+
+// Until this thread's stores are done.
+__device__ inline void wait_for_stores() {
+  asm volatile("cp.async.bulk.wait_group 0;\n" ::: "memory");
+}
+
+// Ordinary writes to shared memory become visible to copy engine and tensor cores.
+__device__ inline void fence_shared_writes() {
+  asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
+}
+
+// --- Launches that overlap ----------------------------------------------------------------------
+
+// The next kernel of the stream may start its blocks as soon as all of this one's have come here or
+// ended; it must not touch what this one writes before wait_for_previous_kernel().
+__device__ inline void let_next_kernel_start() {
+  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+}
+
+// Until the kernel before this one in the stream has ended and its writes are visible.
+__device__ inline void wait_for_previous_kernel() {
+  asm volatile("griddepcontrol.wait;\n" ::: "memory");
+}
+
+// --- Matrices -----------------------------------------------------------------------------------
+
+// Four 8x8 matrices of 2-byte elements, transposed on the way. Lane 8 * i + j gives the address of
+// row j (16 bytes) of matrix i; register i holds elements (2 * (lane % 4), lane / 4) and the one
+// below it of matrix i.
+__device__ inline void load_transposed(std::uint32_t (&out)[4], std::uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(row)
+               : "memory");
+}
+
+__device__ inline void store_transposed(std::uint32_t row, const std::uint32_t (&in)[4]) {
+  asm volatile(
+      "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};\n" ::"r"(row),
+      "r"(in[0]),
+      "r"(in[1]),
+      "r"(in[2]),
+      "r"(in[3])
+      : "memory");
+}
+
+// Note [Rows under the swizzle]
+// A map's pixels lie in shared memory as rows of 128 bytes, as the copy engine's 128-byte swizzle
+// puts them: 16-byte part p of the row at address a is at part p ^ (a / 128 % 8). The tensor cores
+// undo this by address bits too, so a matrix may begin at any row, not only at every eighth, and a
+// kernel's tap is a shifted start address. Blocks of eight rows follow each other at 1024 bytes.
+__device__ inline std::uint64_t rows_descriptor(std::uint32_t address) {
+  return (static_cast<std::uint64_t>(address & 0x3ffffu) >> 4) | std::uint64_t{1} << 16 |
+         std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
+}
+
+__device__ inline void begin_products() {
+  asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
+}
+
+__device__ inline void commit_products() {
+  asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory");
+}
+
+template <int kStillOpen>
+__device__ void wait_for_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(kStillOpen) : "memory");
+}
+
+// Keeps the compiler from moving reads of the sums across.
+template <int kCount>
+__device__ void fence_sums(float (&sums)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
+// sums (64 x 128) = a (64 x 16, in registers) * b (16 x 128, a descriptor), added to the old sums
+// where `add`. Layouts as of wgmma.m64n128k16; asynchronous, see above.
+template <typename T>
+__device__ void multiply_add(float (&sums)[64],
+                             const std::uint32_t (&a)[4],
+                             std::uint64_t b,
+                             bool add);
+
+template <>
+__device__ inline void multiply_add<__half>(float (&sums)[64],
+                                            const std::uint32_t (&a)[4],
+                                            std::uint64_t b,
+                                            bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %69, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, add, 1, 1, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15]),
+        "+f"(sums[16]),
+        "+f"(sums[17]),
+        "+f"(sums[18]),
+        "+f"(sums[19]),
+        "+f"(sums[20]),
+        "+f"(sums[21]),
+        "+f"(sums[22]),
+        "+f"(sums[23]),
+        "+f"(sums[24]),
+        "+f"(sums[25]),
+        "+f"(sums[26]),
+        "+f"(sums[27]),
+        "+f"(sums[28]),
+        "+f"(sums[29]),
+        "+f"(sums[30]),
+        "+f"(sums[31]),
+        "+f"(sums[32]),
+        "+f"(sums[33]),
+        "+f"(sums[34]),
+        "+f"(sums[35]),
+        "+f"(sums[36]),
+        "+f"(sums[37]),
+        "+f"(sums[38]),
+        "+f"(sums[39]),
+        "+f"(sums[40]),
+        "+f"(sums[41]),
+        "+f"(sums[42]),
+        "+f"(sums[43]),
+        "+f"(sums[44]),
+        "+f"(sums[45]),
+        "+f"(sums[46]),
+        "+f"(sums[47]),
+        "+f"(sums[48]),
+        "+f"(sums[49]),
+        "+f"(sums[50]),
+        "+f"(sums[51]),
+        "+f"(sums[52]),
+        "+f"(sums[53]),
+        "+f"(sums[54]),
+        "+f"(sums[55]),
+        "+f"(sums[56]),
+        "+f"(sums[57]),
+        "+f"(sums[58]),
+        "+f"(sums[59]),
+        "+f"(sums[60]),
+        "+f"(sums[61]),
+        "+f"(sums[62]),
+        "+f"(sums[63])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+
+template <>
+__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
+                                                   const std::uint32_t (&a)[4],
+                                                   std::uint64_t b,
+                                                   bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %69, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, add, 1, 1, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15]),
+        "+f"(sums[16]),
+        "+f"(sums[17]),
+        "+f"(sums[18]),
+        "+f"(sums[19]),
+        "+f"(sums[20]),
+        "+f"(sums[21]),
+        "+f"(sums[22]),
+        "+f"(sums[23]),
+        "+f"(sums[24]),
+        "+f"(sums[25]),
+        "+f"(sums[26]),
+        "+f"(sums[27]),
+        "+f"(sums[28]),
+        "+f"(sums[29]),
+        "+f"(sums[30]),
+        "+f"(sums[31]),
+        "+f"(sums[32]),
+        "+f"(sums[33]),
+        "+f"(sums[34]),
+        "+f"(sums[35]),
+        "+f"(sums[36]),
+        "+f"(sums[37]),
+        "+f"(sums[38]),
+        "+f"(sums[39]),
+        "+f"(sums[40]),
+        "+f"(sums[41]),
+        "+f"(sums[42]),
+        "+f"(sums[43]),
+        "+f"(sums[44]),
+        "+f"(sums[45]),
+        "+f"(sums[46]),
+        "+f"(sums[47]),
+        "+f"(sums[48]),
+        "+f"(sums[49]),
+        "+f"(sums[50]),
+        "+f"(sums[51]),
+        "+f"(sums[52]),
+        "+f"(sums[53]),
+        "+f"(sums[54]),
+        "+f"(sums[55]),
+        "+f"(sums[56]),
+        "+f"(sums[57]),
+        "+f"(sums[58]),
+        "+f"(sums[59]),
+        "+f"(sums[60]),
+        "+f"(sums[61]),
+        "+f"(sums[62]),
+        "+f"(sums[63])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+
+}  // namespace vsr::kernels::hopper
