@@ -393,11 +393,12 @@ void add_network_keys(std::vector<JobKey>& keys) {
                                         {"tf32", Precision::kTf32},
                                         {"fp32", Precision::kFp32}},
                                        VSR_FIELD(model.precision)));
-  keys.push_back(choice_key<Backend>("model.backend",
-                                     "implementation of the network",
-                                     kPicture,
-                                     {{"auto", Backend::kAuto}, {"reference", Backend::kReference}},
-                                     VSR_FIELD(model.backend)));
+  keys.push_back(choice_key<Backend>(
+      "model.backend",
+      "implementation of the network",
+      kPicture,
+      {{"auto", Backend::kAuto}, {"fused", Backend::kFused}, {"reference", Backend::kReference}},
+      VSR_FIELD(model.backend)));
   keys.push_back(number_key(
       "stream.max_seq_len",
       "frames the network sees at once; auto: an eighth of a segment, or what memory holds",

@@ -3,6 +3,7 @@
 // docs/job-file.md lists every key; src/job/job_keys.cpp binds keys to fields in one table.
 #pragma once
 
+#include "vsr/base/backend.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/precision.hpp"
 #include "vsr/base/rational.hpp"
@@ -59,8 +60,6 @@ struct PreprocessOptions {
   std::optional<Rational> fps;       // a constant rate for the timeline; unset: the stream's
   MezzanineMode mezzanine = MezzanineMode::kAuto;
 };
-
-enum class Backend { kAuto, kReference };
 
 struct ModelOptions {
   std::string checkpoint = "embedded";  // or a file name

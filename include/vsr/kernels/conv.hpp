@@ -25,7 +25,7 @@ constexpr int padded_channels(int channels) {
 // How a convolution's weights lie in memory: by tile of outputs, by up to 64 channels of a source,
 // by tap, as [tile][64]; what a source or the last tile lacks is zeros.
 struct ConvLayout {
-  int kernel = 3;            // 3 or 7
+  int kernel = 3;            // 1, 3 or 7
   int outputs = 0;           // channels
   std::vector<int> sources;  // channels of each, as the network counts them
 
@@ -41,7 +41,7 @@ std::vector<float> pack_conv(const ConvLayout& layout, const std::vector<float>&
 std::vector<float> pack_bias(const ConvLayout& layout, const std::vector<float>& bias);
 
 struct ConvSource {
-  const void* map = nullptr;
+  const void* map = nullptr;      // null: zeros
   int channels = 0;               // padded
   std::int64_t image_stride = 0;  // elements from an image to the next
 };
@@ -50,8 +50,7 @@ enum class ConvActivation { kNone, kRelu, kLeakyRelu };  // leaky: slope 0.1
 
 // What becomes of the sums (after bias and activation).
 enum class ConvEnding {
-  kMap,      // + up to two residual maps of the output's layout, cut off at the type's range, into
-             // `out`
+  kMap,      // + up to two residual maps of the output's layout, into `out`
   kShuffle,  // outputs (2 dy + dx, k) of a pixel go to channel k of pixel (2y + dy, 2x + dx) of
              // `out`
   kFlow,     // the first two, + base [images, height, width, 2] fp32, into `out` of the same layout
@@ -61,7 +60,7 @@ enum class ConvEnding {
 
 struct ConvCall {
   const void* weights = nullptr;
-  const float* bias = nullptr;
+  const float* bias = nullptr;  // up to whole tiles; null: zeros
   int kernel = 3;
   int outputs = 0;
   ConvSource sources[6];
@@ -72,6 +71,7 @@ struct ConvCall {
 
   ConvActivation activation = ConvActivation::kNone;
   ConvEnding ending = ConvEnding::kMap;
+  bool saturate = true;  // kMap, kShuffle: cut off what passes half's range, in place of infinities
   void* out = nullptr;
   int out_channels = 0;               // kMap, kShuffle: of `out`, padded
   std::int64_t out_image_stride = 0;  // kMap, kShuffle

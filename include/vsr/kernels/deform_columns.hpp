@@ -48,6 +48,7 @@ struct BasicAlignInput {
   const float* flow1 = nullptr;
   const float* flow2 = nullptr;
   OutPointer columns = nullptr;
+  int map_channels = 0;  // of x1 and x2 in memory, on the device; 0: shape.channels
 };
 
 // The plain operation, as other programs define it: offsets fp32 [pixels, 16, 9, 2] (y, x) and

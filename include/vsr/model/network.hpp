@@ -4,6 +4,7 @@
 // Threads: one call at a time.
 #pragma once
 
+#include "vsr/base/backend.hpp"
 #include "vsr/base/precision.hpp"
 #include "vsr/model/checkpoint.hpp"
 #include "vsr/model/device_spec.hpp"
@@ -20,6 +21,7 @@ std::string torch_version();
 struct NetworkOptions {
   DeviceSpec device;
   Precision precision = Precision::kFp32;
+  Backend backend = Backend::kAuto;
   int cpu_threads = 0;  // 0: all that this process may use
 };
 
@@ -42,7 +44,7 @@ class Network {
   Tensor forward(const Tensor& frames, Intermediates* intermediates = nullptr);
 
   // Seconds spent by part ("flow", "features", ...) since the beginning; meaningful on the CPU,
-  // where the work is done when the call returns.
+  // where the work is done when the call returns. The fused back end has none.
   std::map<std::string, double> seconds_by_part() const;
 
  private:

@@ -235,7 +235,9 @@ __global__ void __launch_bounds__(kThreads, 2) conv_kernel(const ConvCall call) 
       if (y < call.height && x < call.width) {
         const float* from = mine + i / (kOut / 8) * Shape::kSumStride + n;
         float values[8];
-        for (int v = 0; v < 8; ++v) values[v] = from[v] + call.bias[first_n + n + v];
+        for (int v = 0; v < 8; ++v) {
+          values[v] = from[v] + (call.bias == nullptr ? 0.0f : call.bias[first_n + n + v]);
+        }
         finish<T, kEnding>(call, image, y, x, first_n + n, values);
       }
     }

@@ -47,6 +47,7 @@ struct GivenOffsets {
 // One thread a (pixel, tap, group), groups fastest: a warp writes two whole rows of a column.
 template <typename T, typename Source>
 __global__ void columns_kernel(DeformShape shape,
+                               int map_channels,
                                const T* __restrict__ x1,
                                const T* __restrict__ x2,
                                Source source,
@@ -70,12 +71,13 @@ __global__ void columns_kernel(DeformShape shape,
   const int first_channel = group % (kDeformGroups / 2) * group_channels;
   T* out = columns + (local * kDeformTaps + tap) * 2 * shape.channels + group * group_channels;
   for (int i = 0; i < group_channels; ++i) {
-    out[i] = from_float<T>(sample.mask * blend(map, shape.channels, first_channel + i, taps));
+    out[i] = from_float<T>(sample.mask * blend(map, map_channels, first_channel + i, taps));
   }
 }
 
 template <typename T, typename Source>
 void launch(const DeformShape& shape,
+            int map_channels,
             const void* x1,
             const void* x2,
             const Source& source,
@@ -88,6 +90,7 @@ void launch(const DeformShape& shape,
   columns_kernel<T, Source>
       <<<blocks_for(items, kThreads), kThreads, 0, static_cast<cudaStream_t>(stream.handle)>>>(
           shape,
+          map_channels > 0 ? map_channels : shape.channels,
           static_cast<const T*>(x1),
           static_cast<const T*>(x2),
           source,
@@ -106,7 +109,8 @@ void launch_align_columns(const DeviceAlignInput& input,
   with_type(type, [&](auto element) {
     using T = decltype(element);
     const RawHeads<T> source{static_cast<const T*>(input.heads), input.flow1, input.flow2};
-    launch<T>(input.shape, input.x1, input.x2, source, input.columns, pixels, stream);
+    launch<T>(
+        input.shape, input.map_channels, input.x1, input.x2, source, input.columns, pixels, stream);
   });
 }
 
@@ -117,7 +121,7 @@ void launch_deform_columns(const DeviceDeformInput& input,
   with_type(type, [&](auto element) {
     using T = decltype(element);
     const GivenOffsets source{input.offsets, input.masks};
-    launch<T>(input.shape, input.x1, input.x2, source, input.columns, pixels, stream);
+    launch<T>(input.shape, 0, input.x1, input.x2, source, input.columns, pixels, stream);
   });
 }
 

@@ -1,0 +1,252 @@
+#include "fused/conv.hpp"
+
+#include "vsr/base/error.hpp"
+#include "vsr/kernels/conv_rows.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace vsr::model::fused {
+
+namespace {
+
+std::size_t to_size(int value) { return static_cast<std::size_t>(value); }
+
+float slope_of(ConvActivation activation) {
+  switch (activation) {
+    case ConvActivation::kNone:
+      return 1.0f;
+    case ConvActivation::kRelu:
+      return 0.0f;
+    case ConvActivation::kLeakyRelu:
+      return 0.1f;
+  }
+  return 1.0f;
+}
+
+// The part of the weights that reads `picked` of the sources, in that order.
+ConvWeights of_sources(const ConvWeights& all, const std::vector<std::size_t>& picked) {
+  ConvWeights part{.kernel = all.kernel, .outputs = all.outputs, .bias = all.bias};
+  const auto taps = to_size(all.kernel * all.kernel);
+  std::vector<std::size_t> first(all.sources.size());
+  for (std::size_t s = 1; s < first.size(); ++s)
+    first[s] = first[s - 1] + to_size(all.sources[s - 1]);
+  for (int output = 0; output < all.outputs; ++output) {
+    for (const std::size_t s : picked) {
+      const auto from =
+          all.weights.begin() +
+          static_cast<std::ptrdiff_t>((to_size(output * all.inputs()) + first[s]) * taps);
+      part.weights.insert(part.weights.end(),
+                          from,
+                          from + static_cast<std::ptrdiff_t>(to_size(all.sources[s]) * taps));
+    }
+  }
+  for (const std::size_t s : picked) part.sources.push_back(all.sources[s]);
+  return part;
+}
+
+}  // namespace
+
+int ConvWeights::inputs() const { return std::accumulate(sources.begin(), sources.end(), 0); }
+
+ConvWeights conv_weights(const Checkpoint& checkpoint,
+                         const std::string& key,
+                         std::vector<int> sources) {
+  const Tensor& weight = checkpoint.tensor(key + ".weight");
+  return {.kernel = static_cast<int>(weight.shape.at(2)),
+          .outputs = static_cast<int>(weight.shape.at(0)),
+          .sources = std::move(sources),
+          .weights = weight.values,
+          .bias = checkpoint.tensor(key + ".bias").values};
+}
+
+ConvWeights reordered(const ConvWeights& weights, const std::vector<int>& order) {
+  ConvWeights made = weights;
+  const auto each = static_cast<std::ptrdiff_t>(weights.weights.size() / to_size(weights.outputs));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    std::copy_n(weights.weights.begin() + order[i] * each,
+                each,
+                made.weights.begin() + static_cast<std::ptrdiff_t>(i) * each);
+    made.bias[i] = weights.bias[to_size(order[i])];
+  }
+  return made;
+}
+
+std::vector<int> shuffle_order(int outputs) {
+  std::vector<int> order(to_size(outputs));
+  const int each = outputs / 4;
+  for (int i = 0; i < outputs; ++i) order[to_size(i)] = i % each * 4 + i / each;
+  return order;
+}
+
+Conv::Conv(WeightStore& store, const ConvWeights& weights)
+    : kernel_(weights.kernel), outputs_(weights.outputs) {
+  const auto wide = [](int channels) { return channels % kernels::kRowsConvInputs == 0; };
+  const bool rows = store.compute().hopper && kernel_ == 3 && outputs_ % 8 == 0 &&
+                    std::any_of(weights.sources.begin(), weights.sources.end(), wide);
+  int first = 0;
+  for (std::size_t s = 0; s < weights.sources.size(); ++s) {
+    if (!rows || !wide(weights.sources[s])) {
+      narrow_.push_back(s);
+    } else {
+      for (int channel = 0; channel < weights.sources[s]; channel += kernels::kRowsConvInputs) {
+        passes_.push_back({s,
+                           channel,
+                           store.put(kernels::pack_rows_conv(
+                               outputs_, weights.inputs(), first + channel, weights.weights))});
+      }
+    }
+    first += weights.sources[s];
+  }
+  if (!narrow_.empty()) {
+    const ConvWeights part = of_sources(weights, narrow_);
+    weights_ = store.put(kernels::pack_conv({kernel_, outputs_, part.sources}, part.weights));
+  }
+  std::vector<float> bias = weights.bias;
+  bias.resize((bias.size() + 63) / 64 * 64);  // whole tiles of any kernel
+  bias_ = store.put_fp32(bias);
+}
+
+kernels::ConvCall Conv::call_for(const Sources& sources) const {
+  kernels::ConvCall call;
+  call.weights = weights_;
+  call.bias = bias_;
+  call.kernel = kernel_;
+  call.outputs = outputs_;
+  for (const std::size_t s : narrow_) {
+    call.sources[call.source_count++] = {
+        sources[s].data, sources[s].channels, sources[s].image_elements()};
+  }
+  const Map& first = sources.front();
+  call.images = first.images;
+  call.height = first.height;
+  call.width = first.width;
+  return call;
+}
+
+void Conv::run(const Compute& compute,
+               const Sources& sources,
+               const Map& out,
+               const Ending& ending) const {
+  if (!passes_.empty()) return run_rows(compute, sources, out, ending);
+  kernels::ConvCall call = call_for(sources);
+  call.activation = ending.activation;
+  call.ending = ending.shuffle ? kernels::ConvEnding::kShuffle : kernels::ConvEnding::kMap;
+  call.saturate = ending.saturate;
+  call.out = out.data;
+  call.out_channels = out.channels;
+  call.out_image_stride = out.image_elements();
+  for (std::size_t i = 0; i < 2; ++i) call.residuals[i] = ending.residuals[i];
+  kernels::launch_conv(call, compute.type, compute.stream);
+}
+
+// Each pass adds to what the ones before it left in `out`; bias, activation and the caller's
+// residuals come with the last.
+void Conv::run_rows(const Compute& compute,
+                    const Sources& sources,
+                    const Map& out,
+                    const Ending& ending) const {
+  bool begun = false;
+  const bool narrow = std::any_of(
+      narrow_.begin(), narrow_.end(), [&](std::size_t s) { return sources[s].data != nullptr; });
+  if (narrow) {
+    kernels::ConvCall call = call_for(sources);
+    call.bias = nullptr;
+    call.saturate = ending.saturate;
+    call.out = out.data;
+    call.out_channels = out.channels;
+    call.out_image_stride = out.image_elements();
+    kernels::launch_conv(call, compute.type, compute.stream);
+    begun = true;
+  }
+  std::size_t last = passes_.size();
+  while (last > 0 && sources[passes_[last - 1].source].data == nullptr) --last;
+  if (last == 0) throw Error(ErrorCode::kInternal, "a convolution of nothing");
+  for (std::size_t p = 0; p < last; ++p) {
+    const Pass& pass = passes_[p];
+    const Map& source = sources[pass.source];
+    if (source.data == nullptr) continue;
+    kernels::RowsConvCall call;
+    call.weights = pass.weights;
+    call.outputs = outputs_;
+    call.images = source.images;
+    call.height = source.height;
+    call.width = source.width;
+    call.source = source.data;
+    call.source_channels = source.channels;
+    call.first_channel = pass.first_channel;
+    call.saturate = ending.saturate;
+    call.upwards = ending.upwards != (p % 2 == 1);
+    call.out = out.data;
+    call.out_channels = out.channels;
+    call.shuffle = ending.shuffle;
+    int residuals = 0;
+    if (begun) call.residuals[residuals++] = out.data;
+    if (p + 1 == last) {
+      call.bias = bias_;
+      call.slope = slope_of(ending.activation);
+      for (const void* residual : ending.residuals) {
+        if (residual != nullptr && residuals < 2) call.residuals[residuals++] = residual;
+      }
+    }
+    kernels::launch_rows_conv(call, compute.type, compute.stream);
+    begun = true;
+  }
+}
+
+void Conv::run_to_flow(const Compute& compute,
+                       const Map& source,
+                       const float* base,
+                       float* out) const {
+  kernels::ConvCall call = call_for({source});
+  call.ending = kernels::ConvEnding::kFlow;
+  call.base = base;
+  call.out = out;
+  kernels::launch_conv(call, compute.type, compute.stream);
+}
+
+void Conv::run_to_picture(
+    const Compute& compute, const Map& source, const float* base, int scale, float* out) const {
+  kernels::ConvCall call = call_for({source});
+  call.ending = kernels::ConvEnding::kPicture;
+  call.base = base;
+  call.scale = scale;
+  call.out = out;
+  kernels::launch_conv(call, compute.type, compute.stream);
+}
+
+ResidualBlocks::ResidualBlocks(WeightStore& store,
+                               const Checkpoint& checkpoint,
+                               const std::string& key,
+                               std::vector<int> sources,
+                               int blocks)
+    : input_(store, conv_weights(checkpoint, key + ".main.0", std::move(sources))) {
+  for (int i = 0; i < blocks; ++i) {
+    const std::string block = format("{}.main.2.{}", key, i);
+    const auto conv = [&](const char* name) {
+      const std::string conv_key = block + name;
+      const auto channels = static_cast<int>(checkpoint.tensor(conv_key + ".weight").shape.at(1));
+      return Conv(store, conv_weights(checkpoint, conv_key, {channels}));
+    };
+    blocks_.push_back({conv(".conv1"), conv(".conv2")});
+  }
+}
+
+void ResidualBlocks::run(const Compute& compute,
+                         const Conv::Sources& sources,
+                         const Map& x,
+                         const Map& y,
+                         const Map& out,
+                         const void* residual) const {
+  input_.run(compute, sources, x, {.activation = ConvActivation::kLeakyRelu});
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const bool last = i + 1 == blocks_.size();
+    // Each goes the other way through the rows: what was written last is in the cache still.
+    blocks_[i].conv1.run(compute, {x}, y, {.activation = ConvActivation::kRelu, .upwards = true});
+    blocks_[i].conv2.run(
+        compute, {y}, last ? out : x, {.residuals = {x.data, last ? residual : nullptr}});
+  }
+}
+
+}  // namespace vsr::model::fused
