@@ -1,8 +1,10 @@
 // Stands in for the device kernels in a build without CUDA, where nothing can call them: there is
 // no device memory to call them with.
+#include "colour_calls.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_warp.hpp"
+#include "vsr/kernels/lanczos.hpp"
 
 namespace vsr::kernels {
 
@@ -35,6 +37,29 @@ void launch_deform_columns(const DeviceDeformInput& /*input*/,
                            const PixelRange& /*pixels*/,
                            ElementType /*type*/,
                            gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+void start_planes_to_rgb(const PlanesToRgbCall& /*call*/,
+                         PlaneLayout /*layout*/,
+                         int /*sample_bytes*/,
+                         gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+void start_rgb_to_planes(const RgbToPlanesCall& /*call*/,
+                         ElementType /*type*/,
+                         PlaneLayout /*layout*/,
+                         int /*sample_bytes*/,
+                         gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+void launch_lanczos(const RgbView& /*from*/,
+                    const LanczosAxis& /*across*/,
+                    const LanczosAxis& /*down*/,
+                    const MutableRgbView& /*to*/,
+                    gpu::StreamView /*stream*/) {
   refuse();
 }
 
