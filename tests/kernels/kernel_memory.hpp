@@ -71,9 +71,13 @@ class OnDevice {
  public:
   OnDevice(const std::vector<float>& values, ElementType type) : bytes_(encode(values, type)) {}
 
+  explicit OnDevice(const std::vector<std::byte>& bytes) : bytes_(bytes) {}
+
   void* data() { return bytes_.data(); }
 
   const float* floats() { return reinterpret_cast<const float*>(bytes_.data()); }
+
+  std::vector<std::byte> bytes() const { return bytes_; }
 
   std::vector<float> values(ElementType type) const { return decode(bytes_, type); }
 
@@ -102,11 +106,13 @@ class OnDevice {
 
   const float* floats() { return static_cast<const float*>(buffer_.data()); }
 
-  std::vector<float> values(ElementType type) const {
+  std::vector<std::byte> bytes() const {
     std::vector<std::byte> bytes(buffer_.size());
     copy(buffer_.data(), bytes.data(), bytes.size());
-    return decode(bytes, type);
+    return bytes;
   }
+
+  std::vector<float> values(ElementType type) const { return decode(bytes(), type); }
 
  private:
   gpu::DeviceBuffer buffer_;

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int kTileWidth = 64;
 constexpr int kMostTileHeight = 32;
-constexpr int kWarp = 32;
 constexpr int kThreads = 256;
 constexpr std::size_t kMostSharedBytes = 32 << 10;  // more blocks at once rather than taller tiles
 constexpr std::size_t kSharedBytesThere = 96 << 10;
@@ -116,17 +115,15 @@ __global__ void __launch_bounds__(kThreads) lanczos_kernel(const LanczosCall cal
 
 template <typename T, int kTaps>
 void start(const LanczosCall& call, std::size_t shared_bytes, gpu::StreamView stream) {
-  const auto blocks = [](int size, int each) {
-    return static_cast<unsigned>((size + each - 1) / each);
-  };
-  start_kernel(
-      "a Lanczos scaling",
-      lanczos_kernel<T, kTaps>,
-      dim3(blocks(call.across.out, kTileWidth), blocks(call.down.out, call.tile_height), 3),
-      kThreads,
-      shared_bytes,
-      stream,
-      call);
+  start_kernel("a Lanczos scaling",
+               lanczos_kernel<T, kTaps>,
+               dim3(blocks_over(call.across.out, kTileWidth),
+                    blocks_over(call.down.out, call.tile_height),
+                    3),
+               kThreads,
+               shared_bytes,
+               stream,
+               call);
 }
 
 template <typename T>

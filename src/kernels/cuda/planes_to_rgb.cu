@@ -6,7 +6,7 @@ namespace vsr::kernels {
 
 namespace {
 
-constexpr int kBlockWidth = 32;
+constexpr int kBlockWidth = kWarp;
 constexpr int kBlockHeight = 8;
 
 // The chroma samples that make a luma position, and the second one's share.
@@ -89,10 +89,8 @@ void start_planes_to_rgb(const PlanesToRgbCall& call,
                          PlaneLayout layout,
                          int sample_bytes,
                          gpu::StreamView stream) {
-  const auto blocks = [](int size, int each) {
-    return static_cast<unsigned>((size + each - 1) / each);
-  };
-  const dim3 grid(blocks(call.rgb_width, kBlockWidth), blocks(call.rgb_height, kBlockHeight));
+  const dim3 grid(blocks_over(call.rgb_width, kBlockWidth),
+                  blocks_over(call.rgb_height, kBlockHeight));
   start_kernel(
       "a conversion to RGB",
       sample_bytes == 1 ? planes_to_rgb_kernel<std::uint8_t> : planes_to_rgb_kernel<std::uint16_t>,

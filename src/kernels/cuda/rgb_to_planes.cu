@@ -14,7 +14,6 @@ namespace vsr::kernels {
 namespace {
 
 constexpr int kAcross = 4;  // pixels of a thread
-constexpr int kWarp = 32;
 constexpr int kWarps = 8;
 
 template <typename T>
@@ -41,36 +40,44 @@ struct Place {
   bool whole;
 };
 
-template <typename T, bool kSides>
-__device__ void read_channel(const RgbToPlanesCall& call,
-                             const T* row,
-                             const Place& place,
-                             float (&out)[kAcross + 2]) {
-  const int last = call.width - 1;
-  const auto at = [&](int x) { return widen(row[x < 0 ? 0 : x > last ? last : x]); };
-  if (call.vector_in && place.whole) {
-    const auto four = *reinterpret_cast<const Four<T>*>(row + place.x);
-#pragma unroll
-    for (int i = 0; i < kAcross; ++i) out[1 + i] = widen(four.values[i]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kAcross; ++i) out[1 + i] = at(place.x + i);
-  }
-  if (kSides) {
-    out[0] = at(place.x - 1);
-    out[kAcross + 1] = at(place.x + kAcross);
-  }
-}
-
 // Clamped to 0..1. The pixels to the sides are other threads' to check.
 template <typename T, bool kSides>
 __device__ Row
 read_row(const RgbToPlanesCall& call, int y, const Place& place, FiniteCheck& check) {
-  const T* row = static_cast<const T*>(call.rgb) + static_cast<std::int64_t>(y) * call.row_stride;
+  const T* reds = static_cast<const T*>(call.rgb) + static_cast<std::int64_t>(y) * call.row_stride;
+  const T* greens = reds + call.plane_stride;
+  const T* blues = greens + call.plane_stride;
+  const auto column = [&](int x) { return x < 0 ? 0 : x < call.width ? x : call.width - 1; };
   Row out;
-  read_channel<T, kSides>(call, row, place, out.red);
-  read_channel<T, kSides>(call, row + call.plane_stride, place, out.green);
-  read_channel<T, kSides>(call, row + 2 * call.plane_stride, place, out.blue);
+  if (call.vector_in && place.whole) {
+    // All three are under way before the first is looked at.
+    const auto red = *reinterpret_cast<const Four<T>*>(reds + place.x);
+    const auto green = *reinterpret_cast<const Four<T>*>(greens + place.x);
+    const auto blue = *reinterpret_cast<const Four<T>*>(blues + place.x);
+#pragma unroll
+    for (int i = 0; i < kAcross; ++i) {
+      out.red[1 + i] = widen(red.values[i]);
+      out.green[1 + i] = widen(green.values[i]);
+      out.blue[1 + i] = widen(blue.values[i]);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kAcross; ++i) {
+      const int x = column(place.x + i);
+      out.red[1 + i] = widen(reds[x]);
+      out.green[1 + i] = widen(greens[x]);
+      out.blue[1 + i] = widen(blues[x]);
+    }
+  }
+  if (kSides) {
+#pragma unroll
+    for (int i = 0; i < kAcross + 2; i += kAcross + 1) {
+      const int x = column(place.x - 1 + i);
+      out.red[i] = widen(reds[x]);
+      out.green[i] = widen(greens[x]);
+      out.blue[i] = widen(blues[x]);
+    }
+  }
   constexpr int kFirst = kSides ? 0 : 1;
 #pragma unroll
   for (int i = kFirst; i < kAcross + 2 - kFirst; ++i) {
@@ -246,13 +253,10 @@ __global__ void __launch_bounds__(kWarp* kWarps) rgb_to_planes_kernel(const RgbT
 
 template <typename T, typename Sample, PlaneLayout kLayout>
 void start(const RgbToPlanesCall& call, gpu::StreamView stream) {
-  const auto blocks = [](int size, int each) {
-    return static_cast<unsigned>((size + each - 1) / each);
-  };
   const int rows = kLayout == PlaneLayout::k420 ? (call.height + 1) / 2 : call.height;
   start_kernel("a conversion from RGB",
                rgb_to_planes_kernel<T, Sample, kLayout>,
-               dim3(blocks(call.width, kWarp * kAcross), blocks(rows, kWarps)),
+               dim3(blocks_over(call.width, kWarp * kAcross), blocks_over(rows, kWarps)),
                kWarp * kWarps,
                0,
                stream,

@@ -1,11 +1,17 @@
-// What the colour and scaling kernels share: elements as fp32, and the watch for what is not
-// finite.
+// What the colour and scaling kernels share: elements as fp32, the watch for what is not finite.
 #pragma once
 
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 namespace vsr::kernels {
+
+constexpr int kWarp = 32;
+
+// Blocks that cover `size`, `each` of it a block.
+inline unsigned blocks_over(int size, int each) {
+  return static_cast<unsigned>((size + each - 1) / each);
+}
 
 __device__ inline float widen(float value) { return value; }
 

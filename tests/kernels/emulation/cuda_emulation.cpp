@@ -12,6 +12,7 @@
 #undef blockIdx
 #undef blockDim
 #undef gridDim
+#undef atomicOr
 
 namespace vsr::emulation {
 
@@ -27,7 +28,6 @@ struct Copy {
 
 struct Thread {
   ucontext_t context{};
-  std::unique_ptr<char[]> stack;
   Here here;
   bool done = false;
   int exchanges = 0;
@@ -57,6 +57,13 @@ struct Block {
 };
 
 Block* block = nullptr;  // the one that runs; tests are single-threaded
+
+// Kept from block to block: making them takes longer than most kernels.
+char* stack_of(std::size_t thread) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= thread) stacks.push_back(std::make_unique<char[]>(kStackBytes));
+  return stacks[thread].get();
+}
 
 void yield() { swapcontext(&block->current->context, &block->scheduler); }
 
@@ -88,8 +95,7 @@ void arrive(const std::vector<Copy>& copies) {
 void run_block() {
   for (Thread& thread : block->threads) {
     getcontext(&thread.context);
-    thread.stack = std::make_unique<char[]>(kStackBytes);
-    thread.context.uc_stack.ss_sp = thread.stack.get();
+    thread.context.uc_stack.ss_sp = stack_of(thread.here.thread.x);
     thread.context.uc_stack.ss_size = kStackBytes;
     thread.context.uc_link = nullptr;
     makecontext(&thread.context, trampoline, 0);
@@ -122,6 +128,12 @@ unsigned char* shared_memory() {
 void sync_threads() { meet(block->barrier, static_cast<int>(block->threads.size())); }
 
 void sync_warp() { meet(my_warp().barrier, kWarp); }
+
+int atomic_or(int* at, int bits) {
+  const int before = *at;
+  *at |= bits;
+  return before;
+}
 
 int lane() { return static_cast<int>(here().thread.x) % kWarp; }
 

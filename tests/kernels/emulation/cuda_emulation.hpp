@@ -31,6 +31,7 @@ const Here& here();
 unsigned char* shared_memory();
 void sync_threads();
 void sync_warp();
+int atomic_or(int* at, int bits);  // gives what was there
 
 // Shows `value` to the warp: afterwards seen(lane) gives each lane's. One exchange at a time.
 constexpr int kExchangeBytes = 32;
@@ -55,3 +56,4 @@ void run(dim3 grid, int threads, std::size_t shared_bytes, const std::function<v
 #define gridDim (::vsr::emulation::here().grid_size)
 #define __syncthreads ::vsr::emulation::sync_threads
 #define __syncwarp ::vsr::emulation::sync_warp
+#define atomicOr ::vsr::emulation::atomic_or
