@@ -1,6 +1,6 @@
 #include "colour.hpp"
 
-#include "vsr/base/error.hpp"
+#include "vsr/kernels/colour_coefficients.hpp"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -9,76 +9,23 @@
 #include <ATen/ops/round.h>
 #include <ATen/ops/stack.h>
 
-#include <cmath>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 namespace vsr::model::reference {
 
 namespace {
 
-struct Luma {
-  double kr = 0;
-  double kb = 0;
-
-  double kg() const { return 1 - kr - kb; }
-};
-
-Luma luma_of(Matrix matrix) {
-  switch (matrix) {
-    case Matrix::kBt601:
-      return {0.299, 0.114};
-    case Matrix::kBt709:
-      return {0.2126, 0.0722};
-    case Matrix::kBt2020Ncl:
-      return {0.2627, 0.0593};
-    case Matrix::kSmpte240m:
-      return {0.212, 0.087};
-    case Matrix::kFcc:
-      return {0.30, 0.11};
-  }
-  throw Error(ErrorCode::kInternal, "unknown YUV matrix");
-}
-
-// sample = value * scale + offset, where value is 0..1 (or -0.5..0.5 for chroma).
-struct Quantiser {
-  double scale = 1;
-  double offset = 0;
-};
-
-Quantiser quantiser_of(int bit_depth, bool full_range, bool chroma) {
-  const double unit = static_cast<double>(1 << (bit_depth - 8));
-  const double most = static_cast<double>((1 << bit_depth) - 1);
-  const double middle = static_cast<double>(1 << (bit_depth - 1));
-  if (full_range) return {most, chroma ? middle : 0};
-  return chroma ? Quantiser{224 * unit, middle} : Quantiser{219 * unit, 16 * unit};
-}
-
-// Where the chroma sample of a pair lies, in luma samples from the pair's first: 0, 1/2 or 1.
-struct Siting {
-  double x = 0;
-  double y = 0;
-};
-
-Siting siting_of(ChromaSiting siting) {
-  switch (siting) {
-    case ChromaSiting::kLeft:
-      return {0, 0.5};
-    case ChromaSiting::kCenter:
-      return {0.5, 0.5};
-    case ChromaSiting::kTopLeft:
-      return {0, 0};
-    case ChromaSiting::kTop:
-      return {0.5, 0};
-    case ChromaSiting::kBottomLeft:
-      return {0, 1};
-    case ChromaSiting::kBottom:
-      return {0.5, 1};
-  }
-  return {};
-}
+using kernels::luma_weights;
+using kernels::LumaWeights;
+using kernels::Quantiser;
+using kernels::quantiser_of;
+using kernels::siting_offset;
+using kernels::SitingOffset;
 
 bool halved(const PictureFormat& format, std::int64_t dim) {
-  return dim == 3 ? format.subsampling != ChromaSubsampling::k444
-                  : format.subsampling == ChromaSubsampling::k420;
+  return dim == 3 ? kernels::halved_across(format) : kernels::halved_down(format);
 }
 
 // `before` and `after` samples more along `dim`, copies of the edge.
@@ -96,10 +43,9 @@ at::Tensor upsample(const at::Tensor& x, std::int64_t dim, double offset, std::i
   const at::Tensor padded = repeat_edge(x, dim, 1, 1);
   const at::Tensor previous = padded.narrow(dim, 0, count);
   const at::Tensor next = padded.narrow(dim, 2, count);
-  const double to_previous = offset / 2;
-  const double to_next = (1 - offset) / 2;
-  const at::Tensor even = x * (1 - to_previous) + previous * to_previous;
-  const at::Tensor odd = x * (1 - to_next) + next * to_next;
+  const kernels::ChromaNeighbours shares = kernels::chroma_neighbours(offset);
+  const at::Tensor even = x * (1 - shares.even) + previous * shares.even;
+  const at::Tensor odd = x * (1 - shares.odd) + next * shares.odd;
   return at::stack({even, odd}, dim + 1).flatten(dim, dim + 1).narrow(dim, 0, size);
 }
 
@@ -108,12 +54,12 @@ at::Tensor upsample(const at::Tensor& x, std::int64_t dim, double offset, std::i
 at::Tensor downsample(const at::Tensor& x, std::int64_t dim, double offset) {
   const std::int64_t count = (x.size(dim) + 1) / 2;
   const at::Tensor padded = repeat_edge(x, dim, 1, 3);
+  const std::array<double, 4> taps = kernels::chroma_taps(offset);
   at::Tensor sum;
-  for (int tap = -1; tap <= 2; ++tap) {
-    const double distance = std::abs(tap - offset);
-    if (distance >= 2) continue;
-    const at::Tensor part =
-        padded.slice(dim, tap + 1, tap + 1 + 2 * count, 2) * ((1 - distance / 2) / 2);
+  for (int tap = 0; tap < 4; ++tap) {
+    const double share = taps[static_cast<std::size_t>(tap)];
+    if (share == 0) continue;
+    const at::Tensor part = padded.slice(dim, tap, tap + 2 * count, 2) * share;
     sum = sum.defined() ? sum.add_(part) : part;
   }
   return sum;
@@ -152,7 +98,7 @@ at::Tensor planes_to_rgb(const Planes& planes,
     return at::cat(channels, 1);
   }
   const Quantiser chroma_scale = quantiser_of(format.bit_depth, colour.full_range, true);
-  const Siting siting = siting_of(colour.siting);
+  const SitingOffset siting = siting_offset(colour.siting);
   const auto chroma = [&](std::size_t plane) {
     at::Tensor x = read_plane(planes[plane], format, chroma_scale);
     if (halved(format, 2)) x = upsample(x, 2, siting.y, format.height);
@@ -162,7 +108,7 @@ at::Tensor planes_to_rgb(const Planes& planes,
   const at::Tensor y = read_plane(planes[0], format, luma_scale);
   const at::Tensor u = chroma(1);
   const at::Tensor v = chroma(2);
-  const Luma k = luma_of(colour.matrix);
+  const LumaWeights k = luma_weights(colour.matrix);
   const at::Tensor r = y + v * (2 * (1 - k.kr));
   const at::Tensor b = y + u * (2 * (1 - k.kb));
   const at::Tensor g =
@@ -183,12 +129,12 @@ Planes rgb_to_planes(const at::Tensor& rgb,
     }
     return planes;
   }
-  const Luma k = luma_of(colour.matrix);
+  const LumaWeights k = luma_weights(colour.matrix);
   const at::Tensor y = channel(0) * k.kr + channel(1) * k.kg() + channel(2) * k.kb;
   Planes planes{write_plane(y, format, luma_scale)};
   if (format.model == ColourModel::kGray) return planes;
   const Quantiser chroma_scale = quantiser_of(format.bit_depth, colour.full_range, true);
-  const Siting siting = siting_of(colour.siting);
+  const SitingOffset siting = siting_offset(colour.siting);
   const auto chroma = [&](const at::Tensor& primary, double weight) {
     at::Tensor x = (primary - y) / (2 * (1 - weight));
     if (halved(format, 3)) x = downsample(x, 3, siting.x);
