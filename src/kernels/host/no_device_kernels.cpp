@@ -2,6 +2,7 @@
 // no device memory to call them with.
 #include "colour_calls.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/kernels/conv.hpp"
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_warp.hpp"
 #include "vsr/kernels/lanczos.hpp"
@@ -15,6 +16,10 @@ namespace {
 }
 
 }  // namespace
+
+void launch_conv(const ConvCall& /*call*/, ElementType /*type*/, gpu::StreamView /*stream*/) {
+  refuse();
+}
 
 void launch_flow_warp(const WarpShape& /*shape*/,
                       WarpBorder /*border*/,
