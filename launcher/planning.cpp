@@ -211,6 +211,7 @@ model::UpscalerOptions upscaler_options(const Job& job,
   options.device = device;
   // Half types are slower on a CPU than what they replace.
   options.precision = device.cuda ? job.model.precision : Precision::kFp32;
+  options.backend = device.cuda ? job.model.backend : Backend::kReference;
   options.input = timeline.format;
   options.input_colour = timeline.colour;
   options.output_model = output.model;

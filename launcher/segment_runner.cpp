@@ -89,6 +89,7 @@ void SegmentRunner::make_pipeline() {
   }
   model::UpscalerOptions options = upscaler_options(job_, timeline_, device);
   options.cpu_threads = cpus_;
+  options.window_frames = plan_.max_seq_len;
   upscaler_.emplace(checkpoint, options);
   pipeline::PipelineOptions pipeline_options;
   pipeline_options.codec = codec_of(job_.segment.codec);

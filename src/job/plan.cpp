@@ -27,15 +27,35 @@ std::vector<Segment> plan_segments(std::int64_t timeline_frames, const PlanOptio
   return segments;
 }
 
-Window next_window(const Segment& segment,
-                   std::int64_t position,
-                   int max_seq_len,
-                   int overlap_frames) {
+namespace {
+
+// Every window gives all that it sees but the look-ahead, the last one all.
+Window next_remembered(const FrameRange& all,
+                       std::int64_t position,
+                       std::int64_t longest,
+                       std::int64_t overlap) {
+  const std::int64_t left = all.end - position;
+  if (left <= longest) return {{position, all.end}, {position, all.end}};
+  const std::int64_t ahead = std::min(overlap, longest - 1);
+  const std::int64_t most = longest - ahead;
+  const std::int64_t count = 1 + (left - longest + most - 1) / most;
+  // An even share, but never so little that those after it could not hold the rest.
+  const std::int64_t others = (count - 2) * most + longest;
+  const std::int64_t share = std::max((left + count - 1) / count, left - others);
+  const FrameRange core{position, position + std::clamp<std::int64_t>(share, 1, most)};
+  return {core, {core.begin, std::min(core.end + ahead, all.end)}};
+}
+
+}  // namespace
+
+Window next_window(
+    const Segment& segment, std::int64_t position, int max_seq_len, int overlap_frames, Past past) {
   if (!segment.input.contains(position) || max_seq_len < 1 || overlap_frames < 0) {
     throw Error(ErrorCode::kInternal, "next_window: position or lengths out of range");
   }
   const FrameRange& all = segment.input;
   const std::int64_t longest = max_seq_len;
+  if (past == Past::kRemembered) return next_remembered(all, position, longest, overlap_frames);
   if (all.size() <= longest) return {{position, all.end}, all};
 
   // Context on each side, less where the window is too short to hold it and a frame of its own.
@@ -60,11 +80,14 @@ Window next_window(const Segment& segment,
   return {core, {core.begin - behind, std::min(core.end + context, all.end)}};
 }
 
-std::vector<Window> plan_windows(const Segment& segment, int max_seq_len, int overlap_frames) {
+std::vector<Window> plan_windows(const Segment& segment,
+                                 int max_seq_len,
+                                 int overlap_frames,
+                                 Past past) {
   std::vector<Window> windows;
   std::int64_t position = segment.input.begin;
   while (position < segment.input.end) {
-    windows.push_back(next_window(segment, position, max_seq_len, overlap_frames));
+    windows.push_back(next_window(segment, position, max_seq_len, overlap_frames, past));
     position = windows.back().core.end;
   }
   return windows;

@@ -6,6 +6,7 @@
 #include "vsr/model/network.hpp"
 #include "vsr/model/upscaler.hpp"
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ class NetworkBackend {
   virtual std::map<std::string, double> seconds_by_part() const { return {}; }
 };
 
+// The picture that an upscaler gives. Throws Error(kModel) for one that cannot be.
+PictureFormat output_format_of(const UpscalerOptions& options, int scale);
+
 // kReference or kFused: what `asked` comes to for this network. Throws Error(kModel) when kFused
 // was asked for and cannot be.
 Backend choose_backend(Backend asked,
@@ -31,6 +35,9 @@ namespace reference {
 
 std::unique_ptr<NetworkBackend> make_network(const Checkpoint& checkpoint,
                                              const NetworkOptions& options);
+std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
+                                               const UpscalerOptions& options);
+std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames);
 
 }  // namespace reference
 
@@ -40,6 +47,9 @@ namespace fused {
 std::string why_not(const NetworkShape& shape, const DeviceSpec& device, Precision precision);
 std::unique_ptr<NetworkBackend> make_network(const Checkpoint& checkpoint,
                                              const NetworkOptions& options);
+std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
+                                               const UpscalerOptions& options);
+std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames);
 
 }  // namespace fused
 

@@ -22,4 +22,18 @@ double network_gflop(const NetworkShape& shape, const PictureFormat& lr) {
   return 2e-9 * pixels * (features + spynet + branches + reconstruction + tail);
 }
 
+double network_parameters(const NetworkShape& shape) {
+  const double c = shape.mid_channels;
+  const auto conv3 = [](double in, double out) { return (9 * in + 1) * out; };
+  const auto blocks = [&](double count) { return count * 2 * conv3(c, c); };
+  double sum = 6 * 49.0 * (8 * 32 + 32 * 64 + 64 * 32 + 32 * 16 + 16 * 2);
+  sum += conv3(3, c) + (shape.low_res_input ? 0 : 2 * conv3(c, c)) + blocks(5);
+  for (int q = 0; q < 4; ++q) {
+    sum += conv3(3 * c + 4, c) + 2 * conv3(c, c) + conv3(c, 432) + conv3(2 * c, c);
+    sum += conv3((2 + q) * c, c) + blocks(shape.num_blocks);
+  }
+  return sum + conv3(5 * c, c) + blocks(5) + conv3(c, 4 * c) + conv3(c, 256) + conv3(64, 64) +
+         conv3(64, 3);
+}
+
 }  // namespace vsr::model

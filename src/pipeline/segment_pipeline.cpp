@@ -289,11 +289,18 @@ class Run {
     std::int64_t position = segment_.input.begin;
     std::vector<model::LrFrame> held;  // pictures [held_begin, held_begin + size)
     std::int64_t held_begin = position;
+    // A sequence goes on from window to window; one that failed begins another, which needs to see
+    // the frames before it once more.
+    bool goes_on = false;
     while (position < segment_.input.end) {
       check_stop();
-      const Window window = next_window(segment_, position, longest, options_.overlap);
-      held.erase(held.begin(), held.begin() + (window.input.begin - held_begin));
-      held_begin = window.input.begin;
+      if (!goes_on) upscaler_.begin_sequence();
+      const Window window = next_window(
+          segment_, position, longest, options_.overlap, goes_on ? Past::kRemembered : Past::kSeen);
+      const std::int64_t keep = std::max(
+          held_begin, std::min<std::int64_t>(window.input.begin, position - options_.overlap));
+      held.erase(held.begin(), held.begin() + (keep - held_begin));
+      held_begin = keep;
       while (held_begin + static_cast<std::int64_t>(held.size()) < window.input.end) {
         auto frame = decoded_.pop();
         if (!frame) throw Woken{};
@@ -302,12 +309,16 @@ class Run {
       Sink sink(*this);
       network_watch_.start();
       try {
-        upscaler_.run(std::span(held).first(static_cast<std::size_t>(window.input.size())),
-                      {window.core.begin - held_begin, window.core.end - held_begin},
-                      sink);
+        upscaler_.run(
+            std::span(held).subspan(static_cast<std::size_t>(window.input.begin - held_begin),
+                                    static_cast<std::size_t>(window.input.size())),
+            {window.core.begin - window.input.begin, window.core.end - window.input.begin},
+            sink);
         network_watch_.stop();
+        goes_on = upscaler_.remembers();
       } catch (const OutOfMemory& error) {
         network_watch_.stop();
+        goes_on = false;
         if (longest == 1) throw;
         const int shorter =
             static_cast<int>(std::min<std::int64_t>(longest, window.input.size())) / 2;

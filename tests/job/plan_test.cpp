@@ -102,6 +102,33 @@ TEST(PlanWindows, OneWindowWhenAllFits) {
   EXPECT_EQ(windows[0].core, segment.input);
 }
 
+TEST(PlanWindows, RememberedOnesLookAheadOnly) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    const std::int64_t begin = static_cast<std::int64_t>(random() % 1000);
+    const std::int64_t frames = 1 + static_cast<std::int64_t>(random() % 600);
+    const Segment segment{0, {begin, begin + frames}, {begin, begin + frames}};
+    const int longest = 1 + static_cast<int>(random() % 120);
+    const int overlap = static_cast<int>(random() % 30);
+    const std::int64_t ahead = std::min(overlap, longest - 1);
+    const auto windows = plan_windows(segment, longest, overlap, Past::kRemembered);
+    std::int64_t next = begin;
+    for (const Window& window : windows) {
+      ASSERT_EQ(window.core.begin, next);
+      ASSERT_EQ(window.input.begin, window.core.begin);
+      ASSERT_GT(window.core.size(), 0);
+      ASSERT_LE(window.input.size(), longest);
+      ASSERT_EQ(window.input.end, std::min(segment.input.end, window.core.end + ahead));
+      next = window.core.end;
+    }
+    ASSERT_EQ(next, segment.input.end);
+    // The fewest: all but the last give `longest - ahead` at most.
+    const std::int64_t rest = std::max<std::int64_t>(frames - longest, 0);
+    const std::int64_t most = longest - ahead;
+    ASSERT_EQ(static_cast<std::int64_t>(windows.size()), 1 + (rest + most - 1) / most);
+  }
+}
+
 TEST(NextWindow, HalvedInMidSegmentStillTiles) {
   const Segment segment{0, {0, 300}, {0, 300}};
   std::int64_t position = 0;

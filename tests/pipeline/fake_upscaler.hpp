@@ -38,10 +38,15 @@ class FakeUpscaler : public model::PictureUpscaler {
     return model::LrFrame(frame);
   }
 
+  bool remembers() const override { return remembering; }
+
+  void begin_sequence() override { ++sequences; }
+
   void run(std::span<const model::LrFrame> window,
            const FrameRange& emit,
            model::OutputSink& sink) override {
     windows.push_back(static_cast<int>(window.size()));
+    frames_before.push_back(static_cast<int>(emit.begin));
     for (std::int64_t i = emit.begin; i < emit.end; ++i) {
       // Memory runs out in mid-window, after some frames were delivered.
       if (static_cast<int>(window.size()) > most_frames && i >= emit.begin + 2) {
@@ -59,7 +64,10 @@ class FakeUpscaler : public model::PictureUpscaler {
   int frames_until_failure = -1;
   int uploads_until_out_of_memory = -1;
   std::chrono::microseconds time_per_frame{0};
+  bool remembering = false;
+  int sequences = 0;
   std::vector<int> windows;
+  std::vector<int> frames_before;  // those seen before the first one given, by window
 
  private:
   struct Frame : model::LrFrame::State {

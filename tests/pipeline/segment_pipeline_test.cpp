@@ -71,6 +71,28 @@ TEST_F(Pipeline, FramesComeOutInOrderAndOnceOverWindowsAndSegments) {
   EXPECT_THAT(upscaler_.windows, Each(Le(16)));
 }
 
+TEST_F(Pipeline, WindowsThatRememberSeeNoFrameBeforeTheirOwn) {
+  upscaler_.remembering = true;
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const auto segments = plan_segments(60, {30, 3});
+  for (const Segment& segment : segments) expect_right_frames(segment, run(pipeline, segment));
+  EXPECT_EQ(upscaler_.sequences, static_cast<int>(segments.size()));
+  EXPECT_GT(upscaler_.windows.size(), segments.size());
+  EXPECT_THAT(upscaler_.windows, Each(Le(16)));
+  EXPECT_THAT(upscaler_.frames_before, Each(0));
+}
+
+TEST_F(Pipeline, AWindowThatFailedBeginsASequenceThatSeesThePast) {
+  upscaler_.remembering = true;
+  upscaler_.most_frames = 9;
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  expect_right_frames(segment, run(pipeline, segment));
+  EXPECT_EQ(upscaler_.sequences, 2);
+  // The first window failed after two frames; the one after it sees these again.
+  EXPECT_EQ(upscaler_.frames_before.at(1), 2);
+}
+
 TEST_F(Pipeline, SegmentsInAnyOrder) {
   SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
   const auto segments = plan_segments(60, {10, 3});

@@ -36,6 +36,10 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
+// What a window sees of the frames before those that it gives: as many as of those after them; or
+// none, since the network goes on from where the window before it ended.
+enum class Past { kSeen, kRemembered };
+
 // The next window of a segment: starts giving frames at `position` (the first one the segment has
 // not got yet), sees at most `max_seq_len` frames and at most `overlap_frames` on each side of what
 // it gives, never outside `segment.input`. The mezzanine holds core and halo, so windows tile the
@@ -46,10 +50,14 @@ struct Window {
 Window next_window(const Segment& segment,
                    std::int64_t position,
                    int max_seq_len,
-                   int overlap_frames);
+                   int overlap_frames,
+                   Past past = Past::kSeen);
 
 // All windows of a segment in order.
-std::vector<Window> plan_windows(const Segment& segment, int max_seq_len, int overlap_frames);
+std::vector<Window> plan_windows(const Segment& segment,
+                                 int max_seq_len,
+                                 int overlap_frames,
+                                 Past past = Past::kSeen);
 
 // The segments [first, last) that rank `rank` of `ranks` prefers: contiguous, equal to within one.
 FrameRange preferred_segments(int segments, int rank, int ranks);

@@ -10,4 +10,7 @@ namespace vsr::model {
 // window. x4 c64 n7: 15.07 MFLOP an input pixel.
 double network_gflop(const NetworkShape& shape, const PictureFormat& lr);
 
+// Weights and biases.
+double network_parameters(const NetworkShape& shape);
+
 }  // namespace vsr::model

@@ -9,6 +9,7 @@
 // threads; neither from more than one.
 #pragma once
 
+#include "vsr/base/backend.hpp"
 #include "vsr/base/frame_range.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/precision.hpp"
@@ -27,10 +28,15 @@ namespace vsr::model {
 struct UpscalerOptions {
   DeviceSpec device;
   Precision precision = Precision::kFp32;
-  int cpu_threads = 0;  // 0: all that this process may use
+  Backend backend = Backend::kAuto;
+  int cpu_threads = 0;    // 0: all that this process may use
+  int window_frames = 0;  // the longest window to come, if known: its memory is then taken at once
   PictureFormat input;
   ColourDescription input_colour;
-  // Output size is input size times the network's scale; model, subsampling and depth as here.
+  // Output size is input size times the network's scale, or (fused back end only) as given here, by
+  // Lanczos; model, subsampling and depth as here.
+  int output_width = 0;
+  int output_height = 0;
   ColourModel output_model = ColourModel::kYuv;
   ChromaSubsampling output_subsampling = ChromaSubsampling::k422;
   int output_bit_depth = 10;
@@ -83,6 +89,14 @@ class PictureUpscaler {
   // been waited for. Throws OutOfMemory.
   virtual LrFrame upload(const PictureView& picture, gpu::Event* copied) = 0;
 
+  // Whether windows may go on from each other. Then begin_sequence() is called before the first of
+  // them, and the next run()'s window begins with the frame after the last one that this one gives;
+  // it needs frames after those that it gives (look-ahead), none before. After an exception a new
+  // sequence has to be begun; its first window may well have frames before those that it gives.
+  virtual bool remembers() const { return false; }
+
+  virtual void begin_sequence() {}
+
   // Runs the network over `window` and gives the frames [emit.begin, emit.end), counted within the
   // window. Throws OutOfMemory possibly after some frames were delivered; those stay good, and the
   // upscaler stays usable (with a shorter window). When it throws, nothing writes to the sink's
@@ -102,7 +116,12 @@ class Upscaler final : public PictureUpscaler {
   const PictureFormat& input_format() const override;
   const PictureFormat& output_format() const override;
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override;
+  bool remembers() const override;
+  void begin_sequence() override;
   void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;
+
+  // Which back end it is: kReference or kFused.
+  Backend backend() const;
 
   // Bytes of device memory that run() needs for a window of `frames`: a part by frame over a fixed
   // one. An estimate to plan by; docs/performance.md holds it against measurements.

@@ -14,6 +14,8 @@ std::string why_not(const NetworkShape& shape, const DeviceSpec& device, Precisi
     return format("computes in fp16 and bf16, not in {}", to_string(precision));
   }
   if (!Engine::supports(shape)) return "takes widths that are multiples of 8, and a block at least";
+  // Estimates are made for devices that are not here, too.
+  if (device.index >= gpu::device_count()) return {};
   const gpu::DeviceInfo info = gpu::device_info(device.index);
   if (info.compute_major < 8) {
     return format("needs a GPU of compute capability 8.0 or later, and {} has {}.{}",

@@ -7,6 +7,7 @@
 #include "vsr/kernels/conv_rows.hpp"
 #include "vsr/kernels/deform_align.hpp"
 #include "vsr/kernels/space_to_depth.hpp"
+#include "vsr/model/cost.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -170,6 +171,11 @@ std::size_t Engine::window_bytes(const NetworkShape& shape, const FrameSize& siz
   Arena measuring;
   take_room(measuring, shape, size, frames);
   return measuring.bytes();
+}
+
+std::size_t Engine::weight_bytes(const NetworkShape& shape) {
+  constexpr std::size_t kBytes = 2;
+  return static_cast<std::size_t>(network_parameters(shape) * 1.2) * kBytes;  // some are padded
 }
 
 void Engine::make_room(const FrameSize& size, int frames) {
@@ -485,14 +491,14 @@ class Engine::Window {
       Map columns = room_.columns;
       columns.height = std::min(columns.height, x1.height - row);
       kernels::launch_align_columns({.shape = {x1.height, x1.width, net_.shape_.mid_channels},
-                                                               .x1 = x1.data,
+                                     .x1 = x1.data,
                                      .x2 = x2.data,
                                      .heads = static_cast<const std::uint16_t*>(room_.heads.data) +
                                               row * width * room_.heads.channels,
                                      .flow1 = flow1,
                                      .flow2 = room_.flow2,
                                      .columns = columns.data,
-           .map_channels = x1.channels},
+                                     .map_channels = x1.channels},
                                     {row * width, (row + columns.height) * width},
                                     net_.compute_.type,
                                     net_.compute_.stream);

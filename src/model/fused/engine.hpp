@@ -84,6 +84,8 @@ class Engine {
 
   // Bytes that a window of `frames` takes beside the weights; exact.
   static std::size_t window_bytes(const NetworkShape& shape, const FrameSize& size, int frames);
+  // What the weights take, about.
+  static std::size_t weight_bytes(const NetworkShape& shape);
 
  private:
   struct Branch {

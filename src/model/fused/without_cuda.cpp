@@ -15,4 +15,15 @@ std::unique_ptr<NetworkBackend> make_network(const Checkpoint& /*checkpoint*/,
   throw Error(ErrorCode::kInternal, "the fused back end was asked for in a build without CUDA");
 }
 
+std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& /*checkpoint*/,
+                                               const UpscalerOptions& /*options*/) {
+  throw Error(ErrorCode::kInternal, "the fused back end was asked for in a build without CUDA");
+}
+
+std::uint64_t window_bytes(const NetworkShape& /*shape*/,
+                           const UpscalerOptions& /*options*/,
+                           int /*frames*/) {
+  throw Error(ErrorCode::kInternal, "the fused back end was asked for in a build without CUDA");
+}
+
 }  // namespace vsr::model::fused

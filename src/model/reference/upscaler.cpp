@@ -1,5 +1,4 @@
-#include "vsr/model/upscaler.hpp"
-
+#include "backends.hpp"
 #include "colour.hpp"
 #include "generator.hpp"
 #include "vsr/base/error.hpp"
@@ -20,9 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace vsr::model {
-
-using reference::guarded;
+namespace vsr::model::reference {
 
 // Note [Streams]
 // Three streams: copies in (with the small conversion to RGB), the network, copies out. They hand
@@ -38,25 +35,6 @@ struct RgbFrame final : LrFrame::State {
 
 namespace {
 
-PictureFormat output_format_of(const UpscalerOptions& options, int scale) {
-  PictureFormat format{.width = options.input.width * scale,
-                       .height = options.input.height * scale,
-                       .model = options.output_model,
-                       .subsampling = options.output_subsampling,
-                       .bit_depth = options.output_bit_depth};
-  if (format.model != ColourModel::kYuv) format.subsampling = ChromaSubsampling::k444;
-  return format;
-}
-
-void check_format(const PictureFormat& format, const char* which) {
-  if (format.width < 1 || format.height < 1 || format.bit_depth < 8 || format.bit_depth > 16) {
-    throw Error(
-        ErrorCode::kModel,
-        vsr::format(
-            "no {} pictures of {} with {} bits", which, to_string(format), format.bit_depth));
-  }
-}
-
 std::optional<c10::Event> record_event(const c10::Stream& stream) {
   if (!stream.device().is_cuda()) return std::nullopt;
   c10::Event event(stream.device_type());
@@ -68,65 +46,65 @@ void use_on(const at::Tensor& tensor, const c10::Stream& stream) {
   if (stream.device().is_cuda()) tensor.record_stream(stream);
 }
 
-}  // namespace
-
-struct Upscaler::Impl {
+struct Impl {
   UpscalerOptions options;
-  reference::Compute compute;
+  Compute compute;
   c10::Stream copy_in;
   c10::Stream work;
   c10::Stream copy_out;
-  reference::Generator generator;  // its weights belong to the work stream
+  Generator generator;  // its weights belong to the work stream
   PictureFormat output_format;
 
   Impl(const Checkpoint& checkpoint, const UpscalerOptions& asked)
       : options(asked),
-        compute(reference::make_compute(asked.device, asked.precision, asked.cpu_threads)),
-        copy_in(reference::new_stream(compute.device)),
-        work(reference::new_stream(compute.device)),
-        copy_out(reference::new_stream(compute.device)),
+        compute(make_compute(asked.device, asked.precision, asked.cpu_threads)),
+        copy_in(new_stream(compute.device)),
+        work(new_stream(compute.device)),
+        copy_out(new_stream(compute.device)),
         generator(guarded(compute,
                           "cannot load the network's weights",
                           [&] {
                             const c10::StreamGuard guard(work);
-                            return reference::Generator(checkpoint, compute);
+                            return Generator(checkpoint, compute);
                           })),
         output_format(output_format_of(asked, checkpoint.shape().scale())) {
-    check_format(options.input, "input");
-    check_format(output_format, "output");
+    if (output_format.width != asked.input.width * checkpoint.shape().scale() ||
+        output_format.height != asked.input.height * checkpoint.shape().scale()) {
+      throw Error(ErrorCode::kModel,
+                  "pictures of another size than the network's own come from the fused back end "
+                  "only: it needs a GPU and model.precision = fp16 or bf16");
+    }
   }
 
   // Device memory for a picture's planes, filled from `picture` in the copy stream.
-  reference::Planes copy_planes_in(const PictureView& picture) const {
-    reference::Planes planes;
+  Planes copy_planes_in(const PictureView& picture) const {
+    Planes planes;
     for (int i = 0; i < plane_count(picture.format); ++i) {
       const auto plane = static_cast<std::size_t>(i);
       const int rows = plane_height(picture.format, i);
       const int columns = plane_width(picture.format, i);
       const int bytes = bytes_per_sample(picture.format);
-      planes.push_back(at::empty({rows, columns},
-                                 at::TensorOptions()
-                                     .dtype(reference::sample_type(picture.format))
-                                     .device(compute.device)));
+      planes.push_back(
+          at::empty({rows, columns},
+                    at::TensorOptions().dtype(sample_type(picture.format)).device(compute.device)));
       gpu::copy_plane_async({.from = picture.planes[plane],
                              .from_pitch_bytes = picture.pitch_bytes[plane],
                              .to = planes.back().data_ptr(),
                              .to_pitch_bytes = std::ptrdiff_t{columns} * bytes,
                              .row_bytes = static_cast<std::size_t>(columns * bytes),
                              .rows = static_cast<std::size_t>(rows)},
-                            reference::view_of(copy_in));
+                            view_of(copy_in));
     }
     return planes;
   }
 
   LrFrame upload(const PictureView& picture, gpu::Event* copied) {
     const c10::StreamGuard guard(copy_in);
-    const reference::Planes planes = copy_planes_in(picture);
+    const Planes planes = copy_planes_in(picture);
     if (copied != nullptr) {
-      *copied = compute.on_cuda() ? gpu::Event::record(reference::view_of(copy_in)) : gpu::Event();
+      *copied = compute.on_cuda() ? gpu::Event::record(view_of(copy_in)) : gpu::Event();
     }
-    at::Tensor rgb =
-        reference::planes_to_rgb(planes, options.input, options.input_colour).clamp_(0, 1);
+    at::Tensor rgb = planes_to_rgb(planes, options.input, options.input_colour).clamp_(0, 1);
     const std::int64_t pad_y = generator.padded(rgb.size(2)) - rgb.size(2);
     const std::int64_t pad_x = generator.padded(rgb.size(3)) - rgb.size(3);
     if (pad_y + pad_x > 0) rgb = at::replication_pad2d(rgb, {0, pad_x, 0, pad_y});
@@ -141,8 +119,7 @@ struct Upscaler::Impl {
   void hand_out(std::size_t index, const at::Tensor& rgb, OutputSink& sink) {
     const at::Tensor cropped =
         rgb.narrow(2, 0, output_format.height).narrow(3, 0, output_format.width);
-    const reference::Planes planes =
-        reference::rgb_to_planes(cropped, output_format, options.output_colour);
+    const Planes planes = rgb_to_planes(cropped, output_format, options.output_colour);
     const std::optional<c10::Event> made = record_event(work);
     const MutablePictureView picture = acquire(index, sink);
     if (made) made->block(copy_out);
@@ -155,10 +132,10 @@ struct Upscaler::Impl {
                              .to_pitch_bytes = picture.pitch_bytes[i],
                              .row_bytes = bytes,
                              .rows = static_cast<std::size_t>(planes[i].size(0))},
-                            reference::view_of(copy_out));
+                            view_of(copy_out));
     }
     gpu::Event ready;
-    if (compute.on_cuda()) ready = gpu::Event::record(reference::view_of(copy_out));
+    if (compute.on_cuda()) ready = gpu::Event::record(view_of(copy_out));
     call_sink([&] { sink.deliver(index, std::move(ready)); });
   }
 
@@ -223,46 +200,49 @@ struct Upscaler::Impl {
   }
 };
 
-Upscaler::Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
-    : impl_(std::make_unique<Impl>(checkpoint, options)) {}
+class ReferenceUpscaler final : public PictureUpscaler {
+ public:
+  ReferenceUpscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
+      : impl_(checkpoint, options) {}
 
-Upscaler::~Upscaler() = default;
-Upscaler::Upscaler(Upscaler&&) noexcept = default;
-Upscaler& Upscaler::operator=(Upscaler&&) noexcept = default;
+  const PictureFormat& input_format() const override { return impl_.options.input; }
 
-const PictureFormat& Upscaler::input_format() const { return impl_->options.input; }
+  const PictureFormat& output_format() const override { return impl_.output_format; }
 
-const PictureFormat& Upscaler::output_format() const { return impl_->output_format; }
-
-LrFrame Upscaler::upload(const PictureView& picture, gpu::Event* copied) {
-  if (!(picture.format == impl_->options.input)) {
-    throw Error(ErrorCode::kInternal,
-                format("a picture of {} for an upscaler of {}",
-                       to_string(picture.format),
-                       to_string(impl_->options.input)));
+  LrFrame upload(const PictureView& picture, gpu::Event* copied) override {
+    return guarded(impl_.compute, "cannot take a picture to the device", [&] {
+      return impl_.upload(picture, copied);
+    });
   }
-  return guarded(impl_->compute, "cannot take a picture to the device", [&] {
-    return impl_->upload(picture, copied);
-  });
-}
 
-void Upscaler::run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) {
-  impl_->sink_failure = nullptr;
+  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;
+
+ private:
+  Impl impl_;
+};
+
+void ReferenceUpscaler::run(std::span<const LrFrame> window,
+                            const FrameRange& emit,
+                            OutputSink& sink) {
+  impl_.sink_failure = nullptr;
   try {
-    guarded(impl_->compute,
-            format("a window of {} frames of {}", window.size(), to_string(impl_->options.input)),
-            [&] { impl_->run(window, emit, sink); });
+    guarded(impl_.compute,
+            format("a window of {} frames of {}", window.size(), to_string(impl_.options.input)),
+            [&] { impl_.run(window, emit, sink); });
   } catch (...) {
-    impl_->finish_copies();
-    if (impl_->sink_failure != nullptr) {
-      std::rethrow_exception(std::exchange(impl_->sink_failure, nullptr));
+    impl_.finish_copies();
+    if (impl_.sink_failure != nullptr) {
+      std::rethrow_exception(std::exchange(impl_.sink_failure, nullptr));
     }
     throw;
   }
 }
 
-std::uint64_t Upscaler::window_bytes(int frames) const {
-  return window_bytes(impl_->generator.shape(), impl_->options, frames);
+}  // namespace
+
+std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
+                                               const UpscalerOptions& options) {
+  return std::make_unique<ReferenceUpscaler>(checkpoint, options);
 }
 
-}  // namespace vsr::model
+}  // namespace vsr::model::reference

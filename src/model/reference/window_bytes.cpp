@@ -1,11 +1,12 @@
-// What a window costs in memory, counted from what reference/generator.cpp keeps and works on.
+// What a window costs in memory, counted from what generator.cpp keeps and works on.
 // Change it with that file; docs/performance.md holds it against measurements.
-#include "vsr/model/upscaler.hpp"
+#include "backends.hpp"
+#include "vsr/model/cost.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace vsr::model {
+namespace vsr::model::reference {
 
 namespace {
 
@@ -27,25 +28,9 @@ FrameSize frame_size(const NetworkShape& shape, const PictureFormat& input) {
   return {pixels, shape.low_res_input ? pixels : pixels / 16};
 }
 
-double parameters(const NetworkShape& shape) {
-  const double c = shape.mid_channels;
-  const auto conv3 = [](double in, double out) { return (9 * in + 1) * out; };
-  const auto blocks = [&](double count) { return count * 2 * conv3(c, c); };
-  double sum = 6 * 49.0 * (8 * 32 + 32 * 64 + 64 * 32 + 32 * 16 + 16 * 2);
-  sum += conv3(3, c) + (shape.low_res_input ? 0 : 2 * conv3(c, c)) + blocks(5);
-  for (int q = 0; q < 4; ++q) {
-    sum += conv3(3 * c + 4, c) + 2 * conv3(c, c) + conv3(c, 432) + conv3(2 * c, c);
-    sum += conv3((2 + q) * c, c) + blocks(shape.num_blocks);
-  }
-  return sum + conv3(5 * c, c) + blocks(5) + conv3(c, 4 * c) + conv3(c, 256) + conv3(64, 64) +
-         conv3(64, 3);
-}
-
 }  // namespace
 
-std::uint64_t Upscaler::window_bytes(const NetworkShape& shape,
-                                     const UpscalerOptions& options,
-                                     int frames) {
+std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames) {
   const bool cuda = options.device.cuda;
   const bool small = options.precision == Precision::kFp16 || options.precision == Precision::kBf16;
   const double element = small ? 2 : 4;
@@ -77,9 +62,9 @@ std::uint64_t Upscaler::window_bytes(const NetworkShape& shape,
   const double overhead = (cuda ? 512 : 64) * kMiB;
   const double working_share = !cuda ? 1.05 : small ? 1.25 : 2.35;
   const double by_frame_share = cuda ? 1.0 : 1.05;
-  const double total = parameters(shape) * element + overhead + working_share * working +
+  const double total = network_parameters(shape) * element + overhead + working_share * working +
                        by_frame_share * by_frame * frames;
   return static_cast<std::uint64_t>(total);
 }
 
-}  // namespace vsr::model
+}  // namespace vsr::model::reference

@@ -1,0 +1,376 @@
+// Pictures in, upscaled pictures out, on the fused back end.
+#include "backends.hpp"
+#include "fused/device.hpp"
+#include "fused/engine.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/gpu/copy.hpp"
+#include "vsr/gpu/event.hpp"
+#include "vsr/gpu/pinned_buffer.hpp"
+#include "vsr/kernels/colour.hpp"
+#include "vsr/kernels/lanczos.hpp"
+
+#include <array>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace vsr::model::fused {
+
+namespace {
+
+// Note [Streams]
+// Three streams: copies in (with the conversion to RGB), the network (with the conversion to
+// planes), copies out. They hand over by events. Device memory is taken once and goes round: a
+// frame's RGB comes back to the pool with an event of the network's stream, after which the next
+// upload may write to it; output planes are a small ring, each with the event of its last copy.
+// Nothing waits for the whole device, and the host waits at the end of a window only.
+
+constexpr std::size_t kOutputSlots = 3;
+// Frames that a pipeline holds beside a window: decoded ahead, and kept for the next segment.
+constexpr int kFramesBeside = 40;
+constexpr std::ptrdiff_t kPitchAlignment = 256;
+// What the driver keeps for the program, its modules and streams.
+constexpr std::uint64_t kContextBytes = std::uint64_t{600} << 20;
+
+std::size_t to_size(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+// A view of a picture in device memory; `memory` null: only its size counts.
+struct DevicePicture {
+  MutablePictureView view;
+  std::size_t bytes = 0;
+};
+
+DevicePicture device_picture(const PictureFormat& format, std::byte* memory) {
+  DevicePicture made;
+  made.view.format = format;
+  for (int plane = 0; plane < plane_count(format); ++plane) {
+    const auto i = static_cast<std::size_t>(plane);
+    const std::ptrdiff_t row =
+        std::ptrdiff_t{plane_width(format, plane)} * bytes_per_sample(format);
+    made.view.pitch_bytes[i] = (row + kPitchAlignment - 1) / kPitchAlignment * kPitchAlignment;
+    if (memory != nullptr) made.view.planes[i] = memory + made.bytes;
+    made.bytes += to_size(made.view.pitch_bytes[i]) * to_size(plane_height(format, plane));
+  }
+  return made;
+}
+
+// One side may be device memory, the other host's.
+void copy_planes(const PictureView& from, const MutablePictureView& to, gpu::StreamView stream) {
+  for (int plane = 0; plane < plane_count(from.format); ++plane) {
+    const auto i = static_cast<std::size_t>(plane);
+    gpu::copy_plane_async({.from = from.planes[i],
+                           .from_pitch_bytes = from.pitch_bytes[i],
+                           .to = to.planes[i],
+                           .to_pitch_bytes = to.pitch_bytes[i],
+                           .row_bytes = to_size(plane_width(from.format, plane)) *
+                                        to_size(bytes_per_sample(from.format)),
+                           .rows = to_size(plane_height(from.format, plane))},
+                          stream);
+  }
+}
+
+// RGB frames' memory, given back by whoever drops the last hold on a frame, in any thread.
+class FramePool {
+ public:
+  FramePool(std::size_t bytes, gpu::StreamView readers) : bytes_(bytes), readers_(readers) {}
+
+  // Work of `writer` that follows waits until nobody reads the buffer any more.
+  gpu::DeviceBuffer take(gpu::StreamView writer) {
+    std::optional<Free> found;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        found.emplace(std::move(free_.back()));
+        free_.pop_back();
+      }
+    }
+    if (!found) return {bytes_, writer.device};
+    found->read.hold(writer);
+    return std::move(found->buffer);
+  }
+
+  void give_back(gpu::DeviceBuffer buffer) noexcept {
+    try {
+      Free free{std::move(buffer), gpu::Event::record(readers_)};
+      const std::lock_guard lock(mutex_);
+      free_.push_back(std::move(free));
+    } catch (const std::exception& error) {
+      log::warning("model", "{}", error.what());  // the buffer is freed
+    }
+  }
+
+ private:
+  struct Free {
+    gpu::DeviceBuffer buffer;
+    gpu::Event read;
+  };
+
+  const std::size_t bytes_;
+  const gpu::StreamView readers_;
+  std::mutex mutex_;
+  std::vector<Free> free_;  // guarded by mutex_
+};
+
+struct RgbFrame final : LrFrame::State {
+  RgbFrame(std::shared_ptr<FramePool> from, gpu::DeviceBuffer memory)
+      : pool(std::move(from)), buffer(std::move(memory)) {}
+
+  ~RgbFrame() override { pool->give_back(std::move(buffer)); }
+
+  const std::shared_ptr<FramePool> pool;
+  gpu::DeviceBuffer buffer;  // fp32 planar (3, H, W), padded to what the network takes
+  gpu::Event ready;
+};
+
+// Scales pictures to another size, where that was asked for.
+class Scaler {
+ public:
+  Scaler(const FrameSize& in, const FrameSize& out, gpu::StreamView stream)
+      : across_(axis(in.width, out.width, stream, across_memory_)),
+        down_(axis(in.height, out.height, stream, down_memory_)),
+        picture_(sizeof(float) * 3 * to_size(out.height) * to_size(row_elements(out.width)),
+                 stream.device) {}
+
+  kernels::RgbView scale(const kernels::RgbView& from, gpu::StreamView stream) {
+    const std::int64_t row = row_elements(across_.out);
+    const kernels::MutableRgbView to{.data = static_cast<float*>(picture_.data()),
+                                     .width = across_.out,
+                                     .height = down_.out,
+                                     .row_stride_elems = row,
+                                     .plane_stride_elems = row * down_.out};
+    kernels::launch_lanczos(from, across_, down_, to, stream);
+    return to;
+  }
+
+  // Rows begin where the conversion to planes is fastest.
+  static std::int64_t row_elements(int width) { return (std::int64_t{width} + 3) / 4 * 4; }
+
+ private:
+  static kernels::LanczosAxis axis(int in,
+                                   int out,
+                                   gpu::StreamView stream,
+                                   std::array<gpu::DeviceBuffer, 2>& memory) {
+    const kernels::LanczosTable table = kernels::make_lanczos_table(in, out);
+    const auto put = [&](const auto& values, gpu::DeviceBuffer& buffer) {
+      buffer = gpu::DeviceBuffer(values.size() * sizeof(values[0]), stream.device);
+      gpu::copy_bytes_async(values.data(), buffer.data(), buffer.size(), stream);
+      gpu::Event::record(stream).wait();
+    };
+    put(table.first, memory[0]);
+    put(table.weights, memory[1]);
+    return {.in = in,
+            .out = out,
+            .taps = table.taps,
+            .first = static_cast<const int*>(memory[0].data()),
+            .weights = static_cast<const float*>(memory[1].data())};
+  }
+
+  std::array<gpu::DeviceBuffer, 2> across_memory_;
+  std::array<gpu::DeviceBuffer, 2> down_memory_;
+  kernels::LanczosAxis across_;
+  kernels::LanczosAxis down_;
+  gpu::DeviceBuffer picture_;
+};
+
+class FusedUpscaler final : public PictureUpscaler {
+ public:
+  FusedUpscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
+      : options_(options),
+        output_format_(output_format_of(options, checkpoint.shape().scale())),
+        natural_{options.input.height * checkpoint.shape().scale(),
+                 options.input.width * checkpoint.shape().scale()},
+        size_(padded(checkpoint.shape(), {options.input.height, options.input.width})),
+        copy_in_(options.device.index),
+        work_(options.device.index),
+        copy_out_(options.device.index),
+        engine_(checkpoint, make_compute(options.precision, work_.view())),
+        pool_(std::make_shared<FramePool>(
+            sizeof(float) * 3 * to_size(size_.height) * to_size(size_.width), work_.view())),
+        source_(device_picture(options.input, nullptr).bytes, options.device.index),
+        flag_(sizeof(int), options.device.index),
+        flag_on_host_(sizeof(int), true) {
+    engine_.expect_frames(options.window_frames);
+    for (Output& output : outputs_) {
+      output.memory =
+          gpu::DeviceBuffer(device_picture(output_format_, nullptr).bytes, options.device.index);
+    }
+    if (output_format_.width != natural_.width || output_format_.height != natural_.height) {
+      scaler_.emplace(
+          natural_, FrameSize{output_format_.height, output_format_.width}, work_.view());
+    }
+  }
+
+  ~FusedUpscaler() override {
+    finish(copy_in_);
+    finish(work_);
+    finish(copy_out_);
+  }
+
+  const PictureFormat& input_format() const override { return options_.input; }
+
+  const PictureFormat& output_format() const override { return output_format_; }
+
+  LrFrame upload(const PictureView& picture, gpu::Event* copied) override {
+    // The staging planes serve one picture after another: all that touches them is in one stream.
+    const DevicePicture staged =
+        device_picture(options_.input, static_cast<std::byte*>(source_.data()));
+    copy_planes(picture, staged.view, copy_in_.view());
+    if (copied != nullptr) *copied = gpu::Event::record(copy_in_.view());
+    auto frame = std::make_shared<RgbFrame>(pool_, pool_->take(copy_in_.view()));
+    const std::int64_t pixels = std::int64_t{size_.height} * size_.width;
+    kernels::launch_planes_to_rgb(staged.view,
+                                  options_.input_colour,
+                                  {.data = static_cast<float*>(frame->buffer.data()),
+                                   .width = size_.width,
+                                   .height = size_.height,
+                                   .row_stride_elems = size_.width,
+                                   .plane_stride_elems = pixels},
+                                  copy_in_.view());
+    frame->ready = gpu::Event::record(copy_in_.view());
+    return LrFrame(std::move(frame));
+  }
+
+  bool remembers() const override { return true; }
+
+  void begin_sequence() override {
+    in_sequence_ = true;
+    goes_on_ = false;
+  }
+
+  void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override {
+    const bool in_sequence = std::exchange(in_sequence_, false);
+    try {
+      run_window(window, emit, in_sequence && goes_on_, sink);
+    } catch (...) {
+      finish(copy_out_);  // nothing may write to the sink's memory any more
+      throw;
+    }
+    in_sequence_ = in_sequence;
+    goes_on_ = in_sequence;
+  }
+
+ private:
+  struct Output {
+    gpu::DeviceBuffer memory;
+    gpu::Event copied;
+  };
+
+  void run_window(std::span<const LrFrame> window,
+                  const FrameRange& emit,
+                  bool continues,
+                  OutputSink& sink) {
+    std::vector<const float*> frames;
+    frames.reserve(window.size());
+    for (const LrFrame& frame : window) {
+      if (!frame) throw Error(ErrorCode::kInternal, "a window holds an empty frame");
+      const auto& state = dynamic_cast<const RgbFrame&>(frame.state());
+      state.ready.hold(work_.view());
+      frames.push_back(static_cast<const float*>(state.buffer.data()));
+    }
+    gpu::clear_async(flag_.data(), sizeof(int), work_.view());
+    engine_.run(frames, size_, emit, continues, [&](std::int64_t index, const float* picture) {
+      hand_out(to_size(index), picture, sink);
+    });
+    gpu::copy_bytes_async(flag_.data(), flag_on_host_.data(), sizeof(int), work_.view());
+    gpu::Event::record(work_.view()).wait();
+    int not_finite = 0;
+    std::memcpy(&not_finite, flag_on_host_.data(), sizeof(int));
+    if (not_finite != 0) {
+      throw Error(
+          ErrorCode::kModel,
+          vsr::format("the network gives values that are no numbers in {}: its weights need "
+                      "a wider range; set model.precision = bf16 or fp32",
+                      to_string(options_.precision)));
+    }
+  }
+
+  // Queues the conversion of an upscaled picture and its copy into the sink's memory.
+  void hand_out(std::size_t index, const float* picture, OutputSink& sink) {
+    Output& output = outputs_[next_output_++ % kOutputSlots];
+    output.copied.hold(work_.view());
+    const int scale = engine_.shape().scale();
+    const std::int64_t row = std::int64_t{size_.width} * scale;
+    kernels::RgbView rgb{.data = picture,
+                         .width = natural_.width,
+                         .height = natural_.height,
+                         .row_stride_elems = row,
+                         .plane_stride_elems = row * size_.height * scale};
+    if (scaler_) rgb = scaler_->scale(rgb, work_.view());
+    const DevicePicture planes =
+        device_picture(output_format_, static_cast<std::byte*>(output.memory.data()));
+    kernels::launch_rgb_to_planes(rgb,
+                                  planes.view,
+                                  options_.output_colour,
+                                  {},
+                                  static_cast<int*>(flag_.data()),
+                                  work_.view());
+    const gpu::Event made = gpu::Event::record(work_.view());
+    const MutablePictureView to = sink.acquire(index);
+    if (!(to.format == output_format_)) {
+      throw Error(ErrorCode::kInternal,
+                  vsr::format("a sink gave {} for a picture of {}",
+                              to_string(to.format),
+                              to_string(output_format_)));
+    }
+    made.hold(copy_out_.view());
+    copy_planes(planes.view, to, copy_out_.view());
+    output.copied = gpu::Event::record(copy_out_.view());
+    sink.deliver(index, output.copied);
+  }
+
+  static void finish(const gpu::Stream& stream) noexcept {
+    try {
+      stream.wait();
+    } catch (const std::exception& error) {
+      log::warning("model", "{}", error.what());
+    }
+  }
+
+  const UpscalerOptions options_;
+  const PictureFormat output_format_;
+  const FrameSize natural_;  // of the network's picture, without what it was padded by
+  const FrameSize size_;     // of the frames that the network sees
+  gpu::Stream copy_in_;
+  gpu::Stream work_;
+  gpu::Stream copy_out_;
+  Engine engine_;
+  std::shared_ptr<FramePool> pool_;
+  gpu::DeviceBuffer source_;
+  std::array<Output, kOutputSlots> outputs_;
+  std::size_t next_output_ = 0;
+  std::optional<Scaler> scaler_;
+  gpu::DeviceBuffer flag_;  // not 0: a value was no number
+  gpu::PinnedBuffer flag_on_host_;
+  bool in_sequence_ = false;
+  bool goes_on_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
+                                               const UpscalerOptions& options) {
+  return std::make_unique<FusedUpscaler>(checkpoint, options);
+}
+
+std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames) {
+  const FrameSize size = padded(shape, {options.input.height, options.input.width});
+  const PictureFormat output = output_format_of(options, shape.scale());
+  std::uint64_t bytes = kContextBytes + Engine::weight_bytes(shape);
+  bytes += Engine::window_bytes(shape, size, std::max(frames, 1));
+  bytes += sizeof(float) * 3 * to_size(size.height) * to_size(size.width) *
+           to_size(frames + kFramesBeside);
+  bytes += kOutputSlots * device_picture(output, nullptr).bytes;
+  bytes += device_picture(options.input, nullptr).bytes;
+  const int scale = shape.scale();
+  if (output.width != options.input.width * scale ||
+      output.height != options.input.height * scale) {
+    bytes +=
+        sizeof(float) * 3 * to_size(output.height) * to_size(Scaler::row_elements(output.width));
+  }
+  return bytes;
+}
+
+}  // namespace vsr::model::fused

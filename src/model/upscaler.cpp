@@ -1,0 +1,99 @@
+// The front of the upscalers: which back end, and what holds for all of them.
+#include "vsr/model/upscaler.hpp"
+
+#include "backends.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+#include <memory>
+
+namespace vsr::model {
+
+namespace {
+
+void check_format(const PictureFormat& format, const char* which) {
+  if (format.width < 1 || format.height < 1 || format.bit_depth < 8 || format.bit_depth > 16) {
+    throw Error(
+        ErrorCode::kModel,
+        vsr::format(
+            "no {} pictures of {} with {} bits", which, to_string(format), format.bit_depth));
+  }
+}
+
+Backend backend_for(const NetworkShape& shape, const UpscalerOptions& options) {
+  return choose_backend(options.backend, shape, options.device, options.precision);
+}
+
+}  // namespace
+
+PictureFormat output_format_of(const UpscalerOptions& options, int scale) {
+  PictureFormat format{
+      .width = options.output_width > 0 ? options.output_width : options.input.width * scale,
+      .height = options.output_height > 0 ? options.output_height : options.input.height * scale,
+      .model = options.output_model,
+      .subsampling = options.output_subsampling,
+      .bit_depth = options.output_bit_depth};
+  if (format.model != ColourModel::kYuv) format.subsampling = ChromaSubsampling::k444;
+  check_format(options.input, "input");
+  check_format(format, "output");
+  return format;
+}
+
+struct Upscaler::Impl {
+  Backend backend;
+  NetworkShape shape;
+  UpscalerOptions options;
+  std::unique_ptr<PictureUpscaler> upscaler;
+};
+
+Upscaler::Upscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->backend = backend_for(checkpoint.shape(), options);
+  impl_->shape = checkpoint.shape();
+  impl_->options = options;
+  impl_->upscaler = impl_->backend == Backend::kFused
+                        ? fused::make_upscaler(checkpoint, options)
+                        : reference::make_upscaler(checkpoint, options);
+}
+
+Upscaler::~Upscaler() = default;
+Upscaler::Upscaler(Upscaler&&) noexcept = default;
+Upscaler& Upscaler::operator=(Upscaler&&) noexcept = default;
+
+const PictureFormat& Upscaler::input_format() const { return impl_->upscaler->input_format(); }
+
+const PictureFormat& Upscaler::output_format() const { return impl_->upscaler->output_format(); }
+
+LrFrame Upscaler::upload(const PictureView& picture, gpu::Event* copied) {
+  if (!(picture.format == input_format())) {
+    throw Error(ErrorCode::kInternal,
+                format("a picture of {} for an upscaler of {}",
+                       to_string(picture.format),
+                       to_string(input_format())));
+  }
+  return impl_->upscaler->upload(picture, copied);
+}
+
+bool Upscaler::remembers() const { return impl_->upscaler->remembers(); }
+
+void Upscaler::begin_sequence() { impl_->upscaler->begin_sequence(); }
+
+void Upscaler::run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) {
+  impl_->upscaler->run(window, emit, sink);
+}
+
+Backend Upscaler::backend() const { return impl_->backend; }
+
+std::uint64_t Upscaler::window_bytes(int frames) const {
+  return window_bytes(impl_->shape, impl_->options, frames);
+}
+
+std::uint64_t Upscaler::window_bytes(const NetworkShape& shape,
+                                     const UpscalerOptions& options,
+                                     int frames) {
+  return backend_for(shape, options) == Backend::kFused
+             ? fused::window_bytes(shape, options, frames)
+             : reference::window_bytes(shape, options, frames);
+}
+
+}  // namespace vsr::model
