@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace vsr::kernels::test {
@@ -71,15 +72,15 @@ class OnDevice {
  public:
   OnDevice(const std::vector<float>& values, ElementType type) : bytes_(encode(values, type)) {}
 
-  explicit OnDevice(const std::vector<std::byte>& bytes) : bytes_(bytes) {}
+  explicit OnDevice(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
 
   void* data() { return bytes_.data(); }
 
   const float* floats() { return reinterpret_cast<const float*>(bytes_.data()); }
 
-  std::vector<std::byte> bytes() const { return bytes_; }
-
   std::vector<float> values(ElementType type) const { return decode(bytes_, type); }
+
+  const std::vector<std::byte>& bytes() const { return bytes_; }
 
  private:
   std::vector<std::byte> bytes_;
@@ -106,13 +107,13 @@ class OnDevice {
 
   const float* floats() { return static_cast<const float*>(buffer_.data()); }
 
+  std::vector<float> values(ElementType type) const { return decode(bytes(), type); }
+
   std::vector<std::byte> bytes() const {
     std::vector<std::byte> bytes(buffer_.size());
     copy(buffer_.data(), bytes.data(), bytes.size());
     return bytes;
   }
-
-  std::vector<float> values(ElementType type) const { return decode(bytes(), type); }
 
  private:
   gpu::DeviceBuffer buffer_;

@@ -3,6 +3,8 @@
 // them on the CPU.
 #pragma once
 
+#include "cuda/warp.cuh"
+
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -11,8 +13,6 @@
 namespace vsr::kernels {
 
 #ifdef VSR_EMULATED_CUDA
-
-inline unsigned char* shared_memory() { return emulation::shared_memory(); }
 
 inline void copy_16_async(void* to, const void* from, bool valid) {
   emulation::copy_async(to, from, valid);
@@ -57,12 +57,6 @@ void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], const std::uint3
 }
 
 #else
-
-// Dynamic shared memory, 1024-byte aligned.
-__device__ inline unsigned char* shared_memory() {
-  extern __shared__ __align__(1024) unsigned char memory[];
-  return memory;
-}
 
 __device__ inline std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));

@@ -6,6 +6,7 @@
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_warp.hpp"
 #include "vsr/kernels/lanczos.hpp"
+#include "vsr/kernels/prores.hpp"
 
 namespace vsr::kernels {
 
@@ -65,6 +66,15 @@ void launch_lanczos(const RgbView& /*from*/,
                     const LanczosAxis& /*down*/,
                     const MutableRgbView& /*to*/,
                     gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+void launch_prores_encode(const ProresSettings& /*settings*/,
+                          const ProresPicture& /*picture*/,
+                          void* /*workspace*/,
+                          std::byte* /*packet*/,
+                          std::uint32_t* /*packet_bytes*/,
+                          gpu::StreamView /*stream*/) {
   refuse();
 }
 

@@ -1,6 +1,4 @@
 // The device code of the colour and scaling kernels, compiled as C++.
-#include "cuda_emulation.hpp"
-// After the names that it changes the meaning of.
 #include "cuda/lanczos.cu"
 #include "cuda/planes_to_rgb.cu"
 #include "cuda/rgb_to_planes.cu"

@@ -1,6 +1,4 @@
-// The device code of src/kernels, compiled as C++; and what it needs of the host side.
-#include "cuda_emulation.hpp"
-// After the names that it changes the meaning of.
+// The convolutions of src/kernels, compiled as C++; and what device code needs of the host side.
 #include "cuda/conv.cu"
 #include "vsr/base/error.hpp"
 
