@@ -180,6 +180,32 @@ model::DeviceSpec choose_device(DeviceChoice choice, int local_rank) {
   return {};
 }
 
+media::DecodeDevice decode_device(const StreamOptions& stream, int local_rank) {
+  if (stream.decode == DecodeChoice::kCpu) return {};
+  const int gpus = gpu::device_count();
+  if (gpus == 0) {
+    throw Error(ErrorCode::kGpu,
+                format("stream.decode = nvdec, but there is no GPU to use: {}; set stream.decode = "
+                       "cpu",
+                       gpu::unavailable_reason()));
+  }
+  const int index = local_rank % gpus;
+  return {.nvdec = true, .gpu = index, .cuda_context = gpu::driver_context(index)};
+}
+
+void check_decoding(const Job& job,
+                    const media::Timeline& timeline,
+                    const std::optional<std::string>& why_decode) {
+  if (job.stream.decode == DecodeChoice::kCpu) return;
+  if (timeline.own_mezzanine || why_decode) {
+    throw Error(ErrorCode::kUsage,
+                format("stream.decode = nvdec: this film is read from a lossless copy{}, which no "
+                       "GPU decodes; set stream.decode = cpu",
+                       why_decode ? format(" ({})", *why_decode) : std::string()));
+  }
+  media::check_nvdec(timeline, decode_device(job.stream, 0));
+}
+
 media::MezzanineCodec codec_of(SegmentCodec codec) {
   switch (codec) {
     case SegmentCodec::kProres:
@@ -347,6 +373,7 @@ Prepared prepare(const Job& job,
                       .plan = std::move(*plan),
                       .network = ingredients.checkpoint.shape()};
     check(prepared);
+    check_decoding(job, prepared.timeline, std::nullopt);
     std::error_code gone;
     const std::uintmax_t bytes = fs::file_size(mezzanine, gone);
     if (prepared.timeline.own_mezzanine && (gone || bytes != prepared.timeline.source_bytes)) {
@@ -368,6 +395,7 @@ Prepared prepare(const Job& job,
                             telling("pictures of the film looked at", 100'000, stop),
                             why_decode);
   check(prepared);
+  check_decoding(job, prepared.timeline, why_decode);
   if (why_decode) {
     prepared.timeline = decode_once(job, prepared.source, mezzanine, *why_decode, stop);
     prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
@@ -388,9 +416,9 @@ Prepared prepare_dry(const Job& job,
 }
 
 std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan) {
-  // Bytes a pixel, from upscaled real pictures: ProRes 422 HQ and DNxHR HQX are made for about this
-  // much; FFV1 and PNG depend on the grain.
-  double per_pixel = 0.45;
+  // Bytes a pixel, from upscaled real pictures: DNxHR HQX always takes this much, ProRes 422 HQ
+  // from 0.45 without grain to 0.7 with a lot of it; FFV1 and PNG depend on the grain even more.
+  double per_pixel = 0.6;
   if (job.segment.codec == SegmentCodec::kDnxhr) per_pixel = 0.55;
   if (job.segment.codec == SegmentCodec::kFfv1) per_pixel = 1.3;
   if (job.segment.codec == SegmentCodec::kPng) per_pixel = 3.5;

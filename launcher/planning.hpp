@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,14 @@ Resources decode_resources(const std::string& bytes);
 // The GPU that a rank uses, or the CPU, by the job's wish. Throws Error(kGpu) when a GPU is asked
 // for and there is none.
 model::DeviceSpec choose_device(DeviceChoice choice, int local_rank);
+// What decodes the film for a rank, in the context of the GPU that the network uses. Throws
+// Error(kGpu) as above.
+media::DecodeDevice decode_device(const StreamOptions& stream, int local_rank);
+// Refuses stream.decode = nvdec for a film that it cannot decode here, before any work is done.
+// `why_decode`: as the film will be read from a lossless copy, which is not made yet.
+void check_decoding(const Job& job,
+                    const media::Timeline& timeline,
+                    const std::optional<std::string>& why_decode);
 
 model::UpscalerOptions upscaler_options(const Job& job,
                                         const media::Timeline& timeline,

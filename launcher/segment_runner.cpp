@@ -99,6 +99,7 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.overlap = plan_.overlap;
   pipeline_options.prefetch = job_.stream.prefetch;
   pipeline_options.decode_threads = std::max(1, cpus_ / 4);
+  pipeline_options.decode_device = decode_device(job_.stream, local_rank_);
   pipeline_options.encode_threads = std::max(1, cpus_ - pipeline_options.decode_threads);
   pipeline_options.pinned = device.cuda;
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);

@@ -12,6 +12,7 @@
 #include "vsr/base/rational.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +31,7 @@ extern "C" {
 #include <libavutil/channel_layout.h>
 #include <libavutil/dict.h>
 #include <libavutil/frame.h>
+#include <libavutil/hwcontext.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
@@ -45,6 +47,8 @@ struct AvDelete {
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
 
   void operator()(AVFrame* frame) const { av_frame_free(&frame); }
+
+  void operator()(AVBufferRef* buffer) const { av_buffer_unref(&buffer); }
 
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
 
@@ -69,6 +73,7 @@ template <typename T>
 using AvPtr = std::unique_ptr<T, AvDelete>;
 using PacketPtr = AvPtr<AVPacket>;
 using FramePtr = AvPtr<AVFrame>;
+using BufferPtr = AvPtr<AVBufferRef>;
 using CodecPtr = AvPtr<AVCodecContext>;
 using GraphPtr = AvPtr<AVFilterGraph>;
 
@@ -185,6 +190,9 @@ PictureView view_of(const AVFrame& frame);
 // A new frame with buffers for `format`, rows aligned for FFmpeg's filters and encoders.
 FramePtr allocate_frame(const PictureFormat& format);
 MutablePictureView mutable_view_of(AVFrame& frame);
+// A frame over somebody else's picture, read-only. `give_back` is called once, when the last
+// reference to the frame's memory is gone, on whatever thread that is; also when this throws.
+FramePtr borrowed_frame(const PictureView& picture, std::function<void()> give_back);
 
 // --- What differs between versions -------------------------------------------------------------
 

@@ -1,10 +1,14 @@
 // Formats and colour: FFmpeg's words <-> ours.
 #include "av.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -281,6 +285,53 @@ void tag_colour(AVCodecParameters& parameters,
 }
 
 PictureView view_of(const AVFrame& frame) { return planes_of<const std::byte>(frame); }
+
+namespace {
+
+struct Loan {
+  std::function<void()> give_back;
+};
+
+struct EndLoan {
+  void operator()(Loan* loan) const {
+    try {
+      loan->give_back();
+    } catch (const std::exception& error) {
+      log::error("media", "a picture could not be given back: {}", error.what());
+    } catch (...) {  // often called from C, where no exception may pass
+      log::error("media", "a picture could not be given back");
+    }
+    delete loan;
+  }
+};
+
+}  // namespace
+
+FramePtr borrowed_frame(const PictureView& picture, std::function<void()> give_back) {
+  std::unique_ptr<Loan, EndLoan> loan(new Loan{std::move(give_back)});
+  FramePtr frame = make_frame();
+  frame->format = av_pixel_format(picture.format);
+  frame->width = picture.format.width;
+  frame->height = picture.format.height;
+  for (int plane = 0; plane < plane_count(picture.format); ++plane) {
+    const auto i = static_cast<std::size_t>(plane);
+    const std::size_t to = av_plane(picture.format, plane);
+    // FFmpeg's planes know no const; the buffer says that they are read-only.
+    frame->data[to] = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(picture.planes[i]));
+    frame->linesize[to] = static_cast<int>(picture.pitch_bytes[i]);
+  }
+  const auto bytes = static_cast<std::size_t>(std::abs(picture.pitch_bytes[0])) *
+                     static_cast<std::size_t>(picture.format.height);
+  frame->buf[0] = av_buffer_create(
+      frame->data[0],
+      bytes,
+      [](void* ended, std::uint8_t*) { EndLoan{}(static_cast<Loan*>(ended)); },
+      loan.get(),
+      AV_BUFFER_FLAG_READONLY);
+  if (frame->buf[0] == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
+  loan.release();
+  return frame;
+}
 
 MutablePictureView mutable_view_of(AVFrame& frame) { return planes_of<std::byte>(frame); }
 

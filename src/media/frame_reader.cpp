@@ -85,26 +85,29 @@ struct FrameReader::Impl {
   SourcePictures pictures;
   PictureFilter filter;
   std::int64_t position;
-  FramePtr current;
+  FramePtr current;  // on the GPU where read() may give it from there, or has to fetch it
   std::int64_t current_picture = -1;
   bool finished = false;
   bool warned_of_size = false;
 
-  Impl(Timeline planned, std::int64_t first_frame, int threads)
+  Impl(Timeline planned, std::int64_t first_frame, int threads, const DecodeDevice& device)
       : timeline(std::move(planned)),
         decoder(timeline.source,
                 timeline.video_stream,
                 threads,
-                timeline.own_mezzanine ? Damage::kRefuse : Damage::kPassOver),
+                timeline.own_mezzanine ? Damage::kRefuse : Damage::kPassOver,
+                device),
         pictures(decoder, numbering_of(timeline)),
         filter(settings_of(timeline, threads)),
         position(first_frame) {}
 
   [[nodiscard]] std::int64_t picture_at(std::int64_t pts) const;
   void check_shape(const AVFrame& frame) const;
+  [[nodiscard]] bool needs_nothing(const AVFrame& frame) const;
   bool advance();
+  [[nodiscard]] FramePtr fetched(const AVFrame& frame) const;
   void enter();
-  bool read(PictureView& picture);
+  bool read(PictureView& picture, std::optional<DevicePicture>* on_device);
 };
 
 std::int64_t FrameReader::Impl::picture_at(std::int64_t pts) const {
@@ -131,6 +134,11 @@ void FrameReader::Impl::check_shape(const AVFrame& frame) const {
                      to_string(timeline.format)));
 }
 
+// Whether a picture on the GPU is as the timeline has it, so that the graph would hand it through.
+bool FrameReader::Impl::needs_nothing(const AVFrame& frame) const {
+  return timeline.filters.empty() && decoder.on_device(frame).format == timeline.format;
+}
+
 // Makes `current` the graph's next picture; false after the last.
 bool FrameReader::Impl::advance() {
   while (true) {
@@ -149,6 +157,15 @@ bool FrameReader::Impl::advance() {
     }
     if (finished) return false;
     if (FramePtr frame = pictures.next()) {
+      if (is_on_gpu(*frame)) {
+        // The graph is empty but for pictures of another shape: it holds none back.
+        if (needs_nothing(*frame)) {
+          current_picture = pictures.number();
+          current = std::move(frame);
+          return true;
+        }
+        frame = fetched(*frame);
+      }
       check_shape(*frame);
       filter.send(std::move(frame));
     } else {
@@ -158,13 +175,28 @@ bool FrameReader::Impl::advance() {
   }
 }
 
-FrameReader::FrameReader(const Timeline& timeline, std::int64_t first_frame, int threads) {
+FramePtr FrameReader::Impl::fetched(const AVFrame& frame) const {
+  FramePtr host = decoder.to_host(frame);
+  host->pts = frame.pts;
+  return host;
+}
+
+FrameReader::FrameReader(const Timeline& timeline,
+                         std::int64_t first_frame,
+                         int threads,
+                         const DecodeDevice& device) {
   if (first_frame < 0 || first_frame > timeline.frames()) {
     throw Error(ErrorCode::kInternal,
                 format("frame {} of a timeline of {}", first_frame, timeline.frames()));
   }
+  if (device.nvdec && timeline.own_mezzanine) {
+    throw Error(ErrorCode::kUsage,
+                format("stream.decode = nvdec: the film is read from a lossless copy, {}, which no "
+                       "GPU decodes; set stream.decode = cpu",
+                       timeline.source));
+  }
   over_own_file(timeline, [&] {
-    impl_ = std::make_unique<Impl>(timeline, first_frame, threads);
+    impl_ = std::make_unique<Impl>(timeline, first_frame, threads, device);
     impl_->enter();
   });
 }
@@ -197,10 +229,15 @@ FrameReader& FrameReader::operator=(FrameReader&&) noexcept = default;
 std::int64_t FrameReader::position() const { return impl_->position; }
 
 bool FrameReader::read(PictureView& picture) {
-  return over_own_file(impl_->timeline, [&] { return impl_->read(picture); });
+  return over_own_file(impl_->timeline, [&] { return impl_->read(picture, nullptr); });
 }
 
-bool FrameReader::Impl::read(PictureView& picture) {
+bool FrameReader::read(PictureView& picture, std::optional<DevicePicture>& on_device) {
+  on_device.reset();
+  return over_own_file(impl_->timeline, [&] { return impl_->read(picture, &on_device); });
+}
+
+bool FrameReader::Impl::read(PictureView& picture, std::optional<DevicePicture>* on_device) {
   if (position >= timeline.frames()) return false;
   const std::int64_t wanted = timeline.source_picture[static_cast<std::size_t>(position)];
   try {
@@ -225,9 +262,26 @@ bool FrameReader::Impl::read(PictureView& picture) {
     error.add_context(format("frame {}", position));
     throw;
   }
+  if (is_on_gpu(*current)) {
+    if (on_device != nullptr) {
+      *on_device = decoder.on_device(*current);
+      ++position;
+      return true;
+    }
+    current = fetched(*current);
+  }
   picture = view_of(*current);
   ++position;
   return true;
+}
+
+void check_nvdec(const Timeline& timeline, const DecodeDevice& device) {
+  if (timeline.frames() == 0) return;
+  DecodeDevice nvdec = device;
+  nvdec.nvdec = true;
+  FrameReader reader(timeline, 0, 1, nvdec);
+  PictureView picture;
+  reader.read(picture);
 }
 
 std::vector<std::string> FrameReader::remarks(std::int64_t first, std::int64_t end) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -17,11 +18,13 @@ bool is_damaged(const AVFrame& frame) {
   return frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;
 }
 
-PictureDecoder::PictureDecoder(const std::string& path, int stream, int threads, Damage damage)
+PictureDecoder::PictureDecoder(
+    const std::string& path, int stream, int threads, Damage damage, const DecodeDevice& device)
     : path_(path),
       wanted_stream_(stream),
       threads_(threads > 0 ? threads : usable_cpus()),
-      damage_(damage) {
+      damage_(damage),
+      nvdec_(device.nvdec ? std::make_unique<Nvdec>(path, device) : nullptr) {
   open();
 }
 
@@ -56,7 +59,8 @@ void PictureDecoder::start_counting() {
 
 void PictureDecoder::open_codec() {
   const AVCodecParameters& parameters = *stream().codecpar;
-  const AVCodec* decoder = avcodec_find_decoder(parameters.codec_id);
+  const AVCodec* decoder = nvdec_ ? &nvdec_decoder(path_, parameters.codec_id)
+                                  : avcodec_find_decoder(parameters.codec_id);
   if (decoder == nullptr) {
     throw Error(
         ErrorCode::kInput,
@@ -70,6 +74,7 @@ void PictureDecoder::open_codec() {
   codec_->thread_count = std::clamp(threads_, 1, 32);
   codec_->max_pixels = kMostPixels;
   if (damage_ == Damage::kRefuse) codec_->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
+  if (nvdec_) nvdec_->attach(*codec_);
   LogCapture log;
   const int result = avcodec_open2(codec_.get(), decoder, nullptr);
   if (result < 0) {
@@ -189,7 +194,10 @@ bool PictureDecoder::feed() {
       !slices_are_whole({packet_->data, static_cast<std::size_t>(packet_->size)})) {
     refuse_damage(packet_->pts, "a checksum does not match");
   }
+  std::optional<LogCapture> log;
+  if (nvdec_) log.emplace();
   const int result = avcodec_send_packet(codec_.get(), end ? nullptr : packet_.get());
+  if (nvdec_ && result < 0) nvdec_->check(log->text());
   if (result == AVERROR(ENOMEM)) throw Error(ErrorCode::kInternal, "out of memory");
   if (end) {
     draining_ = true;
@@ -205,12 +213,21 @@ void PictureDecoder::check_whole(const AVFrame& frame) const {
   if (is_damaged(frame)) refuse_damage(frame.pts, "the decoder calls the picture damaged");
 }
 
+int PictureDecoder::receive(AVFrame& frame) {
+  std::optional<LogCapture> log;
+  if (nvdec_) log.emplace();
+  const int result = avcodec_receive_frame(codec_.get(), &frame);
+  if (nvdec_ && result < 0) nvdec_->check(log->text());
+  return result;
+}
+
 FramePtr PictureDecoder::next() {
   if (!codec_) open_codec();
   FramePtr frame = make_frame();
   for (int failures_at_end = 0; failures_at_end < 1000;) {
-    const int result = avcodec_receive_frame(codec_.get(), frame.get());
+    const int result = receive(*frame);
     if (result >= 0) {
+      if (nvdec_) frame = nvdec_->picture(std::move(frame), *codec_);
       if (frame->pts == AV_NOPTS_VALUE) frame->pts = frame->best_effort_timestamp;
       check_whole(*frame);
       return frame;

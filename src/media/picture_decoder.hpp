@@ -7,8 +7,10 @@
 #pragma once
 
 #include "input.hpp"
+#include "nvdec.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,11 +28,12 @@ bool is_damaged(const AVFrame& frame);
 class PictureDecoder {
  public:
   // `stream`: -1 for the film's own. `threads`: of the decoder; 0: as many as this process may use.
-  // Damage::kRefuse is for files of MezzanineFile.
+  // Damage::kRefuse is for files of MezzanineFile, which no GPU decodes.
   PictureDecoder(const std::string& path,
                  int stream,
                  int threads,
-                 Damage damage = Damage::kPassOver);
+                 Damage damage = Damage::kPassOver,
+                 const DecodeDevice& device = {});
 
   const Input& input() const { return input_; }
 
@@ -64,7 +67,17 @@ class PictureDecoder {
   // The next picture as the decoder puts it out, i.e. in the order of presentation, with pts where
   // the stream has them; null at the end. Packets that do not decode are passed over, or
   // refused with Error(kInput).
+  // With DecodeDevice::nvdec throws Error(kUsage) or Error(kGpu) where NVDEC cannot decode them.
   FramePtr next();
+
+  // Of a picture that stayed on the GPU: on the host, and as others see it there.
+  FramePtr to_host(const AVFrame& frame) const {
+    return nvdec_->to_host(frame, codec_->sw_pix_fmt);
+  }
+
+  DevicePicture on_device(const AVFrame& frame) const {
+    return device_picture(frame, codec_->sw_pix_fmt);
+  }
 
  private:
   void open();
@@ -76,11 +89,13 @@ class PictureDecoder {
   void check_whole(const AVFrame& frame) const;
   [[noreturn]] void refuse_damage(std::int64_t pts, std::string_view what) const;
   bool feed();
+  int receive(AVFrame& frame);
 
   std::string path_;
   int wanted_stream_;
   int threads_;
   Damage damage_;
+  std::unique_ptr<Nvdec> nvdec_;  // null: by the processor; outlives codec_, which refers to it
   Input input_;
   int stream_ = -1;
   CodecPtr codec_;

@@ -2,6 +2,7 @@
 #include "vsr/media/segment_writer.hpp"
 
 #include "av.hpp"
+#include "encoder_pool.hpp"
 #include "segment_muxer.hpp"
 #include "segment_packets.hpp"
 #include "vsr/base/atomic_file.hpp"
@@ -9,6 +10,9 @@
 #include "vsr/base/host.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -25,14 +29,17 @@ struct Kind {
   const char* muxer;  // null: one file a picture
   const char* extension;
   std::vector<std::pair<const char*, const char*>> options;
+  int profile = FF_PROFILE_UNKNOWN;  // for an encoder that has no option for it
 };
 
-// Note [Same bytes on any number of threads]: all four codecs code each picture by itself and cut
-// it into slices that do not depend on the thread count (FFV1's number of slices would, if left to
-// FFmpeg, so it is set).
+// Note [Same bytes on any number of threads]: all four codecs code each picture by itself, so that
+// it does not matter which encoder gets it, and cut it into slices that do not depend on the thread
+// count (FFV1's number of slices would, if left to FFmpeg, so it is set). One encoder remembers
+// something all the same: DNxHR's search for the quantiser begins where that of the encoder's last
+// picture ended. It ends at the one place where a step finer no longer fits, wherever it began.
 const Kind& kind_of(MezzanineCodec codec) {
   static const Kind kProres{
-      "prores", "prores_ks", "mov", ".mov", {{"profile", "hq"}, {"vendor", "apl0"}}};
+      "prores", "prores_aw", "mov", ".mov", {{"vendor", "apl0"}}, FF_PROFILE_PRORES_HQ};
   static const Kind kDnxhr{"dnxhr", "dnxhd", "mov", ".mov", {{"profile", "dnxhr_hqx"}}};
   static const Kind kFfv1{"ffv1",
                           "ffv1",
@@ -73,6 +80,47 @@ void pack_rgb48be(const PictureView& planes, AVFrame& packed) {
         to[1] = static_cast<std::uint8_t>(from[x] & 0xff);
       }
     }
+  }
+}
+
+// Tags within a ProRes picture, where fewer values have a meaning than in the container around it
+// (SMPTE RDD 36); FFmpeg's encoder writes 0 for any other, which its decoder takes for RGB.
+template <typename Tagged>
+void keep_to_prores_tags(Tagged& tagged) {
+  switch (tagged.colorspace) {
+    case AVCOL_SPC_BT470BG:  // one matrix under two names
+      tagged.colorspace = AVCOL_SPC_SMPTE170M;
+      break;
+    case AVCOL_SPC_BT709:
+    case AVCOL_SPC_SMPTE170M:
+    case AVCOL_SPC_BT2020_NCL:
+      break;
+    default:
+      tagged.colorspace = AVCOL_SPC_UNSPECIFIED;
+  }
+  switch (tagged.color_trc) {
+    case AVCOL_TRC_SMPTE170M:  // one curve under four names
+    case AVCOL_TRC_BT2020_10:
+    case AVCOL_TRC_BT2020_12:
+      tagged.color_trc = AVCOL_TRC_BT709;
+      break;
+    case AVCOL_TRC_BT709:
+    case AVCOL_TRC_SMPTE2084:
+    case AVCOL_TRC_ARIB_STD_B67:
+      break;
+    default:
+      tagged.color_trc = AVCOL_TRC_UNSPECIFIED;
+  }
+  switch (tagged.color_primaries) {
+    case AVCOL_PRI_BT709:
+    case AVCOL_PRI_BT470BG:
+    case AVCOL_PRI_SMPTE170M:
+    case AVCOL_PRI_BT2020:
+    case AVCOL_PRI_SMPTE431:
+    case AVCOL_PRI_SMPTE432:
+      break;
+    default:
+      tagged.color_primaries = AVCOL_PRI_UNSPECIFIED;
   }
 }
 
@@ -130,18 +178,51 @@ void check_mezzanine(MezzanineCodec codec, const PictureFormat& format) {
   }
 }
 
+namespace {
+
+// How the threads are shared out: one thread an encoder, as far as the pictures that encoders hold
+// leave memory to others; then several threads an encoder.
+int encoder_count(int threads, const PictureFormat& format) {
+  if (threads <= 0) threads = usable_cpus();
+  constexpr std::size_t kMostEncoders = 32;
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+  const std::size_t held =
+      std::clamp<std::size_t>(kMostBytes / packed_bytes(format), 1, kMostEncoders);
+  return std::min(threads, static_cast<int>(held));
+}
+
+// Inside the writer at once: what encoders are at, and enough beside for none to stand idle while
+// an earlier picture takes its time.
+std::size_t most_inside(int encoders) {
+  return static_cast<std::size_t>(encoders + encoders / 2 + 1);
+}
+
+// SIMD code in FFmpeg's encoders may count on this much.
+constexpr std::ptrdiff_t kAlignment = 32;
+
+bool is_aligned(const PictureView& picture) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(plane_count(picture.format)); ++i) {
+    if (reinterpret_cast<std::uintptr_t>(picture.planes[i]) % kAlignment != 0) return false;
+    if (picture.pitch_bytes[i] < 0 || picture.pitch_bytes[i] % kAlignment != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 struct SegmentWriter::Impl {
   std::filesystem::path path;
+  MezzanineCodec codec;
   PictureFormat format;
   ColourDescription colour;
   Rational rate;
+  Rational sample_aspect;
   std::int64_t first_frame;
-  std::int64_t written = 0;  // pictures given to the encoder
-  WrittenMezzanine made;
-  CodecPtr encoder;
+  std::int64_t sent = 0;              // pictures given to the encoders
+  WrittenMezzanine made;              // by the pool's threads, one at a time
   std::optional<SegmentMuxer> muxer;  // none for PNG
-  PacketPtr packet = make_packet();
-  std::vector<FramePtr> pool;
+  std::vector<FramePtr> copies;       // of pictures that write() was given
+  std::optional<EncoderPool> pool;    // last: its threads use what is above
 
   std::filesystem::path part() const { return part_name(path); }
 
@@ -149,15 +230,15 @@ struct SegmentWriter::Impl {
     return vsr::format("{}: frame {}", part().string(), frame);
   }
 
-  void open_encoder(MezzanineCodec codec, const Rational& sample_aspect, int threads);
-  AVFrame& free_frame();
-  void drain();
-  void store_packet();
+  CodecPtr open_encoder(int threads) const;
+  EncoderPool::Encode encode_with(CodecPtr encoder) const;
+  void check_format(const PictureView& picture) const;
+  AVFrame& free_copy();
+  void send(FramePtr frame);
+  void store(EncodedPicture& picture);
 };
 
-void SegmentWriter::Impl::open_encoder(MezzanineCodec codec,
-                                       const Rational& sample_aspect,
-                                       int threads) {
+CodecPtr SegmentWriter::Impl::open_encoder(int threads) const {
   const Kind& kind = kind_of(codec);
   const AVCodec* found = avcodec_find_encoder_by_name(kind.encoder);
   if (found == nullptr) {
@@ -166,7 +247,7 @@ void SegmentWriter::Impl::open_encoder(MezzanineCodec codec,
                             kind.job_name,
                             kind.encoder));
   }
-  encoder.reset(avcodec_alloc_context3(found));
+  CodecPtr encoder(avcodec_alloc_context3(found));
   if (!encoder) throw Error(ErrorCode::kInternal, "out of memory");
   encoder->width = format.width;
   encoder->height = format.height;
@@ -175,8 +256,12 @@ void SegmentWriter::Impl::open_encoder(MezzanineCodec codec,
   encoder->framerate = to_av(rate);
   encoder->sample_aspect_ratio = to_av(sample_aspect);
   encoder->field_order = AV_FIELD_PROGRESSIVE;
-  encoder->thread_count = threads > 0 ? threads : usable_cpus();
+  encoder->thread_count = threads;
+  // By frames, an encoder would keep pictures back.
+  encoder->thread_type = FF_THREAD_SLICE;
+  if (kind.profile != FF_PROFILE_UNKNOWN) encoder->profile = kind.profile;
   tag_colour(*encoder, colour, format);
+  if (codec == MezzanineCodec::kProres) keep_to_prores_tags(*encoder);
   if (kind.muxer != nullptr &&
       (av_guess_format(kind.muxer, nullptr, nullptr)->flags & AVFMT_GLOBALHEADER) != 0) {
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -192,51 +277,86 @@ void SegmentWriter::Impl::open_encoder(MezzanineCodec codec,
                        kind.job_name,
                        to_string(format),
                        capture.text()));
+  return encoder;
+}
+
+// The function takes the encoder along, and for PNG the form of the picture that it is given.
+EncoderPool::Encode SegmentWriter::Impl::encode_with(CodecPtr encoder) const {
+  FramePtr packed;
+  if (encoder->pix_fmt == AV_PIX_FMT_RGB48BE) {
+    packed = make_frame();
+    packed->format = encoder->pix_fmt;
+    packed->width = format.width;
+    packed->height = format.height;
+    check_av(av_frame_get_buffer(packed.get(), 0), ErrorCode::kInternal, "allocating a picture");
+    tag_colour(*packed, colour, format);
+    packed->sample_aspect_ratio = encoder->sample_aspect_ratio;
+  }
+  // Functions are copied by std::function: hence shared.
+  return [this,
+          codec_context = std::shared_ptr<AVCodecContext>(std::move(encoder)),
+          packed_frame = std::shared_ptr<AVFrame>(std::move(packed))](const AVFrame& picture) {
+    const AVFrame* frame = &picture;
+    if (packed_frame) {
+      pack_rgb48be(view_of(picture), *packed_frame);
+      packed_frame->pts = picture.pts;
+      frame = packed_frame.get();
+    }
+    PacketPtr packet = make_packet();
+    check_av(avcodec_send_frame(codec_context.get(), frame),
+             ErrorCode::kInternal,
+             frame_name(picture.pts));
+    check_av(avcodec_receive_packet(codec_context.get(), packet.get()),
+             ErrorCode::kInternal,
+             frame_name(picture.pts));
+    if (packet->pts != picture.pts || packet->size == 0) {
+      throw Error(
+          ErrorCode::kInternal,
+          vsr::format(
+              "{}: the encoder gave picture {} instead", frame_name(picture.pts), packet->pts));
+    }
+    return packet;
+  };
 }
 
 // A frame that neither we nor an encoder thread still holds.
-AVFrame& SegmentWriter::Impl::free_frame() {
-  for (const FramePtr& frame : pool) {
+AVFrame& SegmentWriter::Impl::free_copy() {
+  for (const FramePtr& frame : copies) {
     if (av_frame_is_writable(frame.get()) == 1) return *frame;
   }
-  FramePtr frame = make_frame();
-  frame->format = encoder->pix_fmt;
-  frame->width = format.width;
-  frame->height = format.height;
-  check_av(av_frame_get_buffer(frame.get(), 0), ErrorCode::kInternal, "allocating a picture");
+  copies.push_back(allocate_frame(format));
+  return *copies.back();
+}
+
+void SegmentWriter::Impl::check_format(const PictureView& picture) const {
+  if (picture.format == format) return;
+  throw Error(ErrorCode::kInternal,
+              vsr::format("{}: given {} instead of {}",
+                          frame_name(first_frame + sent),
+                          to_string(picture.format),
+                          to_string(format)));
+}
+
+void SegmentWriter::Impl::send(FramePtr frame) {
   tag_colour(*frame, colour, format);
-  frame->sample_aspect_ratio = encoder->sample_aspect_ratio;
-  pool.push_back(std::move(frame));
-  return *pool.back();
+  if (codec == MezzanineCodec::kProres) keep_to_prores_tags(*frame);
+  frame->sample_aspect_ratio = to_av(sample_aspect);
+  frame->pts = first_frame + sent;
+  frame->pict_type = AV_PICTURE_TYPE_NONE;
+  pool->send(std::move(frame));
+  ++sent;
 }
 
-// Takes what the encoder has ready.
-void SegmentWriter::Impl::drain() {
-  while (true) {
-    const int result = avcodec_receive_packet(encoder.get(), packet.get());
-    if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return;
-    check_av(result, ErrorCode::kInternal, frame_name(first_frame + made.frames));
-    store_packet();
-  }
-}
-
-void SegmentWriter::Impl::store_packet() {
-  const std::int64_t frame = first_frame + made.frames;
-  if (packet->pts != frame || packet->size == 0) {
-    throw Error(
-        ErrorCode::kInternal,
-        vsr::format("{}: the encoder gave picture {} instead", frame_name(frame), packet->pts));
-  }
-  const std::span<const std::uint8_t> bytes(packet->data, static_cast<std::size_t>(packet->size));
-  made.checksums.push_back(packet_checksum(bytes));
+void SegmentWriter::Impl::store(EncodedPicture& picture) {
+  AVPacket& packet = *picture.packet;
+  made.checksums.push_back(picture.checksum);
   ++made.frames;
-  if (!muxer) {
-    write_file(part() / png_name(frame),
-               {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    av_packet_unref(packet.get());
+  if (muxer) {
+    muxer->write(packet);
     return;
   }
-  muxer->write(*packet);
+  write_file(part() / png_name(packet.pts),
+             {reinterpret_cast<const char*>(packet.data), static_cast<std::size_t>(packet.size)});
 }
 
 SegmentWriter::SegmentWriter(const std::filesystem::path& path,
@@ -246,15 +366,24 @@ SegmentWriter::SegmentWriter(const std::filesystem::path& path,
                              const Rational& rate,
                              const Rational& sample_aspect,
                              std::int64_t first_frame,
-                             int threads)
+                             int threads,
+                             int encoders)
     : impl_(new Impl{.path = path,
+                     .codec = codec,
                      .format = format,
                      .colour = colour,
                      .rate = rate,
+                     .sample_aspect = sample_aspect,
                      .first_frame = first_frame}) {
   check_mezzanine(codec, format);
   if (format.model == ColourModel::kRgb) impl_->colour.full_range = true;
-  impl_->open_encoder(codec, sample_aspect, threads);
+  if (threads <= 0) threads = usable_cpus();
+  if (encoders <= 0) encoders = encoder_count(threads, format);
+  std::vector<CodecPtr> opened;
+  for (int i = 0; i < encoders; ++i) {
+    const int share = threads / encoders + (i < threads % encoders ? 1 : 0);
+    opened.push_back(impl_->open_encoder(std::max(1, share)));
+  }
   std::error_code error;
   std::filesystem::remove_all(impl_->part(), error);  // of an earlier attempt
   if (error) {
@@ -264,13 +393,23 @@ SegmentWriter::SegmentWriter(const std::filesystem::path& path,
   if (kind_of(codec).muxer != nullptr) {
     const AvPtr<AVCodecParameters> parameters(avcodec_parameters_alloc());
     if (!parameters) throw Error(ErrorCode::kInternal, "out of memory");
-    check_av(avcodec_parameters_from_context(parameters.get(), impl_->encoder.get()),
+    check_av(avcodec_parameters_from_context(parameters.get(), opened.front().get()),
              ErrorCode::kInternal,
              "setting up the muxer");
+    tag_colour(*parameters, impl_->colour, format);
     impl_->muxer.emplace(path, codec, *parameters, rate, sample_aspect);
   } else {
     make_directories(impl_->part());
   }
+  std::vector<EncoderPool::Encode> functions;
+  for (CodecPtr& encoder : opened) functions.push_back(impl_->encode_with(std::move(encoder)));
+  impl_->pool.emplace(std::move(functions),
+                      most_inside(encoders),
+                      [impl = impl_.get()](EncodedPicture& picture) { impl->store(picture); });
+}
+
+std::size_t SegmentWriter::pictures_inside(const PictureFormat& format, int threads) {
+  return most_inside(encoder_count(threads, format));
 }
 
 SegmentWriter::~SegmentWriter() = default;
@@ -278,47 +417,35 @@ SegmentWriter::SegmentWriter(SegmentWriter&&) noexcept = default;
 SegmentWriter& SegmentWriter::operator=(SegmentWriter&&) noexcept = default;
 
 void SegmentWriter::write(const PictureView& picture) {
-  Impl& impl = *impl_;
-  if (picture.format != impl.format) {
-    throw Error(ErrorCode::kInternal,
-                vsr::format("{}: given {} instead of {}",
-                            impl.frame_name(impl.first_frame + impl.written),
-                            to_string(picture.format),
-                            to_string(impl.format)));
-  }
-  AVFrame& frame = impl.free_frame();
-  if (frame.format == AV_PIX_FMT_RGB48BE) {
-    pack_rgb48be(picture, frame);
+  impl_->check_format(picture);
+  AVFrame& copy = impl_->free_copy();
+  copy_picture(picture, mutable_view_of(copy));
+  FramePtr sent(av_frame_clone(&copy));
+  if (!sent) throw Error(ErrorCode::kInternal, "out of memory");
+  impl_->send(std::move(sent));
+}
+
+void SegmentWriter::lend(const PictureView& picture, std::function<void()> give_back) {
+  FramePtr frame = borrowed_frame(picture, std::move(give_back));
+  impl_->check_format(picture);
+  if (is_aligned(picture)) {
+    impl_->send(std::move(frame));
   } else {
-    copy_picture(picture, mutable_view_of(frame));
+    write(picture);
   }
-  frame.pts = impl.first_frame + impl.written;
-  frame.pict_type = AV_PICTURE_TYPE_NONE;
-  while (true) {
-    const int result = avcodec_send_frame(impl.encoder.get(), &frame);
-    if (result != AVERROR(EAGAIN)) {
-      check_av(result, ErrorCode::kInternal, impl.frame_name(frame.pts));
-      break;
-    }
-    impl.drain();
-  }
-  ++impl.written;
-  impl.drain();
 }
 
 WrittenMezzanine SegmentWriter::finish() {
   Impl& impl = *impl_;
-  check_av(avcodec_send_frame(impl.encoder.get(), nullptr),
-           ErrorCode::kInternal,
-           impl.part().string() + ": ending the encoder");
-  impl.drain();
-  if (impl.made.frames != impl.written) {
+  impl.pool->finish();
+  if (impl.made.frames != impl.sent) {
     throw Error(ErrorCode::kInternal,
                 vsr::format("{}: {} pictures went in and {} came out",
                             impl.part().string(),
-                            impl.written,
+                            impl.sent,
                             impl.made.frames));
   }
+  const auto begin = std::chrono::steady_clock::now();
   if (impl.muxer) {
     impl.muxer->finish();
   } else {
@@ -327,6 +454,9 @@ WrittenMezzanine SegmentWriter::finish() {
   }
   impl.made.bytes = bytes_below(impl.part());
   publish(impl.path);
+  impl.made.busy_s =
+      impl.pool->busy_s() +
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return std::move(impl.made);
 }
 

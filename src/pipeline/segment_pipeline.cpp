@@ -21,16 +21,19 @@ namespace {
 
 // Upload slots are reused as soon as their copy is done.
 constexpr std::size_t kUploadSlots = 4;
-// Download slots wait for the encoder. A window's pictures come in a burst after its features: room
-// for all of them lets the network go on with the next window while the encoder works them off.
+// Download slots wait for the encoders, which read pictures where they are. A window's pictures
+// come in a burst after its features: room for all of them, beside those that encoders are at, lets
+// the network go on with the next window while the encoders work them off.
 constexpr std::size_t kLeastDownloadSlots = 8;
-constexpr std::size_t kDownloadBytes = std::size_t{3} << 29;  // 1.5 GiB
+constexpr std::size_t kDownloadBytes = std::size_t{1} << 31;  // 2 GiB
 constexpr int kStopNow = 2;
 
-std::size_t download_slots(const PictureFormat& picture, int max_seq_len) {
+std::size_t download_slots(const PictureFormat& picture, const PipelineOptions& options) {
+  const std::size_t wanted = static_cast<std::size_t>(options.max_seq_len) +
+                             media::SegmentWriter::pictures_inside(picture, options.encode_threads);
   return std::clamp(kDownloadBytes / packed_bytes(picture),
                     kLeastDownloadSlots,
-                    std::max(kLeastDownloadSlots, static_cast<std::size_t>(max_seq_len)));
+                    std::max(kLeastDownloadSlots, wanted));
 }
 
 class Stopwatch {
@@ -91,7 +94,7 @@ struct SegmentPipeline::Impl {
         options(options_in),
         uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned),
         downloads(upscaler_in.output_format(),
-                  download_slots(upscaler_in.output_format(), options_in.max_seq_len),
+                  download_slots(upscaler_in.output_format(), options_in),
                   options_in.pinned) {}
 
   const media::Timeline& timeline;
@@ -161,7 +164,7 @@ class Run {
     // took.
     result_.busy_s = {{"decode", decode_watch_.total_s()},
                       {"network", std::max(network_watch_.total_s(), device_watch_.total_s())},
-                      {"encode", encode_watch_.total_s()}};
+                      {"encode", result_.mezzanine.busy_s}};
     result_.wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return std::move(result_);
@@ -192,7 +195,7 @@ class Run {
     if (!reader_ || first < kept_begin || first > kept_end) {
       recent_.clear();
       reader_.reset();
-      return reader_.emplace(timeline_, first, options_.decode_threads);
+      return reader_.emplace(timeline_, first, options_.decode_threads, options_.decode_device);
     }
     for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
       if (!decoded_.push(recent_[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
@@ -338,10 +341,9 @@ class Run {
     }
   }
 
-  // --- encode thread ---------------------------------------------------------------------------
+  // --- encode thread, which hands on what the writer's threads encode ---------------------------
 
   void encode(const std::filesystem::path& path) {
-    encode_watch_.start();
     media::SegmentWriter writer(path,
                                 options_.codec,
                                 upscaler_.output_format(),
@@ -350,22 +352,17 @@ class Run {
                                 options_.sample_aspect,
                                 segment_.input.begin,
                                 options_.encode_threads);
-    encode_watch_.stop();
     std::int64_t frames = 0;
     while (auto item = finished_.pop()) {
       device_watch_.start();
       item->ready.wait();
       device_watch_.stop();
-      encode_watch_.start();
-      writer.write(downloads_.view(item->slot));
-      encode_watch_.stop();
-      downloads_.release(item->slot);
+      writer.lend(downloads_.view(item->slot),
+                  [this, slot = item->slot] { downloads_.release(slot); });
       progress_(++frames);
     }
     if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
-    encode_watch_.start();
     result_.mezzanine = writer.finish();
-    encode_watch_.stop();
     if (result_.mezzanine.frames != segment_.input.size()) {
       throw Error(ErrorCode::kInternal,
                   format("{}: {} pictures were written, {} expected",
@@ -393,7 +390,6 @@ class Run {
   Stopwatch decode_watch_;                // decode thread only
   Stopwatch network_watch_;               // calling thread only
   Stopwatch device_watch_;                // encode thread only: waiting for the device
-  Stopwatch encode_watch_;                // encode thread only
   std::vector<std::string> remarks_;      // decode thread only: on the film's pictures
   SegmentResult result_;                  // each field by one thread, read after the joins
 };

@@ -261,6 +261,13 @@ TEST(JobFile, EveryKeyHasHelpAndAPrintableDefault) {
 }
 
 // "(empty)" rather than a value `empty`.
+TEST(JobFile, WhereAFilmIsDecodedDoesNotShapeItsPictures) {
+  EXPECT_FALSE(changes_segments("stream.decode"));
+  EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}).stream.decode, DecodeChoice::kCpu);
+  EXPECT_EQ(make_job({{"input.file", "film.mkv"}, {"stream.decode", "nvdec"}}, {}).stream.decode,
+            DecodeChoice::kNvdec);
+}
+
 TEST(JobFile, ThePageOfKeysSaysWhatTheHelpSays) {
   std::ifstream file(test::source_dir() / "docs/job-file.md");
   std::map<std::string, std::string> rows;

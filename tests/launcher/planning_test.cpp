@@ -2,12 +2,15 @@
 
 #include "test_support.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/gpu/device.hpp"
 #include "vsr/job/job_file.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vsr::launcher {
@@ -109,6 +112,46 @@ TEST(TimelineOptions, TheUsersOwnGraphIsTakenAsItIs) {
   const auto options =
       timeline_options(job_with({{"preprocess.filters", "hqdn3d=2,crop=640:480"}}), {});
   EXPECT_EQ(options.filters, "hqdn3d=2,crop=640:480");
+}
+
+TEST(Decoding, OnTheCpuNoGpuIsAskedFor) {
+  EXPECT_FALSE(decode_device(job_with({}).stream, 3).nvdec);
+  check_decoding(job_with({}), {}, "its times are broken");
+}
+
+TEST(Decoding, AFilmReadFromALosslessCopyIsNotForNvdec) {
+  const Job job = job_with({{"stream.decode", "nvdec"}});
+  media::Timeline copy;
+  copy.own_mezzanine = true;
+  for (const auto& [timeline, why] :
+       {std::pair{media::Timeline(), std::optional<std::string>("its times are broken")},
+        std::pair{copy, std::optional<std::string>()}}) {
+    try {
+      check_decoding(job, timeline, why);
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_THAT(error.what(), HasSubstr("lossless copy"));
+      EXPECT_THAT(error.what(), HasSubstr("stream.decode = cpu"));
+      EXPECT_THAT(error.what(), HasSubstr(why.value_or("")));
+    }
+  }
+}
+
+TEST(Decoding, WithoutAGpuNvdecIsAnErrorThatSaysWhy) {
+  const Job job = job_with({{"stream.decode", "nvdec"}});
+  if (gpu::device_count() > 0) {
+    EXPECT_TRUE(decode_device(job.stream, 0).nvdec);
+    return;
+  }
+  try {
+    decode_device(job.stream, 0);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kGpu);
+    EXPECT_THAT(error.what(), HasSubstr("stream.decode = nvdec, but there is no GPU to use: "));
+    EXPECT_THAT(error.what(), HasSubstr(gpu::unavailable_reason()));
+  }
 }
 
 TEST(TimelineOf, FilmAndRunDirectoryMayBeMoved) {

@@ -10,11 +10,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <csignal>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <random>
 
 namespace vsr::media {
 namespace {
@@ -40,17 +48,21 @@ struct TestPicture {
   std::vector<std::byte> memory;
   MutablePictureView view;
 
-  TestPicture(const PictureFormat& format, std::int64_t frame)
+  TestPicture(const PictureFormat& format, std::int64_t frame, bool grain = false)
       : memory(packed_bytes(format)), view(packed_view(format, memory.data())) {
     const int most = (1 << format.bit_depth) - 1;
     const int shift = static_cast<int>(frame);
+    std::minstd_rand random(static_cast<unsigned>(frame) + 1);
+    const auto noise = [&] {
+      return grain ? static_cast<int>(random() % static_cast<unsigned>(most / 16)) : 0;
+    };
     for (int plane = 0; plane < plane_count(format); ++plane) {
       const auto i = static_cast<std::size_t>(plane);
       for (int y = 0; y < plane_height(format, plane); ++y) {
         auto* row = reinterpret_cast<std::uint16_t*>(view.planes[i] + y * view.pitch_bytes[i]);
         for (int x = 0; x < plane_width(format, plane); ++x) {
           const int value = most / 4 + 3 * x + 2 * y + 5 * shift + 40 * plane +
-                            ((x + shift) % 32 < 16 ? most / 8 : 0);
+                            ((x + shift) % 32 < 16 ? most / 8 : 0) + noise();
           row[x] = static_cast<std::uint16_t>(std::min(value, most));
         }
       }
@@ -69,8 +81,16 @@ struct Wanted {
   Rational rate{25, 1};
   Rational sample_aspect{1, 1};
   ColourDescription colour = bt709();
+  bool grain = false;
   int threads = 2;
+  int encoders = 0;
 };
+
+std::string checksums_of(const WrittenMezzanine& written) {
+  std::string text;
+  for (const std::uint32_t checksum : written.checksums) text += vsr::format(" {:08x}", checksum);
+  return text;
+}
 
 std::filesystem::path path_in(const test::TemporaryFolder& folder, MezzanineCodec codec) {
   return folder.path() / ("0007" + (codec == MezzanineCodec::kPng ? std::string(".png")
@@ -86,8 +106,11 @@ WrittenMezzanine write_segment(const std::filesystem::path& path, const Wanted& 
                        wanted.rate,
                        wanted.sample_aspect,
                        wanted.first_frame,
-                       wanted.threads);
-  for (int i = 0; i < wanted.frames; ++i) writer.write(TestPicture(format, i).view);
+                       wanted.threads,
+                       wanted.encoders);
+  for (int i = 0; i < wanted.frames; ++i) {
+    writer.write(TestPicture(format, i, wanted.grain).view);
+  }
   return writer.finish();
 }
 
@@ -176,14 +199,116 @@ TEST_P(SegmentWriterTest, PicturesComeBack) {
   EXPECT_FALSE(reader.read(picture));
 }
 
-TEST_P(SegmentWriterTest, SameBytesForAnyNumberOfThreads) {
+TEST_P(SegmentWriterTest, SameBytesForAnyNumberOfThreadsAndEncoders) {
   std::string hash;
-  for (const int threads : {1, 2, 4}) {
-    write_segment(path_, {.codec = GetParam(), .frames = 9, .threads = threads});
-    const std::string again = content_hash(path_);
-    if (hash.empty()) hash = again;
-    EXPECT_EQ(again, hash) << threads << " threads";
+  for (const int threads : {1, 2, 4, 7}) {
+    for (const int encoders : {0, 1, 2, 3, 5}) {
+      const WrittenMezzanine written = write_segment(path_,
+                                                     {.codec = GetParam(),
+                                                      .frames = 9,
+                                                      .grain = true,
+                                                      .threads = threads,
+                                                      .encoders = encoders});
+      const std::string again = content_hash(path_) + checksums_of(written);
+      if (hash.empty()) hash = again;
+      EXPECT_EQ(again, hash) << threads << " threads, " << encoders << " encoders";
+    }
   }
+}
+
+TEST_P(SegmentWriterTest, LentPicturesGiveTheSameBytesAndComeBackOnce) {
+  const WrittenMezzanine copied = write_segment(path_, {.codec = GetParam(), .frames = 20});
+  const std::string hash = content_hash(path_);
+  // A pitch and planes that encoders can use as they are, and some that they cannot.
+  for (const int width : {320, 326}) {
+    const PictureFormat format = mezzanine_format(GetParam(), width, 180);
+    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 470, 3);
+    std::vector<std::atomic<int>> back(20);
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      // Written over and freed as soon as it is given back.
+      auto picture = std::make_shared<TestPicture>(format, static_cast<std::int64_t>(i));
+      const MutablePictureView view = picture->view;
+      writer.lend(view, [picture, &back, i] {
+        std::fill(picture->memory.begin(), picture->memory.end(), std::byte{0});
+        ++back[i];
+      });
+    }
+    const WrittenMezzanine written = writer.finish();
+    for (const auto& times : back) EXPECT_EQ(times, 1);
+    if (width != 320) continue;
+    EXPECT_EQ(written.checksums, copied.checksums);
+    EXPECT_EQ(content_hash(path_), hash);
+  }
+}
+
+// Encoders may read a little too far in memory of FFmpeg's own, which has room for that.
+TEST_P(SegmentWriterTest, NothingIsReadBehindALentPicture) {
+  for (const int height : {128, 124, 130}) {
+    const PictureFormat format = mezzanine_format(GetParam(), 272, height);
+    const std::size_t bytes = packed_bytes(format);
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t mapped = (bytes + page - 1) / page * page + page;
+    void* memory =
+        mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    std::byte* const end = static_cast<std::byte*>(memory) + mapped - page;
+    ASSERT_EQ(mprotect(end, page, PROT_NONE), 0);
+    const MutablePictureView view = packed_view(format, end - bytes);
+    copy_picture(TestPicture(format, 1).view, view);
+    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 0, 1);
+    writer.lend(view, [] {});
+    EXPECT_EQ(writer.finish().frames, 1);
+    munmap(memory, mapped);
+  }
+}
+
+TEST_P(SegmentWriterTest, LentPicturesComeBackWithoutFinishAndWhenRefused) {
+  const PictureFormat format = mezzanine_format(GetParam(), 320, 180);
+  const TestPicture picture(format, 0);
+  const TestPicture other(mezzanine_format(GetParam(), 322, 180), 0);
+  std::atomic<int> back = 0;
+  {
+    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 0, 2);
+    for (int i = 0; i < 5; ++i) writer.lend(picture.view, [&] { ++back; });
+    EXPECT_THROW(writer.lend(other.view, [&] { ++back; }), Error);
+  }
+  EXPECT_EQ(back, 6);
+}
+
+// The limit on file sizes stands for a full disk: it strikes in whatever thread writes.
+TEST_P(SegmentWriterTest, AFailedWriteReachesTheCallerOnceAndPicturesComeBack) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit low{.rlim_cur = 40'000, .rlim_max = before.rlim_max};
+  std::atomic<int> back = 0;
+  int lent = 0;
+  std::optional<ErrorCode> code;
+  std::string text;
+  {
+    const PictureFormat format = mezzanine_format(GetParam(), 320, 180);
+    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 0, 4);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &low), 0);
+    try {
+      for (; lent < 200;) {
+        auto picture = std::make_shared<TestPicture>(format, lent, true);
+        const MutablePictureView view = picture->view;
+        ++lent;
+        writer.lend(view, [picture, &back] { ++back; });
+      }
+      writer.finish();
+    } catch (const Error& error) {
+      code = error.code();
+      text = error.what();
+    }
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(code, ErrorCode::kStorage) << text;
+  EXPECT_THAT(text, HasSubstr("0007"));
+  EXPECT_LT(lent, 200);
+  EXPECT_EQ(back, lent);
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_P(SegmentWriterTest, DamagedPictureIsNamed) {
@@ -269,6 +394,7 @@ TEST(SegmentWriter, ChecksumsAreOfThePackets) {
   }
 }
 
+// The picture's own tags are the few that ProRes has, the container's are the film's.
 TEST(SegmentWriter, ProresTagsRateAndTimes) {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "0007.mov";
@@ -281,13 +407,24 @@ TEST(SegmentWriter, ProresTagsRateAndTimes) {
   EXPECT_EQ(probe(path,
                   "stream=codec_name,profile,codec_tag_string,width,height,sample_aspect_ratio,"
                   "pix_fmt,color_space,color_transfer,color_primaries,r_frame_rate"),
-            "prores,HQ,apch,320,180,16:15,yuv422p10le,bt470bg,smpte170m,bt470bg,24000/1001");
+            "prores,HQ,apch,320,180,16:15,yuv422p10le,smpte170m,bt709,bt470bg,24000/1001");
   EXPECT_EQ(probe(path, "stream=time_base"), "1/24000");
   EXPECT_EQ(probe(path, "packet=pts,duration,flags"),
             "470470,1001,K\n471471,1001,K\n472472,1001,K");
   const std::string bytes = read_file(path);
   EXPECT_THAT(bytes, HasSubstr("apl0"));
   EXPECT_THAT(bytes, HasSubstr(std::string("colrnclc\0\5\0\6\0\5", 14)));
+}
+
+// A matrix that ProRes has no number for must not become the number of another.
+TEST(SegmentWriter, ProresTagsNothingRatherThanSomethingElse) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "0007.mov";
+  write_segment(
+      path, {.frames = 1, .colour = {.matrix = Matrix::kSmpte240m, .primaries = 7, .transfer = 7}});
+  EXPECT_EQ(probe(path, "frame=color_space,color_primaries,color_transfer"),
+            "unknown,unknown,unknown");
+  EXPECT_THAT(read_file(path), HasSubstr(std::string("colrnclc\0\7\0\7\0\7", 14)));
 }
 
 // QuickTime's colour tag has no place for the range, and ProRes is limited by definition. FFmpeg's

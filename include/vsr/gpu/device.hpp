@@ -29,6 +29,10 @@ std::string unavailable_reason();
 // Throws Error(kGpu).
 DeviceInfo device_info(int index);
 MemoryInfo memory_info(int index);
+// The device's context as the driver knows it, a CUcontext: the one that all who use the runtime
+// work in, torch among them. It lives as long as the process. Null in a build without CUDA. Throws
+// Error(kGpu).
+void* driver_context(int index);
 // The versions of driver and runtime, "driver 13.0, runtime 13.0"; empty without CUDA.
 std::string versions();
 

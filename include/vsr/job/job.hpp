@@ -68,12 +68,14 @@ struct ModelOptions {
 };
 
 enum class DeviceChoice { kAuto, kCpu, kCuda };
+enum class DecodeChoice { kCpu, kNvdec };
 
 struct StreamOptions {
   int max_seq_len = 0;  // frames in one forward pass; 0: auto, from free memory
   int overlap = 10;     // frames of context on each side of a segment or window
   int prefetch = 16;    // decoded frames kept ready
   DeviceChoice device = DeviceChoice::kAuto;
+  DecodeChoice decode = DecodeChoice::kCpu;
 };
 
 enum class SegmentCodec { kProres, kDnxhr, kFfv1, kPng };

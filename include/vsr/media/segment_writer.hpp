@@ -5,8 +5,10 @@
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,16 +30,26 @@ struct WrittenMezzanine {
   std::int64_t frames = 0;
   std::uint64_t bytes = 0;               // of the file(s)
   std::vector<std::uint32_t> checksums;  // CRC-32 (IEEE) of each picture's packet, in order
+  double busy_s = 0;  // the least that encoding and writing took, had pictures always been there
 };
 
-// Threads: one at a time; encoding runs on threads of its own.
+// Several encoders take pictures in turn, packets are written in the order of the pictures. So many
+// pictures are inside at once that every encoder has one and some wait; then a call waits too.
+//
+// Errors: a picture that cannot be encoded or written shows in a later call, at the latest in
+// finish(); nothing can be written after that.
+// Threads: one at a time; encoding and writing run on threads of its own.
 class SegmentWriter {
  public:
+  // How many pictures are inside at most, with so many threads: whoever lends them needs some more.
+  static std::size_t pictures_inside(const PictureFormat& format, int threads);
+
   // Writes to part_name(path), replacing what an earlier attempt left there. first_frame numbers
   // the first picture on the timeline: pts and PNG names count from it.
   // `colour` is written as matrix, range, primaries, transfer and siting tags, as far as codec and
   // container have a place for them (MOV has none for range and siting: the plan keeps them).
-  // `threads`: 0: as many as this process may use; the bytes do not depend on it.
+  // `threads`: 0: as many as this process may use. `encoders` that share them: 0: as many as suits
+  // them and the pictures' size. The bytes depend on neither.
   SegmentWriter(const std::filesystem::path& path,
                 MezzanineCodec codec,
                 const PictureFormat& format,
@@ -45,15 +57,21 @@ class SegmentWriter {
                 const Rational& rate,
                 const Rational& sample_aspect,
                 std::int64_t first_frame,
-                int threads);
-  // Without finish(): what was written is left as *.part.
+                int threads,
+                int encoders = 0);
+  // Without finish(): what was written is left as *.part. Pictures lent are given back.
   ~SegmentWriter();
   SegmentWriter(SegmentWriter&&) noexcept;
   SegmentWriter& operator=(SegmentWriter&&) noexcept;
 
-  // REQUIRES: picture.format == format. The picture may be reused after the call.
+  // REQUIRES: picture.format == format. The picture may be reused after the call: it is copied.
   void write(const PictureView& picture);
-  // Drains the encoder, closes, syncs and publishes the file at `path`.
+  // Without a copy: the picture has to stay as it is until `give_back` is called, which happens
+  // once whatever becomes of the picture, also when this throws, from this thread or another one.
+  // It must not throw, nor call the writer. (Where a plane's place or pitch is no multiple of 32
+  // bytes the picture is copied all the same, and given back at once.) REQUIRES: as write().
+  void lend(const PictureView& picture, std::function<void()> give_back);
+  // Drains the encoders, closes, syncs and publishes the file at `path`.
   WrittenMezzanine finish();
 
  private:

@@ -7,6 +7,7 @@
 
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
+#include "vsr/media/decoding.hpp"
 #include "vsr/media/source.hpp"
 
 #include <cstdint>
@@ -118,7 +119,8 @@ Timeline write_mezzanine(const SourceInfo& source,
                          const std::function<bool(std::int64_t)>& progress);
 
 // Pictures of the timeline in order from any place on: bit for bit what reading from frame 0 gives,
-// whatever the number of threads. Decoding starts two key pictures early, or more.
+// whatever the number of threads and wherever they are decoded. Decoding starts two key pictures
+// early, or more.
 //
 // A read that fails is Error(kStorage), never the end of the film: it may go well the next time. A
 // film that ends before the timeline says so, cut since it was planned, is Error(kInput).
@@ -137,7 +139,12 @@ class FrameReader {
  public:
   // Throws Error(kInput) when the source is gone or has changed since the timeline was made.
   // `threads`: decoder and filter threads; 0: as many as this process may use.
-  FrameReader(const Timeline& timeline, std::int64_t first_frame, int threads = 0);
+  // With device.nvdec, here or from read(): Error(kUsage) where no GPU decodes such a film,
+  // Error(kGpu) where this one does not, or is not there.
+  FrameReader(const Timeline& timeline,
+              std::int64_t first_frame,
+              int threads = 0,
+              const DecodeDevice& device = {});
   ~FrameReader();
   FrameReader(FrameReader&&) noexcept;
   FrameReader& operator=(FrameReader&&) noexcept;
@@ -145,6 +152,10 @@ class FrameReader {
   // The next picture, valid until the next call; false after the last one of the timeline.
   // Throws Error(kInput) naming the frame when the source ends early or cannot be decoded.
   bool read(PictureView& picture);
+  // The same for callers that can use a picture where it was decoded: with device.stay_on_gpu
+  // `on_device` is set in place of `picture` where nothing has to be done to the picture first (no
+  // filter, no other size). Such a picture stays valid as long as its owner is kept.
+  bool read(PictureView& picture, std::optional<DevicePicture>& on_device);
   // The number the next read() will give.
   std::int64_t position() const;
 
@@ -157,5 +168,9 @@ class FrameReader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether the timeline's pictures can be decoded by NVDEC here: decodes the first one. Throws as
+// FrameReader does.
+void check_nvdec(const Timeline& timeline, const DecodeDevice& device);
 
 }  // namespace vsr::media

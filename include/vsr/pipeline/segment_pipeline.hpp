@@ -2,8 +2,8 @@
 // bounded queues. Which segment, and what its completion means, is decided elsewhere.
 //
 // Memory: rings and queues are sized at construction and do not grow with the film.
-// Threads: run() from one thread at a time; it uses two of its own (decode, encode) and is the
-// network's.
+// Threads: run() from one thread at a time; it uses two of its own (decode, encode) beside those of
+// decoder and encoders, and is the network's.
 #pragma once
 
 #include "vsr/job/plan.hpp"
@@ -30,6 +30,7 @@ struct PipelineOptions {
   int overlap = 10;
   int prefetch = 16;       // decoded pictures kept ready
   int decode_threads = 0;  // 0: as many as this process may use
+  media::DecodeDevice decode_device;
   int encode_threads = 0;
   bool pinned = false;  // host rings for asynchronous copies; true with a GPU
 };

@@ -4,6 +4,8 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 
+#include <dlfcn.h>
+
 namespace vsr::gpu {
 
 namespace {
@@ -74,6 +76,22 @@ MemoryInfo memory_info(int index) {
   std::size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), format("cannot ask for the memory of GPU {}", index));
   return {.free_bytes = free, .total_bytes = total};
+}
+
+void* driver_context(int index) {
+  require_device(index);
+  const DeviceGuard guard(index);
+  check_cuda(cudaFree(nullptr), format("cannot use GPU {}", index));  // makes the context
+  // Of the driver, which the runtime has loaded; we are not linked with it, so that the program
+  // starts without one.
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  void* found = driver == nullptr ? nullptr : dlsym(driver, "cuCtxGetCurrent");
+  void* context = nullptr;
+  if (found == nullptr || reinterpret_cast<int (*)(void**)>(found)(&context) != 0 ||
+      context == nullptr) {
+    throw Error(ErrorCode::kGpu, format("the driver does not tell the context of GPU {}", index));
+  }
+  return context;
 }
 
 std::string versions() {

@@ -18,6 +18,8 @@ MemoryInfo memory_info(int /*index*/) {
   throw Error(ErrorCode::kGpu, "no GPU: " + unavailable_reason());
 }
 
+void* driver_context(int /*index*/) { return nullptr; }
+
 std::string versions() { return ""; }
 
 }  // namespace vsr::gpu
