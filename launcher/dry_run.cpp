@@ -39,7 +39,8 @@ int print_dry_run(const Arguments& arguments) {
   const media::Timeline& timeline = prepared.timeline;
   assemble::validate(assemble_spec(job, prepared, fs::path(job.run.dir) / "final"));
   const model::DeviceSpec device = choose_device(job.stream.device, 0);
-  const model::UpscalerOptions options = upscaler_options(job, timeline, device);
+  model::UpscalerOptions options = upscaler_options(job, timeline, device);
+  set_output(options, job, prepared.network, prepared.plan.picture);
   std::size_t windows = 0;
   std::int64_t computed = 0;
   for (const Segment& segment : plan.segments) {

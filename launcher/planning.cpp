@@ -2,6 +2,7 @@
 
 #include "embedded_model.hpp"
 #include "version.hpp"
+#include "vsr/assemble/assemble.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
@@ -88,7 +89,7 @@ store::Plan make_plan(const Job& job,
                       const model::NetworkShape& network,
                       const std::map<std::string, std::string>& identity,
                       const std::vector<Resources>& ranks) {
-  const model::UpscalerOptions options =
+  model::UpscalerOptions options =
       upscaler_options(job, timeline, choose_device(job.stream.device, 0));
   store::Plan plan;
   plan.identity = identity;
@@ -96,13 +97,18 @@ store::Plan make_plan(const Job& job,
   plan.segments = plan_segments(timeline.frames(), {job.segment.frames, job.stream.overlap});
   plan.timeline_rate = timeline.rate;
   plan.overlap = job.stream.overlap;
-  plan.max_seq_len = choose_max_seq_len(job, network, options, ranks);
   plan.picture = media::mezzanine_format(codec_of(job.segment.codec),
                                          timeline.format.width * network.scale(),
                                          timeline.format.height * network.scale());
+  plan.sample_aspect = timeline.sample_aspect;
+  if (job.segment.size == SegmentSize::kFinal && job.final.height > 0) {
+    plan.picture = assemble::final_picture(job.final, plan.picture, plan.sample_aspect);
+    plan.sample_aspect = Rational(1, 1);
+  }
   media::check_mezzanine(codec_of(job.segment.codec), plan.picture);
   plan.colour = options.output_colour;
-  plan.sample_aspect = timeline.sample_aspect;
+  set_output(options, job, network, plan.picture);
+  plan.max_seq_len = choose_max_seq_len(job, network, options, ranks);
   plan.timeline = stored_form(timeline);
   plan.created = utc_now();
   plan.host = host_name();
@@ -245,6 +251,30 @@ model::UpscalerOptions upscaler_options(const Job& job,
   options.output_bit_depth = output.bit_depth;
   options.output_colour = mezzanine_colour(job, timeline);
   return options;
+}
+
+void set_output(model::UpscalerOptions& options,
+                const Job& job,
+                const model::NetworkShape& network,
+                const PictureFormat& picture) {
+  options.output_width = picture.width;
+  options.output_height = picture.height;
+  const bool fused = model::Upscaler::backend_for(network, options) == Backend::kFused;
+  const bool scaled = picture.width != options.input.width * network.scale() ||
+                      picture.height != options.input.height * network.scale();
+  constexpr const char* kNeeds =
+      "needs the fused network: a GPU, model.precision = fp16 or bf16, model.backend = auto";
+  if (scaled && !fused) {
+    throw Error(ErrorCode::kUsage, format("segment.size=final {}", kNeeds));
+  }
+  const bool prores = job.segment.codec == SegmentCodec::kProres;
+  if (job.segment.encoder == SegmentEncoder::kGpu && !(fused && prores)) {
+    throw Error(ErrorCode::kUsage,
+                prores ? format("segment.encoder=gpu {}", kNeeds)
+                       : std::string("segment.encoder=gpu encodes ProRes only: set "
+                                     "segment.codec=prores"));
+  }
+  options.prores_packets = fused && prores && job.segment.encoder != SegmentEncoder::kCpu;
 }
 
 media::Timeline timeline_of(const store::Plan& plan,

@@ -47,6 +47,12 @@ void check_decoding(const Job& job,
 model::UpscalerOptions upscaler_options(const Job& job,
                                         const media::Timeline& timeline,
                                         const model::DeviceSpec& device);
+// Takes the size of the mezzanines' pictures into the options, and who encodes them. Throws
+// Error(kUsage) naming the key for what this network and device cannot do.
+void set_output(model::UpscalerOptions& options,
+                const Job& job,
+                const model::NetworkShape& network,
+                const PictureFormat& picture);
 media::MezzanineCodec codec_of(SegmentCodec codec);
 // How the mezzanines are tagged: the timeline's colour in limited range, as video codecs want it.
 ColourDescription mezzanine_colour(const Job& job, const media::Timeline& timeline);

@@ -35,6 +35,9 @@ double measure_gflop_per_s(const model::Checkpoint& checkpoint,
                  .height = options.device.cuda ? 288 : 64,
                  .model = ColourModel::kGray,
                  .bit_depth = 8};
+  small.output_width = 0;
+  small.output_height = 0;
+  small.prores_packets = false;  // what is measured is the network
   // Networks that work on full-resolution pictures do so at a quarter of the size.
   if (!checkpoint.shape().low_res_input) {
     small.input.width *= 4;

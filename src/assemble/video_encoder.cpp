@@ -361,6 +361,17 @@ VideoTarget plan_target(const AssembleSpec& spec) {
   return target;
 }
 
+PictureFormat final_picture(const FinalOptions& options,
+                            const PictureFormat& picture,
+                            const Rational& sample_aspect) {
+  const VideoTarget target =
+      plan_target({.picture = picture, .sample_aspect = sample_aspect, .options = options});
+  PictureFormat made = picture;
+  made.width = target.width;
+  made.height = target.height;
+  return made;
+}
+
 void CloseVideoEncoder::operator()(AVCodecContext* encoder) const {
   // A context that failed to open has no codec any more.
   if (avcodec_is_open(encoder) != 0 && std::string_view(encoder->codec->name) == "libsvtav1") {

@@ -445,6 +445,22 @@ void add_network_keys(std::vector<JobKey>& keys) {
                                            {"ffv1", SegmentCodec::kFfv1},
                                            {"png", SegmentCodec::kPng}},
                                           VSR_FIELD(segment.codec)));
+  keys.push_back(
+      choice_key<SegmentSize>("segment.size",
+                              "size of the mezzanines: the network's own, or the master's "
+                              "(final.height), by Lanczos on the "
+                              "GPU",
+                              kPicture,
+                              {{"full", SegmentSize::kFull}, {"final", SegmentSize::kFinal}},
+                              VSR_FIELD(segment.size)));
+  keys.push_back(choice_key<SegmentEncoder>(
+      "segment.encoder",
+      "what encodes ProRes mezzanines; auto: the GPU where the fused network runs, else the CPU",
+      kPicture,
+      {{"auto", SegmentEncoder::kAuto},
+       {"cpu", SegmentEncoder::kCpu},
+       {"gpu", SegmentEncoder::kGpu}},
+      VSR_FIELD(segment.encoder)));
   keys.push_back(choice_key<bool>("segment.keep",
                                   "keep the mezzanines once the film is made",
                                   Affects::kNothing,

@@ -20,11 +20,15 @@ void check_format(const PictureFormat& format, const char* which) {
   }
 }
 
-Backend backend_for(const NetworkShape& shape, const UpscalerOptions& options) {
-  return choose_backend(options.backend, shape, options.device, options.precision);
+}  // namespace
+
+std::span<std::byte> OutputSink::acquire_packet(std::size_t /*index*/, std::size_t /*bytes*/) {
+  throw Error(ErrorCode::kInternal, "packets for a sink that takes pictures");
 }
 
-}  // namespace
+Backend Upscaler::backend_for(const NetworkShape& shape, const UpscalerOptions& options) {
+  return choose_backend(options.backend, shape, options.device, options.precision);
+}
 
 PictureFormat output_format_of(const UpscalerOptions& options, int scale) {
   PictureFormat format{
@@ -73,6 +77,8 @@ LrFrame Upscaler::upload(const PictureView& picture, gpu::Event* copied) {
   }
   return impl_->upscaler->upload(picture, copied);
 }
+
+std::size_t Upscaler::usual_packet_bytes() const { return impl_->upscaler->usual_packet_bytes(); }
 
 bool Upscaler::remembers() const { return impl_->upscaler->remembers(); }
 

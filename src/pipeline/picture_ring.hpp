@@ -1,4 +1,5 @@
-// A fixed number of pictures in (pinned) host memory that go round between two stages. Private.
+// A fixed number of pictures or packets in (pinned) host memory that go round between two stages.
+// Private.
 #pragma once
 
 #include "vsr/base/bounded_queue.hpp"
@@ -6,15 +7,16 @@
 #include "vsr/gpu/pinned_buffer.hpp"
 
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <vector>
 
 namespace vsr::pipeline {
 
-class PictureRing {
+class BufferRing {
  public:
-  PictureRing(const PictureFormat& format, std::size_t slots, bool pinned)
-      : format_(format), free_(slots) {
-    for (std::size_t i = 0; i < slots; ++i) memory_.emplace_back(packed_bytes(format), pinned);
+  BufferRing(std::size_t bytes, std::size_t slots, bool pinned) : free_(slots) {
+    for (std::size_t i = 0; i < slots; ++i) memory_.emplace_back(bytes, pinned);
     refill();
   }
 
@@ -33,12 +35,48 @@ class PictureRing {
 
   std::size_t size() const { return memory_.size(); }
 
-  MutablePictureView view(std::size_t slot) { return packed_view(format_, memory_[slot].data()); }
+  std::span<std::byte> memory(std::size_t slot) {
+    return {memory_[slot].data(), memory_[slot].size()};
+  }
+
+ private:
+  std::vector<gpu::PinnedBuffer> memory_;
+  BoundedQueue<std::size_t> free_;
+};
+
+class PictureRing : public BufferRing {
+ public:
+  PictureRing(const PictureFormat& format, std::size_t slots, bool pinned)
+      : BufferRing(packed_bytes(format), slots, pinned), format_(format) {}
+
+  MutablePictureView view(std::size_t slot) { return packed_view(format_, memory(slot).data()); }
 
  private:
   PictureFormat format_;
-  std::vector<gpu::PinnedBuffer> memory_;
-  BoundedQueue<std::size_t> free_;
+};
+
+// Packets of any size: those that are larger than a slot find memory of their own.
+class PacketRing : public BufferRing {
+ public:
+  PacketRing(std::size_t usual_bytes, std::size_t slots, bool pinned)
+      : BufferRing(usual_bytes, slots, pinned), packets_(slots), large_(slots) {}
+
+  // REQUIRES: the slot was acquired.
+  std::span<std::byte> begin_packet(std::size_t slot, std::size_t bytes) {
+    if (bytes <= memory(slot).size()) {
+      packets_[slot] = memory(slot).first(bytes);
+    } else {
+      large_[slot].resize(bytes);
+      packets_[slot] = large_[slot];
+    }
+    return packets_[slot];
+  }
+
+  std::span<const std::byte> packet(std::size_t slot) const { return packets_[slot]; }
+
+ private:
+  std::vector<std::span<std::byte>> packets_;
+  std::vector<std::vector<std::byte>> large_;
 };
 
 }  // namespace vsr::pipeline

@@ -5,6 +5,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
+#include "vsr/media/packet_writer.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -28,13 +29,33 @@ constexpr std::size_t kLeastDownloadSlots = 8;
 constexpr std::size_t kDownloadBytes = std::size_t{1} << 31;  // 2 GiB
 constexpr int kStopNow = 2;
 
-std::size_t download_slots(const PictureFormat& picture, const PipelineOptions& options) {
-  const std::size_t wanted = static_cast<std::size_t>(options.max_seq_len) +
-                             media::SegmentWriter::pictures_inside(picture, options.encode_threads);
-  return std::clamp(kDownloadBytes / packed_bytes(picture),
-                    kLeastDownloadSlots,
-                    std::max(kLeastDownloadSlots, wanted));
+// `inside`: those that encoders hold.
+std::size_t download_slots(std::size_t slot_bytes, std::size_t inside, int max_seq_len) {
+  const std::size_t wanted = static_cast<std::size_t>(max_seq_len) + inside;
+  return std::clamp(
+      kDownloadBytes / slot_bytes, kLeastDownloadSlots, std::max(kLeastDownloadSlots, wanted));
 }
+
+// What the network gives, on its way to the mezzanine: pictures to be encoded, or packets.
+struct Downloads {
+  Downloads(const model::PictureUpscaler& upscaler, const PipelineOptions& options) {
+    const PictureFormat& format = upscaler.output_format();
+    if (const std::size_t bytes = upscaler.usual_packet_bytes(); bytes > 0) {
+      packets.emplace(bytes, download_slots(bytes, 0, options.max_seq_len), options.pinned);
+    } else {
+      const std::size_t inside =
+          media::SegmentWriter::pictures_inside(format, options.encode_threads);
+      pictures.emplace(format,
+                       download_slots(packed_bytes(format), inside, options.max_seq_len),
+                       options.pinned);
+    }
+  }
+
+  BufferRing& ring() { return packets ? static_cast<BufferRing&>(*packets) : *pictures; }
+
+  std::optional<PictureRing> pictures;
+  std::optional<PacketRing> packets;
+};
 
 class Stopwatch {
  public:
@@ -93,15 +114,13 @@ struct SegmentPipeline::Impl {
         upscaler(upscaler_in),
         options(options_in),
         uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned),
-        downloads(upscaler_in.output_format(),
-                  download_slots(upscaler_in.output_format(), options_in),
-                  options_in.pinned) {}
+        downloads(upscaler_in, options_in) {}
 
   const media::Timeline& timeline;
   model::PictureUpscaler& upscaler;
   const PipelineOptions options;
   PictureRing uploads;
-  PictureRing downloads;
+  Downloads downloads;
 
   // Kept from segment to segment: the reader, and the pictures it gave last, since the halo of the
   // next segment reaches back into this one.
@@ -118,7 +137,7 @@ class Run {
       model::PictureUpscaler& upscaler,
       const PipelineOptions& options,
       PictureRing& uploads,
-      PictureRing& downloads,
+      Downloads& downloads,
       std::optional<media::FrameReader>& reader,
       std::deque<model::LrFrame>& recent,
       const Segment& segment,
@@ -137,18 +156,18 @@ class Run {
         stop_(stop),
         progress_(progress),
         decoded_(static_cast<std::size_t>(options.prefetch)),
-        finished_(downloads.size()),
+        finished_(downloads.ring().size()),
         failure_([this] {
           decoded_.abort();
           finished_.abort();
           uploads_.abort();
-          downloads_.abort();
+          downloads_.ring().abort();
         }) {}
 
   SegmentResult go(const std::filesystem::path& path) {
     const auto begin = std::chrono::steady_clock::now();
     uploads_.refill();
-    downloads_.refill();
+    downloads_.ring().refill();
     std::thread decoder([this] { guarded([this] { decode(); }); });
     std::thread encoder([this, &path] { guarded([this, &path] { encode(path); }); });
     guarded([this] { upscale(); });
@@ -265,13 +284,13 @@ class Run {
     explicit Sink(Run& run) : run_(run) {}
 
     MutablePictureView acquire(std::size_t) override {
-      run_.network_watch_.stop();
-      run_.check_stop();
-      const auto slot = run_.downloads_.acquire();
-      run_.network_watch_.start();
-      if (!slot) throw Woken{};
-      slot_ = *slot;
-      return run_.downloads_.view(slot_);
+      acquire_slot();
+      return run_.downloads_.pictures->view(slot_);
+    }
+
+    std::span<std::byte> acquire_packet(std::size_t, std::size_t bytes) override {
+      acquire_slot();
+      return run_.downloads_.packets->begin_packet(slot_, bytes);
     }
 
     void deliver(std::size_t, gpu::Event ready) override {
@@ -282,6 +301,15 @@ class Run {
     std::int64_t delivered() const { return delivered_; }
 
    private:
+    void acquire_slot() {
+      run_.network_watch_.stop();
+      run_.check_stop();
+      const auto slot = run_.downloads_.ring().acquire();
+      run_.network_watch_.start();
+      if (!slot) throw Woken{};
+      slot_ = *slot;
+    }
+
     Run& run_;
     std::size_t slot_ = 0;
     std::int64_t delivered_ = 0;
@@ -344,29 +372,49 @@ class Run {
   // --- encode thread, which hands on what the writer's threads encode ---------------------------
 
   void encode(const std::filesystem::path& path) {
-    media::SegmentWriter writer(path,
-                                options_.codec,
-                                upscaler_.output_format(),
-                                options_.output_colour,
-                                timeline_.rate,
-                                options_.sample_aspect,
-                                segment_.input.begin,
-                                options_.encode_threads);
+    if (downloads_.packets) {
+      media::PacketWriter writer(path,
+                                 upscaler_.output_format(),
+                                 options_.output_colour,
+                                 timeline_.rate,
+                                 options_.sample_aspect,
+                                 segment_.input.begin);
+      hand_on(writer, [&](std::size_t slot) {
+        writer.write(downloads_.packets->packet(slot));
+        downloads_.ring().release(slot);
+      });
+    } else {
+      media::SegmentWriter writer(path,
+                                  options_.codec,
+                                  upscaler_.output_format(),
+                                  options_.output_colour,
+                                  timeline_.rate,
+                                  options_.sample_aspect,
+                                  segment_.input.begin,
+                                  options_.encode_threads);
+      hand_on(writer, [&](std::size_t slot) {
+        writer.lend(downloads_.pictures->view(slot),
+                    [this, slot] { downloads_.ring().release(slot); });
+      });
+    }
+  }
+
+  // Gives every finished slot to `take`, then finishes the file.
+  template <typename Writer, typename Take>
+  void hand_on(Writer& writer, const Take& take) {
     std::int64_t frames = 0;
     while (auto item = finished_.pop()) {
       device_watch_.start();
       item->ready.wait();
       device_watch_.stop();
-      writer.lend(downloads_.view(item->slot),
-                  [this, slot = item->slot] { downloads_.release(slot); });
+      take(item->slot);
       progress_(++frames);
     }
     if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
     result_.mezzanine = writer.finish();
     if (result_.mezzanine.frames != segment_.input.size()) {
       throw Error(ErrorCode::kInternal,
-                  format("{}: {} pictures were written, {} expected",
-                         path.string(),
+                  format("a mezzanine of {} pictures, {} expected",
                          result_.mezzanine.frames,
                          segment_.input.size()));
     }
@@ -376,7 +424,7 @@ class Run {
   model::PictureUpscaler& upscaler_;
   const PipelineOptions& options_;
   PictureRing& uploads_;
-  PictureRing& downloads_;
+  Downloads& downloads_;
   std::optional<media::FrameReader>& reader_;  // decode thread only
   std::deque<model::LrFrame>& recent_;         // decode thread only
   const Segment& segment_;

@@ -58,6 +58,12 @@ struct AssembleResult {
 // at fault (an unknown x265 parameter by its name), Error(kInput) for a source that cannot be read.
 void validate(const AssembleSpec& spec);
 
+// The picture that the final encode makes of one of `picture`'s size, by options.height; its
+// samples are those of `picture`, its pixels are square. Throws Error(kUsage) naming the key.
+PictureFormat final_picture(const FinalOptions& options,
+                            const PictureFormat& picture,
+                            const Rational& sample_aspect);
+
 // `progress` gets frames encoded so far and returns false to stop (Error(kInterrupted)).
 // Each file is written as *.part and published whole; on failure the *.part files are removed.
 // Memory does not grow with the film.

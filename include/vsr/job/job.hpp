@@ -79,11 +79,16 @@ struct StreamOptions {
 };
 
 enum class SegmentCodec { kProres, kDnxhr, kFfv1, kPng };
+// The network's own size, or that of the master (final.height).
+enum class SegmentSize { kFull, kFinal };
+enum class SegmentEncoder { kAuto, kCpu, kGpu };
 
 struct SegmentOptions {
   int frames = 480;  // core length
   SegmentCodec codec = SegmentCodec::kProres;
-  bool keep = true;  // keep mezzanines after the final encode
+  SegmentSize size = SegmentSize::kFull;
+  SegmentEncoder encoder = SegmentEncoder::kAuto;  // auto: the GPU where it can
+  bool keep = true;                                // keep mezzanines after the final encode
 };
 
 enum class AudioVariant { kPitchOk, kPitchLow };

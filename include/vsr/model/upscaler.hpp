@@ -41,6 +41,9 @@ struct UpscalerOptions {
   ChromaSubsampling output_subsampling = ChromaSubsampling::k422;
   int output_bit_depth = 10;
   ColourDescription output_colour;
+  // Give ProRes 422 HQ packets in place of pictures, encoded on the device (fused back end only;
+  // the output has to be 4:2:2 of 10 bits and an even width).
+  bool prores_packets = false;
 };
 
 // One low-resolution picture on the device, already RGB in 0..1. Cheap to copy (shared).
@@ -66,13 +69,16 @@ class LrFrame {
   std::shared_ptr<const State> state_;
 };
 
-// Takes finished pictures. acquire() gives the memory for frame `index` (it may wait for a free
-// slot: that is the back-pressure); deliver() says that its copy was queued: the picture may be
-// read once `ready.wait()` has returned. Both are called by the thread in run(), in frame order.
+// Takes finished pictures, or packets from an upscaler that gives those. acquire() or
+// acquire_packet() gives the memory for frame `index` (it may wait for a free slot: that is the
+// back-pressure); deliver() says that its copy was queued: it may be read once `ready.wait()` has
+// returned. All are called by the thread in run(), in frame order.
 class OutputSink {
  public:
   virtual ~OutputSink() = default;
   virtual MutablePictureView acquire(std::size_t index) = 0;
+  // Exactly `bytes`. Throws Error(kInternal) in a sink that takes pictures only.
+  virtual std::span<std::byte> acquire_packet(std::size_t index, std::size_t bytes);
   virtual void deliver(std::size_t index, gpu::Event ready) = 0;
 };
 
@@ -83,6 +89,10 @@ class PictureUpscaler {
 
   virtual const PictureFormat& input_format() const = 0;
   virtual const PictureFormat& output_format() const = 0;
+
+  // Not 0: run() gives packets (see OutputSink) of pictures of output_format(), which are no larger
+  // but for a rare one.
+  virtual std::size_t usual_packet_bytes() const { return 0; }
 
   // Copies `picture` to the device and turns it to RGB. Returns once the copy is queued;
   // `picture` (pinned memory, for the copy to be asynchronous) may be reused once `*copied` has
@@ -115,13 +125,16 @@ class Upscaler final : public PictureUpscaler {
 
   const PictureFormat& input_format() const override;
   const PictureFormat& output_format() const override;
+  std::size_t usual_packet_bytes() const override;
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override;
   bool remembers() const override;
   void begin_sequence() override;
   void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;
 
-  // Which back end it is: kReference or kFused.
+  // Which back end it is, or would be: kReference or kFused. Throws Error(kModel) when
+  // options.backend is kFused and cannot be.
   Backend backend() const;
+  static Backend backend_for(const NetworkShape& shape, const UpscalerOptions& options);
 
   // Bytes of device memory that run() needs for a window of `frames`: a part by frame over a fixed
   // one. An estimate to plan by; docs/performance.md holds it against measurements.

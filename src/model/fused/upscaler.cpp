@@ -10,9 +10,11 @@
 #include "vsr/gpu/pinned_buffer.hpp"
 #include "vsr/kernels/colour.hpp"
 #include "vsr/kernels/lanczos.hpp"
+#include "vsr/kernels/prores.hpp"
 
 #include <array>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -28,7 +30,10 @@ namespace {
 // upload may write to it; output planes are a small ring, each with the event of its last copy.
 // Nothing waits for the whole device, and the host waits at the end of a window only.
 
-constexpr std::size_t kOutputSlots = 3;
+constexpr std::size_t kOutputSlots = 4;
+// Packets whose size is not known to the host yet; fewer than there are slots. While the host waits
+// for the oldest, the device has the work of the others before it.
+constexpr std::size_t kPacketsAhead = 2;
 // Frames that a pipeline holds beside a window: decoded ahead, and kept for the next segment.
 constexpr int kFramesBeside = 40;
 constexpr std::ptrdiff_t kPitchAlignment = 256;
@@ -175,6 +180,56 @@ class Scaler {
   gpu::DeviceBuffer picture_;
 };
 
+// The encoder of packets on the device, and its memory.
+class PacketEncoder {
+ public:
+  PacketEncoder(const PictureFormat& format, const ColourDescription& colour, int device)
+      : settings_(settings_for(format, colour)),
+        workspace_(kernels::prores_workspace_bytes(settings_), device),
+        planes_(device_picture(format, nullptr).bytes, device) {}
+
+  static kernels::ProresSettings settings_for(const PictureFormat& format,
+                                              const ColourDescription& colour) {
+    if (format.model != ColourModel::kYuv || format.subsampling != ChromaSubsampling::k422 ||
+        format.bit_depth != 10) {
+      throw Error(ErrorCode::kInternal, "ProRes 422 HQ of " + to_string(format));
+    }
+    kernels::ProresSettings settings{.width = format.width, .height = format.height};
+    kernels::set_prores_colour(settings, colour);
+    kernels::check_prores(settings);
+    return settings;
+  }
+
+  std::size_t capacity() const { return kernels::prores_packet_capacity(settings_); }
+
+  std::size_t usual_bytes() const { return kernels::prores_usual_packet_bytes(settings_); }
+
+  // Where a picture is put before encode(); one after another, in one stream.
+  std::byte* planes() { return static_cast<std::byte*>(planes_.data()); }
+
+  void encode(const MutablePictureView& picture,
+              gpu::DeviceBuffer& packet,
+              gpu::PinnedBuffer& packet_bytes,
+              gpu::StreamView stream) {
+    kernels::ProresPicture planes;
+    for (std::size_t i = 0; i < 3; ++i) {
+      planes.planes[i] = reinterpret_cast<const std::uint16_t*>(picture.planes[i]);
+      planes.pitch_bytes[i] = picture.pitch_bytes[i];
+    }
+    kernels::launch_prores_encode(settings_,
+                                  planes,
+                                  workspace_.data(),
+                                  static_cast<std::byte*>(packet.data()),
+                                  reinterpret_cast<std::uint32_t*>(packet_bytes.data()),
+                                  stream);
+  }
+
+ private:
+  kernels::ProresSettings settings_;
+  gpu::DeviceBuffer workspace_;
+  gpu::DeviceBuffer planes_;
+};
+
 class FusedUpscaler final : public PictureUpscaler {
  public:
   FusedUpscaler(const Checkpoint& checkpoint, const UpscalerOptions& options)
@@ -193,9 +248,14 @@ class FusedUpscaler final : public PictureUpscaler {
         flag_(sizeof(int), options.device.index),
         flag_on_host_(sizeof(int), true) {
     engine_.expect_frames(options.window_frames);
+    if (options.prores_packets) {
+      encoder_.emplace(output_format_, options.output_colour, options.device.index);
+    }
     for (Output& output : outputs_) {
-      output.memory =
-          gpu::DeviceBuffer(device_picture(output_format_, nullptr).bytes, options.device.index);
+      output.memory = gpu::DeviceBuffer(
+          encoder_ ? encoder_->capacity() : device_picture(output_format_, nullptr).bytes,
+          options.device.index);
+      if (encoder_) output.bytes = gpu::PinnedBuffer(sizeof(std::uint32_t), true);
     }
     if (output_format_.width != natural_.width || output_format_.height != natural_.height) {
       scaler_.emplace(
@@ -212,6 +272,8 @@ class FusedUpscaler final : public PictureUpscaler {
   const PictureFormat& input_format() const override { return options_.input; }
 
   const PictureFormat& output_format() const override { return output_format_; }
+
+  std::size_t usual_packet_bytes() const override { return encoder_ ? encoder_->usual_bytes() : 0; }
 
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override {
     // The staging planes serve one picture after another: all that touches them is in one stream.
@@ -245,6 +307,7 @@ class FusedUpscaler final : public PictureUpscaler {
     try {
       run_window(window, emit, in_sequence && goes_on_, sink);
     } catch (...) {
+      packets_.clear();
       finish(copy_out_);  // nothing may write to the sink's memory any more
       throw;
     }
@@ -253,9 +316,18 @@ class FusedUpscaler final : public PictureUpscaler {
   }
 
  private:
+  // A picture or packet on its way out.
   struct Output {
     gpu::DeviceBuffer memory;
+    gpu::PinnedBuffer bytes;  // of a packet
     gpu::Event copied;
+  };
+
+  // A packet whose size the host does not know yet.
+  struct Packet {
+    std::size_t index = 0;
+    Output* output = nullptr;
+    gpu::Event made;
   };
 
   void run_window(std::span<const LrFrame> window,
@@ -274,6 +346,7 @@ class FusedUpscaler final : public PictureUpscaler {
     engine_.run(frames, size_, emit, continues, [&](std::int64_t index, const float* picture) {
       hand_out(to_size(index), picture, sink);
     });
+    while (!packets_.empty()) hand_out_packet(sink);
     gpu::copy_bytes_async(flag_.data(), flag_on_host_.data(), sizeof(int), work_.view());
     gpu::Event::record(work_.view()).wait();
     int not_finite = 0;
@@ -299,15 +372,22 @@ class FusedUpscaler final : public PictureUpscaler {
                          .row_stride_elems = row,
                          .plane_stride_elems = row * size_.height * scale};
     if (scaler_) rgb = scaler_->scale(rgb, work_.view());
-    const DevicePicture planes =
-        device_picture(output_format_, static_cast<std::byte*>(output.memory.data()));
+    const DevicePicture planes = device_picture(
+        output_format_,
+        encoder_ ? encoder_->planes() : static_cast<std::byte*>(output.memory.data()));
     kernels::launch_rgb_to_planes(rgb,
                                   planes.view,
                                   options_.output_colour,
                                   {},
                                   static_cast<int*>(flag_.data()),
                                   work_.view());
+    if (encoder_) encoder_->encode(planes.view, output.memory, output.bytes, work_.view());
     const gpu::Event made = gpu::Event::record(work_.view());
+    if (encoder_) {
+      packets_.push_back({index, &output, made});
+      if (packets_.size() > kPacketsAhead) hand_out_packet(sink);
+      return;
+    }
     const MutablePictureView to = sink.acquire(index);
     if (!(to.format == output_format_)) {
       throw Error(ErrorCode::kInternal,
@@ -319,6 +399,19 @@ class FusedUpscaler final : public PictureUpscaler {
     copy_planes(planes.view, to, copy_out_.view());
     output.copied = gpu::Event::record(copy_out_.view());
     sink.deliver(index, output.copied);
+  }
+
+  // Queues the copy of the oldest packet, whose size has to be waited for.
+  void hand_out_packet(OutputSink& sink) {
+    const Packet packet = std::move(packets_.front());
+    packets_.pop_front();
+    packet.made.wait();
+    std::uint32_t bytes = 0;
+    std::memcpy(&bytes, packet.output->bytes.data(), sizeof(bytes));
+    const std::span<std::byte> to = sink.acquire_packet(packet.index, bytes);
+    gpu::copy_bytes_async(packet.output->memory.data(), to.data(), bytes, copy_out_.view());
+    packet.output->copied = gpu::Event::record(copy_out_.view());
+    sink.deliver(packet.index, packet.output->copied);
   }
 
   static void finish(const gpu::Stream& stream) noexcept {
@@ -339,7 +432,9 @@ class FusedUpscaler final : public PictureUpscaler {
   Engine engine_;
   std::shared_ptr<FramePool> pool_;
   gpu::DeviceBuffer source_;
+  std::optional<PacketEncoder> encoder_;
   std::array<Output, kOutputSlots> outputs_;
+  std::deque<Packet> packets_;
   std::size_t next_output_ = 0;
   std::optional<Scaler> scaler_;
   gpu::DeviceBuffer flag_;  // not 0: a value was no number
@@ -362,7 +457,14 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
   bytes += Engine::window_bytes(shape, size, std::max(frames, 1));
   bytes += sizeof(float) * 3 * to_size(size.height) * to_size(size.width) *
            to_size(frames + kFramesBeside);
-  bytes += kOutputSlots * device_picture(output, nullptr).bytes;
+  const std::size_t planes = device_picture(output, nullptr).bytes;
+  if (options.prores_packets) {
+    const auto settings = PacketEncoder::settings_for(output, options.output_colour);
+    bytes += planes + kernels::prores_workspace_bytes(settings) +
+             kOutputSlots * kernels::prores_packet_capacity(settings);
+  } else {
+    bytes += kOutputSlots * planes;
+  }
   bytes += device_picture(options.input, nullptr).bytes;
   const int scale = shape.scale();
   if (output.width != options.input.width * scale ||
