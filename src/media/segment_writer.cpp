@@ -296,11 +296,18 @@ EncoderPool::Encode SegmentWriter::Impl::encode_with(CodecPtr encoder) const {
   return [this,
           codec_context = std::shared_ptr<AVCodecContext>(std::move(encoder)),
           packed_frame = std::shared_ptr<AVFrame>(std::move(packed))](const AVFrame& picture) {
-    const AVFrame* frame = &picture;
+    // An encoder may keep a reference to the picture that it coded last (FFV1's does), though it
+    // does not look at it again: it gets one that holds nobody's memory.
+    FramePtr shown;
+    const AVFrame* frame = packed_frame.get();
     if (packed_frame) {
       pack_rgb48be(view_of(picture), *packed_frame);
       packed_frame->pts = picture.pts;
-      frame = packed_frame.get();
+    } else {
+      shown = borrowed_frame(view_of(picture), [] {});
+      check_av(
+          av_frame_copy_props(shown.get(), &picture), ErrorCode::kInternal, "copying a picture");
+      frame = shown.get();
     }
     PacketPtr packet = make_packet();
     check_av(avcodec_send_frame(codec_context.get(), frame),

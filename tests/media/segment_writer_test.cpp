@@ -19,10 +19,13 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <random>
+#include <thread>
 
 namespace vsr::media {
 namespace {
@@ -45,11 +48,20 @@ std::string codec_name(MezzanineCodec codec) {
 
 // A picture that moves with `frame`: smooth in luma, with a hard edge, and tinted.
 struct TestPicture {
+  // As memory for a GPU's copies is, and more than encoders ask for.
+  static constexpr std::size_t kAlignment = 64;
+
+  static std::byte* aligned(std::byte* memory) {
+    const auto over = reinterpret_cast<std::uintptr_t>(memory) % kAlignment;
+    return memory + (kAlignment - over) % kAlignment;
+  }
+
   std::vector<std::byte> memory;
   MutablePictureView view;
 
   TestPicture(const PictureFormat& format, std::int64_t frame, bool grain = false)
-      : memory(packed_bytes(format)), view(packed_view(format, memory.data())) {
+      : memory(packed_bytes(format) + kAlignment),
+        view(packed_view(format, aligned(memory.data()))) {
     const int most = (1 << format.bit_depth) - 1;
     const int shift = static_cast<int>(frame);
     std::minstd_rand random(static_cast<unsigned>(frame) + 1);
@@ -222,19 +234,23 @@ TEST_P(SegmentWriterTest, LentPicturesGiveTheSameBytesAndComeBackOnce) {
   // A pitch and planes that encoders can use as they are, and some that they cannot.
   for (const int width : {320, 326}) {
     const PictureFormat format = mezzanine_format(GetParam(), width, 180);
-    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 470, 3);
     std::vector<std::atomic<int>> back(20);
+    std::atomic<int> back_at_once = 0;
+    SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 470, 3);
+    const std::thread::id here = std::this_thread::get_id();
     for (std::size_t i = 0; i < back.size(); ++i) {
       // Written over and freed as soon as it is given back.
       auto picture = std::make_shared<TestPicture>(format, static_cast<std::int64_t>(i));
       const MutablePictureView view = picture->view;
-      writer.lend(view, [picture, &back, i] {
+      writer.lend(view, [picture, &back, &back_at_once, here, i] {
         std::fill(picture->memory.begin(), picture->memory.end(), std::byte{0});
+        if (std::this_thread::get_id() == here) ++back_at_once;
         ++back[i];
       });
     }
     const WrittenMezzanine written = writer.finish();
     for (const auto& times : back) EXPECT_EQ(times, 1);
+    EXPECT_EQ(back_at_once, width == 320 ? 0 : 20);  // as the copies are made by this thread
     if (width != 320) continue;
     EXPECT_EQ(written.checksums, copied.checksums);
     EXPECT_EQ(content_hash(path_), hash);
@@ -244,7 +260,7 @@ TEST_P(SegmentWriterTest, LentPicturesGiveTheSameBytesAndComeBackOnce) {
 // Encoders may read a little too far in memory of FFmpeg's own, which has room for that.
 TEST_P(SegmentWriterTest, NothingIsReadBehindALentPicture) {
   for (const int height : {128, 124, 130}) {
-    const PictureFormat format = mezzanine_format(GetParam(), 272, height);
+    const PictureFormat format = mezzanine_format(GetParam(), 320, height);
     const std::size_t bytes = packed_bytes(format);
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const std::size_t mapped = (bytes + page - 1) / page * page + page;
@@ -256,8 +272,10 @@ TEST_P(SegmentWriterTest, NothingIsReadBehindALentPicture) {
     const MutablePictureView view = packed_view(format, end - bytes);
     copy_picture(TestPicture(format, 1).view, view);
     SegmentWriter writer(path_, GetParam(), format, bt709(), {25, 1}, {1, 1}, 0, 1);
-    writer.lend(view, [] {});
+    std::thread::id given_back;
+    writer.lend(view, [&] { given_back = std::this_thread::get_id(); });
     EXPECT_EQ(writer.finish().frames, 1);
+    EXPECT_NE(given_back, std::this_thread::get_id());  // not a copy of it was read
     munmap(memory, mapped);
   }
 }
