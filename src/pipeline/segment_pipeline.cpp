@@ -155,7 +155,7 @@ class Run {
         max_seq_len_(max_seq_len),
         stop_(stop),
         progress_(progress),
-        decoded_(static_cast<std::size_t>(options.prefetch)),
+        decoded_(static_cast<std::size_t>(std::max(options.prefetch, max_seq_len))),
         finished_(downloads.ring().size()),
         failure_([this] {
           decoded_.abort();

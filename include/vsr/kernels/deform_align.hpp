@@ -2,11 +2,11 @@
 // are taken, weighed and multiplied without passing through memory. The plain operation, for any
 // number of channels, is in deform_columns.hpp.
 //
-// Layouts, all contiguous: x1, x2 and out [height, width, channels], heads [height, width, 432] of
-// half or bfloat16, flows fp32 [height, width, 2] (x, y in pixels). Groups 0..7 sample x1 along
-// flow1, groups 8..15 x2 along flow2. Samples outside the picture are 0, neighbour by neighbour.
-// Coordinates are fp32; one that is not a number gives some pixel or 0; nothing outside the maps is
-// read.
+// Layouts, all contiguous: x1 and x2 by group, [8, height, width, channels / 8] (group planes), out
+// [height, width, channels], heads [height, width, 432] of half or bfloat16, flows fp32 [height,
+// width, 2] (x, y in pixels). Groups 0..7 sample x1 along flow1, groups 8..15 x2 along flow2.
+// Samples outside the picture are 0, neighbour by neighbour. Coordinates are fp32; one that is not
+// a number gives some pixel or 0; nothing outside the maps is read.
 #pragma once
 
 #include "vsr/gpu/stream.hpp"
@@ -39,6 +39,15 @@ struct DeformAlignCall {
   const float* bias = nullptr;  // `channels`
   void* out = nullptr;
 };
+
+// A map [pixels, channels] as group planes [8, pixels, channels / 8]. Queues and returns. `type`:
+// kHalf or kBfloat16; `channels` as has_deform_align(). Throws Error(kGpu).
+void launch_group_planes(const void* map,
+                         std::int64_t pixels,
+                         int channels,
+                         void* planes,
+                         ElementType type,
+                         gpu::StreamView stream);
 
 // Queues and returns. `type`: kHalf or kBfloat16. Throws Error(kGpu).
 void launch_deform_align(const DeformAlignCall& call, ElementType type, gpu::StreamView stream);

@@ -71,6 +71,12 @@ __device__ inline void copy_16_async(void* to, const void* from, bool valid) {
                : "memory");
 }
 
+// 4 bytes likewise.
+__device__ inline void copy_4_async(void* to, const void* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;\n" ::"r"(shared_address(to)), "l"(from)
+               : "memory");
+}
+
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
 
 // Until at most so many of this thread's groups are under way. Other threads' copies need a barrier
