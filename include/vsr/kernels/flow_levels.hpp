@@ -16,24 +16,6 @@ inline constexpr int kFlowInputChannels = 16;  // 3 of the picture, 3 of the oth
 // The flow is found at sizes that are multiples of 32.
 constexpr int flow_size(int size) { return (size + 31) / 32 * 32; }
 
-// The largest level: `picture` resized (half-pixel bilinear) to height x width, less mean, by
-// deviation.
-struct FlowTopCall {
-  const float* picture = nullptr;
-  int picture_height = 0;
-  int picture_width = 0;
-  float mean[3] = {};
-  float deviation[3] = {1, 1, 1};
-  int height = 0;
-  int width = 0;
-  float* out = nullptr;
-};
-
-void launch_flow_top(const FlowTopCall& call, gpu::StreamView stream);
-
-// `out` [height, width, 4]: means of 2x2 pixels of `in` [2 height, 2 width, 4].
-void launch_flow_half(const float* in, int height, int width, float* out, gpu::StreamView stream);
-
 // The picture by a quarter each way (bicubic, a = -0.75) for networks with full-size input:
 // planar [3, 4 height, 4 width] to planar [3, height, width].
 void launch_quarter(const float* in, int height, int width, float* out, gpu::StreamView stream);
@@ -47,12 +29,30 @@ struct FlowInputCall {
   int images = 0;                         // even
   int height = 0;
   int width = 0;
-  const float* coarser = nullptr;  // [images, height / 2, width / 2, 2]; null: zeros
-  float* flow = nullptr;           // [images, height, width, 2]
-  void* out = nullptr;             // [images, height, width, 16]
+  const float* coarser = nullptr;     // [images, height / 2, width / 2, 2]; null: zeros
+  float* flow = nullptr;              // [images, height, width, 2]
+  void* out = nullptr;                // [images, height, width, channels]
+  int channels = kFlowInputChannels;  // or 8: without the zeros
 };
 
 void launch_flow_input(const FlowInputCall& call, ElementType type, gpu::StreamView stream);
+
+// The pyramids of `count` pictures. The largest level: the picture resized (half-pixel bilinear) to
+// height x width, less mean, by deviation; the others: means of 2x2 pixels of the next larger one.
+struct FlowPyramidCall {
+  static constexpr int kMostPictures = FlowInputCall::kMostImages / 2 + 1;
+  const float* pictures[kMostPictures] = {};
+  int count = 0;
+  int picture_height = 0;
+  int picture_width = 0;
+  float mean[3] = {};
+  float deviation[3] = {1, 1, 1};
+  int height = 0;  // of the largest level, a multiple of 32
+  int width = 0;   // likewise
+  float* levels[kFlowLevels][kMostPictures] = {};
+};
+
+void launch_flow_pyramid(const FlowPyramidCall& call, gpu::StreamView stream);
 
 // Image i's flow, found at height x width, resized (half-pixel bilinear) to the features' size and
 // scaled to their pixels.

@@ -68,38 +68,81 @@ dim3 grid_of(int images, int height, int width) {
   return dim3(blocks_for(static_cast<std::int64_t>(images) * height * width, kThreads));
 }
 
-__global__ void flow_top_kernel(const FlowTopCall call) {
-  Pixel pixel;
-  if (!pixel_of(1, call.height, call.width, pixel)) return;
-  const Line y = half_pixel(pixel.y, call.height, call.picture_height);
-  const Line x = half_pixel(pixel.x, call.width, call.picture_width);
-  float values[3];
-  for (int c = 0; c < 3; ++c) {
-    const float* plane =
-        call.picture + static_cast<std::int64_t>(c) * call.picture_height * call.picture_width;
-    const float value = between(y, x, [&](int row, int column) {
-      return plane[static_cast<std::int64_t>(row) * call.picture_width + column];
-    });
-    values[c] = (value - call.mean[c]) / call.deviation[c];
-  }
-  reinterpret_cast<float4*>(call.out)[pixel.index] = float4{values[0], values[1], values[2], 0};
+// A block makes 32x32 pixels of the largest level and what becomes of them in the others, down to
+// the one pixel of the smallest; a thread the 2x2 pixels of one of the second level.
+constexpr int kPyramidTile = 32;
+constexpr int kPyramidHalf = kPyramidTile / 2;
+static_assert(kPyramidHalf * kPyramidHalf == kThreads && kPyramidTile == 1 << (kFlowLevels - 1));
+
+__device__ inline float4 mean_of(const float4& a,
+                                 const float4& b,
+                                 const float4& c,
+                                 const float4& d) {
+  return float4{(a.x + b.x + c.x + d.x) * 0.25f,
+                (a.y + b.y + c.y + d.y) * 0.25f,
+                (a.z + b.z + c.z + d.z) * 0.25f,
+                0};
 }
 
-__global__ void flow_half_kernel(const float4* in, int height, int width, float4* out) {
-  Pixel pixel;
-  if (!pixel_of(1, height, width, pixel)) return;
-  const float4* from = in + (static_cast<std::int64_t>(pixel.y) * 2 * width + pixel.x) * 2;
-  const float4 a = from[0];
-  const float4 b = from[1];
-  const float4 c = from[2 * width];
-  const float4 d = from[2 * width + 1];
-  out[pixel.index] = float4{(a.x + b.x + c.x + d.x) * 0.25f,
-                            (a.y + b.y + c.y + d.y) * 0.25f,
-                            (a.z + b.z + c.z + d.z) * 0.25f,
-                            0};
+// Grid: (width / 32, height / 32, pictures).
+__global__ void flow_pyramid_kernel(const FlowPyramidCall call) {
+  follow_previous_kernel();
+  __shared__ float4 values[kPyramidHalf * kPyramidHalf];
+  const int picture = static_cast<int>(blockIdx.z);
+  const int thread = static_cast<int>(threadIdx.x);
+  int row = thread / kPyramidHalf;
+  int column = thread % kPyramidHalf;
+  const auto store = [&](int level, int y, int x, const float4& value) {
+    const int width = call.width >> (kFlowLevels - 1 - level);
+    reinterpret_cast<float4*>(
+        call.levels[level][picture])[static_cast<std::int64_t>(y) * width + x] = value;
+  };
+
+  float4 four[4];
+  for (int i = 0; i < 4; ++i) {
+    const int at_y = static_cast<int>(blockIdx.y) * kPyramidTile + 2 * row + i / 2;
+    const int at_x = static_cast<int>(blockIdx.x) * kPyramidTile + 2 * column + i % 2;
+    const Line y = half_pixel(at_y, call.height, call.picture_height);
+    const Line x = half_pixel(at_x, call.width, call.picture_width);
+    float found[3];
+    for (int c = 0; c < 3; ++c) {
+      const float* plane = call.pictures[picture] +
+                           static_cast<std::int64_t>(c) * call.picture_height * call.picture_width;
+      const float value = between(y, x, [&](int plane_row, int plane_column) {
+        return plane[static_cast<std::int64_t>(plane_row) * call.picture_width + plane_column];
+      });
+      found[c] = (value - call.mean[c]) / call.deviation[c];
+    }
+    four[i] = float4{found[0], found[1], found[2], 0};
+    store(kFlowLevels - 1, at_y, at_x, four[i]);
+  }
+  float4 mean = mean_of(four[0], four[1], four[2], four[3]);
+  int size = kPyramidHalf;
+  bool mine = true;
+  for (int level = kFlowLevels - 2;; --level) {
+    if (mine) {
+      values[row * size + column] = mean;
+      store(level,
+            static_cast<int>(blockIdx.y) * size + row,
+            static_cast<int>(blockIdx.x) * size + column,
+            mean);
+    }
+    if (level == 0) return;
+    __syncthreads();
+    size /= 2;
+    mine = thread < size * size;
+    row = thread / size;
+    column = thread % size;
+    if (mine) {
+      const float4* from = values + 2 * row * 2 * size + 2 * column;
+      mean = mean_of(from[0], from[1], from[2 * size], from[2 * size + 1]);
+    }
+    __syncthreads();
+  }
 }
 
 __global__ void quarter_kernel(const float* in, int height, int width, float* out) {
+  follow_previous_kernel();
   Pixel pixel;
   if (!pixel_of(3, height, width, pixel)) return;
   constexpr float kTaps[4] = {-0.09375f, 0.59375f, 0.59375f, -0.09375f};
@@ -117,6 +160,7 @@ __global__ void quarter_kernel(const float* in, int height, int width, float* ou
 
 template <typename T>
 __global__ void flow_input_kernel(const FlowInputCall call) {
+  follow_previous_kernel();
   Pixel pixel;
   if (!pixel_of(call.images, call.height, call.width, pixel)) return;
   const std::int64_t at =
@@ -150,11 +194,12 @@ __global__ void flow_input_kernel(const FlowInputCall call) {
     warped.z += taps.weight[i] * corner.z;
   }
   const float values[8] = {own.x, own.y, own.z, warped.x, warped.y, warped.z, flow.x, flow.y};
-  store_eight<T>(call.out, at * kFlowInputChannels, narrow_eight<T>(values));
-  store_eight<T>(call.out, at * kFlowInputChannels + 8, Eight<T>{});
+  store_eight<T>(call.out, at * call.channels, narrow_eight<T>(values));
+  if (call.channels > 8) store_eight<T>(call.out, at * call.channels + 8, Eight<T>{});
 }
 
 __global__ void flow_output_kernel(const FlowOutputCall call) {
+  follow_previous_kernel();
   Pixel pixel;
   if (!pixel_of(call.images, call.out_height, call.out_width, pixel)) return;
   const Line y = half_pixel(pixel.y, call.out_height, call.height);
@@ -172,6 +217,7 @@ __global__ void flow_output_kernel(const FlowOutputCall call) {
 
 template <typename T>
 __global__ void picture_map_kernel(const float* picture, int height, int width, void* out) {
+  follow_previous_kernel();
   Pixel pixel;
   if (!pixel_of(1, height, width, pixel)) return;
   const std::int64_t plane = static_cast<std::int64_t>(height) * width;
@@ -183,60 +229,59 @@ __global__ void picture_map_kernel(const float* picture, int height, int width, 
 
 }  // namespace
 
-void launch_flow_top(const FlowTopCall& call, gpu::StreamView stream) {
-  start_kernel(
-      "a pyramid", flow_top_kernel, grid_of(1, call.height, call.width), kThreads, 0, stream, call);
-}
-
-void launch_flow_half(const float* in, int height, int width, float* out, gpu::StreamView stream) {
-  start_kernel("a pyramid",
-               flow_half_kernel,
-               grid_of(1, height, width),
-               kThreads,
-               0,
-               stream,
-               reinterpret_cast<const float4*>(in),
-               height,
-               width,
-               reinterpret_cast<float4*>(out));
+void launch_flow_pyramid(const FlowPyramidCall& call, gpu::StreamView stream) {
+  if (call.count < 1 || call.count > FlowPyramidCall::kMostPictures ||
+      call.height % kPyramidTile != 0 || call.width % kPyramidTile != 0)
+    refuse("pyramids are of up to 17 pictures, of multiples of 32 pixels");
+  start_kernel_early("a pyramid",
+                     flow_pyramid_kernel,
+                     dim3(static_cast<unsigned>(call.width / kPyramidTile),
+                          static_cast<unsigned>(call.height / kPyramidTile),
+                          static_cast<unsigned>(call.count)),
+                     kThreads,
+                     0,
+                     stream,
+                     call);
 }
 
 void launch_quarter(const float* in, int height, int width, float* out, gpu::StreamView stream) {
-  start_kernel("a quarter picture",
-               quarter_kernel,
-               grid_of(3, height, width),
-               kThreads,
-               0,
-               stream,
-               in,
-               height,
-               width,
-               out);
+  start_kernel_early("a quarter picture",
+                     quarter_kernel,
+                     grid_of(3, height, width),
+                     kThreads,
+                     0,
+                     stream,
+                     in,
+                     height,
+                     width,
+                     out);
 }
 
 void launch_flow_input(const FlowInputCall& call, ElementType type, gpu::StreamView stream) {
   if (call.images % 2 != 0 || call.images > FlowInputCall::kMostImages)
     refuse("flows go by pairs of images, up to 32");
+  if (call.channels != 8 && call.channels != kFlowInputChannels)
+    refuse("a flow's input has 8 channels, or 16");
   const dim3 grid = grid_of(call.images, call.height, call.width);
   if (type == ElementType::kHalf) {
-    return start_kernel(
+    return start_kernel_early(
         "a flow's input", flow_input_kernel<__half>, grid, kThreads, 0, stream, call);
   }
   if (type == ElementType::kBfloat16) {
-    return start_kernel(
+    return start_kernel_early(
         "a flow's input", flow_input_kernel<__nv_bfloat16>, grid, kThreads, 0, stream, call);
   }
   refuse("flows are found in half or bfloat16");
 }
 
 void launch_flow_output(const FlowOutputCall& call, gpu::StreamView stream) {
-  start_kernel("a flow",
-               flow_output_kernel,
-               grid_of(call.images, call.out_height, call.out_width),
-               kThreads,
-               0,
-               stream,
-               call);
+  start_kernel_early("a flow",
+                     flow_output_kernel,
+                     grid_of(call.images, call.out_height, call.out_width),
+                     kThreads,
+                     0,
+                     stream,
+                     call);
 }
 
 void launch_picture_map(const float* picture,
@@ -247,28 +292,28 @@ void launch_picture_map(const float* picture,
                         gpu::StreamView stream) {
   const dim3 grid = grid_of(1, height, width);
   if (type == ElementType::kHalf) {
-    return start_kernel("a picture's map",
-                        picture_map_kernel<__half>,
-                        grid,
-                        kThreads,
-                        0,
-                        stream,
-                        picture,
-                        height,
-                        width,
-                        out);
+    return start_kernel_early("a picture's map",
+                              picture_map_kernel<__half>,
+                              grid,
+                              kThreads,
+                              0,
+                              stream,
+                              picture,
+                              height,
+                              width,
+                              out);
   }
   if (type == ElementType::kBfloat16) {
-    return start_kernel("a picture's map",
-                        picture_map_kernel<__nv_bfloat16>,
-                        grid,
-                        kThreads,
-                        0,
-                        stream,
-                        picture,
-                        height,
-                        width,
-                        out);
+    return start_kernel_early("a picture's map",
+                              picture_map_kernel<__nv_bfloat16>,
+                              grid,
+                              kThreads,
+                              0,
+                              stream,
+                              picture,
+                              height,
+                              width,
+                              out);
   }
   refuse("maps are half or bfloat16");
 }

@@ -1,4 +1,4 @@
-// Instructions of Hopper (sm_90a) that the row convolution is made of: barriers in shared memory,
+// Instructions of Hopper (sm_90a) that convolutions are made of: barriers in shared memory,
 // the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later.
 #pragma once
 
@@ -29,6 +29,12 @@ __device__ inline void arrive(std::uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(barrier) : "memory");
 }
 
+// `count` arrivals at once.
+__device__ inline void arrive(std::uint32_t barrier, int count) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(count)
+               : "memory");
+}
+
 __device__ inline void arrive_expecting(std::uint32_t barrier, int bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(bytes)
                : "memory");
@@ -55,6 +61,11 @@ __device__ inline void meet(int id, int threads) {
 }
 
 // --- Copy engine --------------------------------------------------------------------------------
+
+// Has the description of a map at hand before it is needed.
+__device__ inline void prefetch_map(const CUtensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];\n" ::"l"(&map) : "memory");
+}
 
 __device__ inline void load_box(std::uint32_t to,
                                 const CUtensorMap& map,
@@ -107,6 +118,33 @@ __device__ inline void store_box(
       "r"(c2),
       "r"(c3),
       "r"(c4)
+      : "memory");
+}
+
+__device__ inline void store_box(
+    const CUtensorMap& map, std::uint32_t from, int c0, int c1, int c2, int c3) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4, %5}], "
+      "[%1];\n" ::"l"(&map),
+      "r"(from),
+      "r"(c0),
+      "r"(c1),
+      "r"(c2),
+      "r"(c3)
+      : "memory");
+}
+
+// `bytes`, a multiple of 16, that lie together.
+__device__ inline void load_bytes(std::uint32_t to,
+                                  const void* from,
+                                  int bytes,
+                                  std::uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\n" ::
+          "r"(to),
+      "l"(from),
+      "r"(bytes),
+      "r"(barrier)
       : "memory");
 }
 
@@ -166,13 +204,28 @@ __device__ inline void store_transposed(std::uint32_t row, const std::uint32_t (
 }
 
 // Note [Rows under the swizzle]
-// A map's pixels lie in shared memory as rows of 128 bytes, as the copy engine's 128-byte swizzle
-// puts them: 16-byte part p of the row at address a is at part p ^ (a / 128 % 8). The tensor cores
-// undo this by address bits too, so a matrix may begin at any row, not only at every eighth, and a
-// kernel's tap is a shifted start address. Blocks of eight rows follow each other at 1024 bytes.
-__device__ inline std::uint64_t rows_descriptor(std::uint32_t address) {
+// A map's pixels lie in shared memory as rows of 128, 64 or 32 bytes, as the copy engine's swizzle
+// of that width puts them: 16-byte part p of the row at address a is at part p ^ (a / 128 % parts).
+// The tensor cores undo this by address bits too, so a matrix may begin at any row, not only at
+// every eighth, and a kernel's tap is a shifted start address. Blocks of eight rows follow each
+// other.
+template <int kRowBytes>
+__device__ std::uint64_t pixels_descriptor(std::uint32_t address) {
+  static_assert(kRowBytes == 128 || kRowBytes == 64 || kRowBytes == 32);
+  constexpr std::uint64_t kSwizzle = kRowBytes == 128 ? 1 : kRowBytes == 64 ? 2 : 3;
   return (static_cast<std::uint64_t>(address & 0x3ffffu) >> 4) | std::uint64_t{1} << 16 |
-         std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
+         std::uint64_t{8 * kRowBytes >> 4} << 32 | kSwizzle << 62;
+}
+
+__device__ inline std::uint64_t rows_descriptor(std::uint32_t address) {
+  return pixels_descriptor<128>(address);
+}
+
+// Rows of 16 bytes (8 elements), one after the other, without a swizzle; the next 8 elements of
+// each row lie `next_column` bytes further on.
+__device__ inline std::uint64_t columns_descriptor(std::uint32_t address, int next_column) {
+  return (static_cast<std::uint64_t>(address & 0x3ffffu) >> 4) |
+         static_cast<std::uint64_t>(next_column >> 4) << 16 | std::uint64_t{128 >> 4} << 32;
 }
 
 __device__ inline void begin_products() {
@@ -367,6 +420,176 @@ __device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
         "+f"(sums[62]),
         "+f"(sums[63])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+
+// The same with `a` in shared memory too, a descriptor.
+template <typename T>
+__device__ void multiply_add(float (&sums)[64], std::uint64_t a, std::uint64_t b, bool add);
+
+template <>
+__device__ inline void multiply_add<__half>(float (&sums)[64],
+                                            std::uint64_t a,
+                                            std::uint64_t b,
+                                            bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %66, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "%64, %65, add, 1, 1, 0, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15]),
+        "+f"(sums[16]),
+        "+f"(sums[17]),
+        "+f"(sums[18]),
+        "+f"(sums[19]),
+        "+f"(sums[20]),
+        "+f"(sums[21]),
+        "+f"(sums[22]),
+        "+f"(sums[23]),
+        "+f"(sums[24]),
+        "+f"(sums[25]),
+        "+f"(sums[26]),
+        "+f"(sums[27]),
+        "+f"(sums[28]),
+        "+f"(sums[29]),
+        "+f"(sums[30]),
+        "+f"(sums[31]),
+        "+f"(sums[32]),
+        "+f"(sums[33]),
+        "+f"(sums[34]),
+        "+f"(sums[35]),
+        "+f"(sums[36]),
+        "+f"(sums[37]),
+        "+f"(sums[38]),
+        "+f"(sums[39]),
+        "+f"(sums[40]),
+        "+f"(sums[41]),
+        "+f"(sums[42]),
+        "+f"(sums[43]),
+        "+f"(sums[44]),
+        "+f"(sums[45]),
+        "+f"(sums[46]),
+        "+f"(sums[47]),
+        "+f"(sums[48]),
+        "+f"(sums[49]),
+        "+f"(sums[50]),
+        "+f"(sums[51]),
+        "+f"(sums[52]),
+        "+f"(sums[53]),
+        "+f"(sums[54]),
+        "+f"(sums[55]),
+        "+f"(sums[56]),
+        "+f"(sums[57]),
+        "+f"(sums[58]),
+        "+f"(sums[59]),
+        "+f"(sums[60]),
+        "+f"(sums[61]),
+        "+f"(sums[62]),
+        "+f"(sums[63])
+      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
+}
+
+template <>
+__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
+                                                   std::uint64_t a,
+                                                   std::uint64_t b,
+                                                   bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %66, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "%64, %65, add, 1, 1, 0, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15]),
+        "+f"(sums[16]),
+        "+f"(sums[17]),
+        "+f"(sums[18]),
+        "+f"(sums[19]),
+        "+f"(sums[20]),
+        "+f"(sums[21]),
+        "+f"(sums[22]),
+        "+f"(sums[23]),
+        "+f"(sums[24]),
+        "+f"(sums[25]),
+        "+f"(sums[26]),
+        "+f"(sums[27]),
+        "+f"(sums[28]),
+        "+f"(sums[29]),
+        "+f"(sums[30]),
+        "+f"(sums[31]),
+        "+f"(sums[32]),
+        "+f"(sums[33]),
+        "+f"(sums[34]),
+        "+f"(sums[35]),
+        "+f"(sums[36]),
+        "+f"(sums[37]),
+        "+f"(sums[38]),
+        "+f"(sums[39]),
+        "+f"(sums[40]),
+        "+f"(sums[41]),
+        "+f"(sums[42]),
+        "+f"(sums[43]),
+        "+f"(sums[44]),
+        "+f"(sums[45]),
+        "+f"(sums[46]),
+        "+f"(sums[47]),
+        "+f"(sums[48]),
+        "+f"(sums[49]),
+        "+f"(sums[50]),
+        "+f"(sums[51]),
+        "+f"(sums[52]),
+        "+f"(sums[53]),
+        "+f"(sums[54]),
+        "+f"(sums[55]),
+        "+f"(sums[56]),
+        "+f"(sums[57]),
+        "+f"(sums[58]),
+        "+f"(sums[59]),
+        "+f"(sums[60]),
+        "+f"(sums[61]),
+        "+f"(sums[62]),
+        "+f"(sums[63])
+      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
 }
 
 }  // namespace vsr::kernels::hopper

@@ -11,8 +11,11 @@
 namespace vsr::kernels {
 
 // Throws Error(kGpu). `shared_bytes`: up to what the device's blocks may have.
+// `early`: where the device can (sm_90), blocks may start before the stream's last kernel has
+// ended.
 template <typename... Parameters, typename... Arguments>
-void start_kernel(const char* name,
+void start_kernel(bool early,
+                  const char* name,
                   void (*kernel)(Parameters...),
                   dim3 grid,
                   int threads,
@@ -20,6 +23,7 @@ void start_kernel(const char* name,
                   gpu::StreamView stream,
                   const Arguments&... arguments) {
 #ifdef VSR_EMULATED_CUDA
+  static_cast<void>(early);
   static_cast<void>(name);
   static_cast<void>(stream);
   emulation::run(grid, threads, shared_bytes, [&] { kernel(arguments...); });
@@ -32,9 +36,50 @@ void start_kernel(const char* name,
   config.blockDim = dim3(static_cast<unsigned>(threads));
   config.dynamicSmemBytes = shared_bytes;
   config.stream = static_cast<cudaStream_t>(stream.handle);
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  int major = 0;
+  if (early) cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, stream.device);
+  if (major >= 9) {
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+  }
   cudaLaunchKernelEx(&config, kernel, arguments...);
   check_launch(name);
 #endif
+}
+
+template <typename... Parameters, typename... Arguments>
+void start_kernel(const char* name,
+                  void (*kernel)(Parameters...),
+                  dim3 grid,
+                  int threads,
+                  std::size_t shared_bytes,
+                  gpu::StreamView stream,
+                  const Arguments&... arguments) {
+  start_kernel(false, name, kernel, grid, threads, shared_bytes, stream, arguments...);
+}
+
+// For kernels that begin with this: lets the stream's next kernel start early, and waits until the
+// one before has ended and what it wrote is visible.
+__device__ inline void follow_previous_kernel() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+  asm volatile("griddepcontrol.wait;\n" ::: "memory");
+#endif
+}
+
+// Only for kernels that touch no memory of others before they have waited for the previous kernel.
+template <typename... Parameters, typename... Arguments>
+void start_kernel_early(const char* name,
+                        void (*kernel)(Parameters...),
+                        dim3 grid,
+                        int threads,
+                        std::size_t shared_bytes,
+                        gpu::StreamView stream,
+                        const Arguments&... arguments) {
+  start_kernel(true, name, kernel, grid, threads, shared_bytes, stream, arguments...);
 }
 
 }  // namespace vsr::kernels

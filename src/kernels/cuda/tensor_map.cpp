@@ -26,6 +26,13 @@ PFN_cuTensorMapEncodeTiled_v12000 encode_function() {
   return function;
 }
 
+CUtensorMapSwizzle swizzle_of(std::uint32_t bytes) {
+  if (bytes == 128) return CU_TENSOR_MAP_SWIZZLE_128B;
+  if (bytes == 64) return CU_TENSOR_MAP_SWIZZLE_64B;
+  if (bytes == 32) return CU_TENSOR_MAP_SWIZZLE_32B;
+  return CU_TENSOR_MAP_SWIZZLE_NONE;
+}
+
 }  // namespace
 
 CUtensorMap tensor_map(const TensorBox& tensor, ElementType type) {
@@ -50,7 +57,7 @@ CUtensorMap tensor_map(const TensorBox& tensor, ElementType type) {
                         box,
                         steps,
                         CU_TENSOR_MAP_INTERLEAVE_NONE,
-                        CU_TENSOR_MAP_SWIZZLE_128B,
+                        swizzle_of(box[0] * 2),
                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS) {

@@ -15,10 +15,11 @@ struct TensorBox {
   int dimensions = 0;
   std::uint64_t sizes[5] = {};
   std::uint64_t strides[4] = {};
-  std::uint32_t box[5] = {};  // what one copy brings; box[0] is 128 bytes
+  std::uint32_t box[5] = {};  // what one copy brings
 };
 
-// Boxes come with the 128-byte swizzle, zeros outside the tensor. Throws Error(kGpu).
+// Boxes 128, 64 or 32 bytes wide come with the swizzle of that width, others with none; zeros
+// outside the tensor. Throws Error(kGpu).
 CUtensorMap tensor_map(const TensorBox& tensor, ElementType type);
 
 }  // namespace vsr::kernels

@@ -22,6 +22,48 @@ std::size_t to_size(int value) { return static_cast<std::size_t>(value); }
 
 }  // namespace
 
+FlowConv::FlowConv(WeightStore& store, const ConvWeights& weights)
+    : inputs_(weights.inputs()), outputs_(weights.outputs) {
+  if (store.compute().hopper && kernels::is_flow_conv(weights.kernel, inputs_, outputs_)) {
+    weights_ = store.put(kernels::pack_flow_conv(inputs_, outputs_, weights.weights));
+    bias_ = store.put_fp32(weights.bias);
+  } else {
+    conv_ = Conv(store, weights);
+  }
+}
+
+kernels::FlowConvCall FlowConv::call_for(const Map& source) const {
+  return {.weights = weights_,
+          .bias = bias_,
+          .inputs = inputs_,
+          .outputs = outputs_,
+          .images = source.images,
+          .height = source.height,
+          .width = source.width,
+          .source = source.data};
+}
+
+void FlowConv::run(const Compute& compute, const Map& source, const Map& out) const {
+  if (weights_ == nullptr) {
+    return conv_.run(
+        compute, {source}, out, {.activation = ConvActivation::kRelu, .saturate = true});
+  }
+  kernels::FlowConvCall call = call_for(source);
+  call.out = out.data;
+  kernels::launch_flow_conv(call, compute.type, compute.stream);
+}
+
+void FlowConv::run_to_flow(const Compute& compute,
+                           const Map& source,
+                           const float* base,
+                           float* out) const {
+  if (weights_ == nullptr) return conv_.run_to_flow(compute, source, base, out);
+  kernels::FlowConvCall call = call_for(source);
+  call.base = base;
+  call.out = out;
+  kernels::launch_flow_conv(call, compute.type, compute.stream);
+}
+
 FlowNet::FlowNet(WeightStore& store, const Checkpoint& checkpoint) {
   const auto& mean = checkpoint.tensor("spynet.mean").values;
   const auto& deviation = checkpoint.tensor("spynet.std").values;
@@ -31,7 +73,8 @@ FlowNet::FlowNet(WeightStore& store, const Checkpoint& checkpoint) {
     for (int i = 0; i < 5; ++i) {
       const auto key = format("spynet.basic_module.{}.basic_module.{}.conv", level, i);
       const int inputs = i == 0 ? 8 : kMapChannels[to_size(i - 1)];
-      levels_[to_size(level)][to_size(i)] = Conv(store, conv_weights(checkpoint, key, {inputs}));
+      levels_[to_size(level)][to_size(i)] =
+          FlowConv(store, conv_weights(checkpoint, key, {inputs}));
     }
   }
 }
@@ -76,24 +119,19 @@ void FlowNet::run(const Compute& compute,
     throw Error(ErrorCode::kInternal, "flows of more pairs than there is room for");
   }
   const int top = kernels::kFlowLevels - 1;
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    kernels::FlowTopCall call{.picture = pictures[i],
-                              .picture_height = room.height,
-                              .picture_width = room.width,
-                              .height = level_size(room.height, top),
-                              .width = level_size(room.width, top),
-                              .out = room.pyramids[to_size(top)][i]};
-    std::copy(mean_.begin(), mean_.end(), call.mean);
-    std::copy(deviation_.begin(), deviation_.end(), call.deviation);
-    kernels::launch_flow_top(call, compute.stream);
-    for (int level = top - 1; level >= 0; --level) {
-      kernels::launch_flow_half(room.pyramids[to_size(level + 1)][i],
-                                level_size(room.height, level),
-                                level_size(room.width, level),
-                                room.pyramids[to_size(level)][i],
-                                compute.stream);
-    }
+  kernels::FlowPyramidCall pyramids{.count = pairs + 1,
+                                    .picture_height = room.height,
+                                    .picture_width = room.width,
+                                    .height = level_size(room.height, top),
+                                    .width = level_size(room.width, top)};
+  std::copy(pictures.begin(), pictures.end(), pyramids.pictures);
+  std::copy(mean_.begin(), mean_.end(), pyramids.mean);
+  std::copy(deviation_.begin(), deviation_.end(), pyramids.deviation);
+  for (int level = 0; level < kernels::kFlowLevels; ++level) {
+    const auto& made = room.pyramids[to_size(level)];
+    std::copy_n(made.begin(), pictures.size(), pyramids.levels[level]);
   }
+  kernels::launch_flow_pyramid(pyramids, compute.stream);
   // Images 2 i and 2 i + 1 are the two ways of pair i.
   const int images = 2 * pairs;
   const float* coarser = nullptr;
@@ -107,13 +145,15 @@ void FlowNet::run(const Compute& compute,
       map.width = width;
       return map;
     };
-    const Map input = at_level(room.input);
+    Map input = at_level(room.input);
+    if (compute.hopper) input.channels = 8;  // its kernels want no zeros between the pixels
     kernels::FlowInputCall call{.images = images,
                                 .height = height,
                                 .width = width,
                                 .coarser = coarser,
                                 .flow = flow,
-                                .out = input.data};
+                                .out = input.data,
+                                .channels = input.channels};
     for (int image = 0; image < images; ++image) {
       call.levels[image] = room.pyramids[to_size(level)][to_size(image / 2 + image % 2)];
     }
@@ -122,7 +162,7 @@ void FlowNet::run(const Compute& compute,
     Map map = input;
     for (std::size_t i = 0; i < room.maps.size(); ++i) {
       const Map next = at_level(room.maps[i]);
-      convs[i].run(compute, {map}, next, {.activation = ConvActivation::kRelu, .saturate = true});
+      convs[i].run(compute, map, next);
       map = next;
     }
     convs[4].run_to_flow(compute, map, flow, flow);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fused/conv.hpp"
+#include "vsr/kernels/flow_conv.hpp"
 #include "vsr/kernels/flow_levels.hpp"
 
 #include <array>
@@ -10,6 +11,27 @@
 #include <vector>
 
 namespace vsr::model::fused {
+
+// One of the five convolutions of a level: with kernels of its own on Hopper.
+class FlowConv {
+ public:
+  FlowConv() = default;
+  FlowConv(WeightStore& store, const ConvWeights& weights);
+
+  // relu(conv(source)), cut off at half's range.
+  void run(const Compute& compute, const Map& source, const Map& out) const;
+  // The last one's result + base, fp32 [images, height, width, 2]. In place is allowed.
+  void run_to_flow(const Compute& compute, const Map& source, const float* base, float* out) const;
+
+ private:
+  kernels::FlowConvCall call_for(const Map& source) const;
+
+  Conv conv_;                      // elsewhere
+  const void* weights_ = nullptr;  // on Hopper
+  const float* bias_ = nullptr;
+  int inputs_ = 0;
+  int outputs_ = 0;
+};
 
 class FlowNet {
  public:
@@ -43,7 +65,7 @@ class FlowNet {
  private:
   std::array<float, 3> mean_{};
   std::array<float, 3> deviation_{};
-  std::array<std::array<Conv, 5>, kernels::kFlowLevels> levels_;
+  std::array<std::array<FlowConv, 5>, kernels::kFlowLevels> levels_;
 };
 
 }  // namespace vsr::model::fused
