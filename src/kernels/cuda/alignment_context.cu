@@ -26,6 +26,7 @@ __device__ Eight<T> blend_eight(const void* map, int channels, int part, const T
 // One thread for eight channels of a pixel; the first of a pixel writes its flows.
 template <typename T>
 __global__ void alignment_context_kernel(const AlignmentContextCall call) {
+  follow_previous_kernel();
   const int parts = call.channels / 8;
   const std::int64_t item = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
   const std::int64_t pixel = item / parts;
@@ -69,22 +70,22 @@ void launch_alignment_context(const AlignmentContextCall& call,
       static_cast<std::int64_t>(call.height) * call.width * (call.channels / 8);
   const dim3 grid(blocks_for(items, kThreads));
   if (type == ElementType::kHalf) {
-    return start_kernel("the alignment's context",
-                        alignment_context_kernel<__half>,
-                        grid,
-                        kThreads,
-                        0,
-                        stream,
-                        call);
+    return start_kernel_early("the alignment's context",
+                              alignment_context_kernel<__half>,
+                              grid,
+                              kThreads,
+                              0,
+                              stream,
+                              call);
   }
   if (type == ElementType::kBfloat16) {
-    return start_kernel("the alignment's context",
-                        alignment_context_kernel<__nv_bfloat16>,
-                        grid,
-                        kThreads,
-                        0,
-                        stream,
-                        call);
+    return start_kernel_early("the alignment's context",
+                              alignment_context_kernel<__nv_bfloat16>,
+                              grid,
+                              kThreads,
+                              0,
+                              stream,
+                              call);
   }
   refuse("the alignment's context is made in half or bfloat16");
 }

@@ -118,6 +118,7 @@ __device__ void finish(const ConvCall& call, int image, int y, int x, int n, flo
 template <typename T, int kKernel, int kOut, int kRows, ConvEnding kEnding>
 __global__ void __launch_bounds__(kThreads, 2) conv_kernel(const ConvCall call) {
   using Shape = Tile<kKernel, kOut, kRows>;
+  follow_previous_kernel();
   unsigned char* pixels = shared_memory();
   unsigned char* weights = pixels + Shape::kPixelsBytes;
   const int thread = static_cast<int>(threadIdx.x);
@@ -254,13 +255,13 @@ void start(const ConvCall& call, gpu::StreamView stream) {
   const dim3 grid(blocks(call.outputs, kOut),
                   blocks(call.width, kTileWidth) * blocks(call.height, kRows),
                   static_cast<unsigned>(call.images));
-  start_kernel("a convolution",
-               conv_kernel<T, kKernel, kOut, kRows, kEnding>,
-               grid,
-               kThreads,
-               Shape::kSharedBytes,
-               stream,
-               call);
+  start_kernel_early("a convolution",
+                     conv_kernel<T, kKernel, kOut, kRows, kEnding>,
+                     grid,
+                     kThreads,
+                     Shape::kSharedBytes,
+                     stream,
+                     call);
 }
 
 template <typename T>

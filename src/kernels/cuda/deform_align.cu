@@ -102,6 +102,7 @@ template <typename T, int kChannels>
 __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformAlignCall call) {
   using Shape = Tile<kChannels>;
   constexpr int kPairs = Shape::kPairs;
+  follow_previous_kernel();
   constexpr int kParts = kChannels * 2 / 16;
   unsigned char* const columns = shared_memory();
   unsigned char* const weights = columns + 2 * Shape::kColumnBytes;
@@ -288,6 +289,7 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
 // One thread for a group's channels of a pixel. `Part`: their bytes.
 template <typename Part>
 __global__ void group_planes_kernel(const Part* map, std::int64_t pixels, Part* planes) {
+  follow_previous_kernel();
   const std::int64_t item = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
   if (item >= pixels * kGroups) return;
   planes[item % kGroups * pixels + item / kGroups] = map[item];
@@ -298,22 +300,22 @@ void dispatch(const DeformAlignCall& call, gpu::StreamView stream) {
   const dim3 grid(static_cast<unsigned>((call.shape.width + kTileWidth - 1) / kTileWidth),
                   static_cast<unsigned>((call.shape.height + kTileHeight - 1) / kTileHeight));
   if (call.shape.channels == 64) {
-    return start_kernel("deformable alignment",
-                        deform_align_kernel<T, 64>,
-                        grid,
-                        kThreads,
-                        Tile<64>::kSharedBytes,
-                        stream,
-                        call);
+    return start_kernel_early("deformable alignment",
+                              deform_align_kernel<T, 64>,
+                              grid,
+                              kThreads,
+                              Tile<64>::kSharedBytes,
+                              stream,
+                              call);
   }
   if (call.shape.channels == 32) {
-    return start_kernel("deformable alignment",
-                        deform_align_kernel<T, 32>,
-                        grid,
-                        kThreads,
-                        Tile<32>::kSharedBytes,
-                        stream,
-                        call);
+    return start_kernel_early("deformable alignment",
+                              deform_align_kernel<T, 32>,
+                              grid,
+                              kThreads,
+                              Tile<32>::kSharedBytes,
+                              stream,
+                              call);
   }
   refuse("a deformable alignment that no kernel was made for");
 }
@@ -329,15 +331,15 @@ void launch_group_planes(const void* map,
   const dim3 grid(blocks_for(pixels * kGroups, kThreads));
   const auto start = [&](auto part) {
     using Part = decltype(part);
-    start_kernel("group planes",
-                 group_planes_kernel<Part>,
-                 grid,
-                 kThreads,
-                 0,
-                 stream,
-                 static_cast<const Part*>(map),
-                 pixels,
-                 static_cast<Part*>(planes));
+    start_kernel_early("group planes",
+                       group_planes_kernel<Part>,
+                       grid,
+                       kThreads,
+                       0,
+                       stream,
+                       static_cast<const Part*>(map),
+                       pixels,
+                       static_cast<Part*>(planes));
   };
   if (channels == 64) return start(uint4{});
   if (channels == 32) return start(uint2{});
