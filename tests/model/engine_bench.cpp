@@ -81,7 +81,8 @@ int bench(int argc, char** argv) {
   const int rounds = number(6, 2);
   const gpu::Stream stream(0);
   const auto before = gpu::memory_info(0).free_bytes;
-  fused::Engine engine(checkpoint, fused::make_compute(precision, stream.view()));
+  const fused::Compute compute = fused::make_compute(precision, stream.view());
+  fused::Engine engine(checkpoint, compute);
   const auto values =
       argc > 7 ? clip(argv[7], frames, height, width) : texture(frames, height, width);
   gpu::DeviceBuffer input(values.size() * sizeof(float), 0);
@@ -120,7 +121,7 @@ int bench(int argc, char** argv) {
       100 * queued / seconds,
       static_cast<double>(before - after) / (1 << 20),
       static_cast<double>(
-          fused::Engine::window_bytes(checkpoint.shape(), {height, width}, frames)) /
+          fused::Engine::window_bytes(checkpoint.shape(), compute, {height, width}, frames)) /
           (1 << 20));
 
   // By part: an event at each beginning.

@@ -1,4 +1,5 @@
 #include "cuda/eight.cuh"
+#include "cuda/enlarged.cuh"
 #include "cuda/mma.cuh"
 #include "cuda/start_kernel.cuh"
 #include "vsr/kernels/conv.hpp"
@@ -56,23 +57,6 @@ __device__ void add_eight(float (&values)[8], const void* map, std::int64_t at) 
   for (int i = 0; i < 8; ++i) values[i] += Element<T>::widen(other.values[i]);
 }
 
-// Bilinear with half-pixel centres, edges repeated; plane [height, width].
-__device__ inline float enlarged(
-    const float* plane, int height, int width, int scale, int y, int x) {
-  const float step = 1.0f / static_cast<float>(scale);
-  const float at_y = fmaxf((static_cast<float>(y) + 0.5f) * step - 0.5f, 0.0f);
-  const float at_x = fmaxf((static_cast<float>(x) + 0.5f) * step - 0.5f, 0.0f);
-  const int y0 = static_cast<int>(at_y);
-  const int x0 = static_cast<int>(at_x);
-  const int y1 = y0 + 1 < height ? y0 + 1 : y0;
-  const int x1 = x0 + 1 < width ? x0 + 1 : x0;
-  const float fy = at_y - static_cast<float>(y0);
-  const float fx = at_x - static_cast<float>(x0);
-  const float top = (1.0f - fx) * plane[y0 * width + x0] + fx * plane[y0 * width + x1];
-  const float bottom = (1.0f - fx) * plane[y1 * width + x0] + fx * plane[y1 * width + x1];
-  return (1.0f - fy) * top + fy * bottom;
-}
-
 // Outputs n .. n + 7 of a pixel, bias added.
 template <typename T, ConvEnding kEnding>
 __device__ void finish(const ConvCall& call, int image, int y, int x, int n, float (&values)[8]) {
@@ -106,10 +90,11 @@ __device__ void finish(const ConvCall& call, int image, int y, int x, int n, flo
     const std::int64_t plane = static_cast<std::int64_t>(call.height) * call.width;
     const int base_height = call.height / call.scale;
     const int base_width = call.width / call.scale;
+    const float step = 1.0f / static_cast<float>(call.scale);
     for (int i = 0; i < 3; ++i) {
       const float* base = call.base + static_cast<std::int64_t>(i) * base_height * base_width;
       static_cast<float*>(call.out)[i * plane + pixel] =
-          values[i] + enlarged(base, base_height, base_width, call.scale, y, x);
+          values[i] + enlarged(base, base_height, base_width, step, y, x);
     }
   }
 }

@@ -1,50 +1,45 @@
-#include "cuda/hopper.cuh"
-#include "cuda/launch.hpp"
+#include "cuda/rows_ring.cuh"
 #include "cuda/tensor_map.hpp"
 #include "vsr/kernels/conv_rows.hpp"
-
-#include <cuda_runtime.h>
 
 namespace vsr::kernels {
 
 // Note [Rows convolution]
-// An implicit matrix product, outputs by pixels: 64 outputs x 128 pixels of one row at a time,
-// summed over 9 taps x 64 channels. The weights of the 64 outputs stay in the registers of a
-// warpgroup (576 x 64 values are 144 registers a thread), so that the tensor cores fetch pixels
-// alone from shared memory, half of what it can give.
+// An implicit matrix product, outputs by pixels: 64 outputs x 128 pixels of one row at a time, or
+// what else Note [Sums of a warpgroup] has for 32 outputs, summed over 9 taps x 64 or 32 channels.
+// The weights of the 64 outputs stay in the registers of a warpgroup (576 x 64 values are 144
+// registers a thread), so that the tensor cores fetch pixels alone from shared memory, half of what
+// it can give.
 //
 // A block goes down a strip of the picture, 128 pixels wide. One thread of the first warpgroup has
 // the copy engine bring row after row, with a pixel more on each side, into a ring; outside the
-// picture it puts zeros. The other two warpgroups make the even and the odd rows, each reading
-// three rows of the ring: while one of them rounds and stores its sums, the other has the tensor
-// cores. Every row is brought once.
+// picture it puts zeros. The other two warpgroups make the even and the odd rows (or pairs: units),
+// each reading three (or four) rows of the ring: while one of them rounds and stores its sums, the
+// other has the tensor cores, see Note [Turns]. Every row is brought once.
 //
-// The rows of all strips, images and blocks of outputs are numbered in one sequence and shared out
+// The units of all strips, images and blocks of outputs are numbered in one sequence and shared out
 // evenly over as many blocks as there are multiprocessors.
 
 namespace {
 
 using namespace hopper;
 
-constexpr int kStrip = 128;             // pixels of a row at a time
-constexpr int kBoxPixels = kStrip + 2;  // with one on each side
-constexpr int kPixelBytes = 128;
-constexpr int kBoxBytes = kBoxPixels * kPixelBytes;
-constexpr int kSlotBytes = (kBoxBytes + 1023) / 1024 * 1024;
-constexpr int kSlots = 9;
-constexpr int kStageBytes = kStrip * kPixelBytes;  // a row on its way out, or a residual
-constexpr int kStages = 2;                         // a warpgroup
-constexpr int kGroups = 2;                         // warpgroups that compute
-constexpr int kThreads = 128 * (1 + kGroups);
-constexpr int kBarriers = 2 * kSlots + 2 * kGroups * kStages;
-constexpr int kSharedBytes =
-    kSlots * kSlotBytes + kGroups * kStages * kStageBytes + kBarriers * 8 + 1024;
-static_assert(kSharedBytes <= 227 * 1024);
-constexpr int kSteps = 36;  // of 16 products
+template <typename Shape>
+using Ring = RowsRing<Shape, Shape::kInputs == 64 ? 9 : 16>;
+
+constexpr int kStages = 2;  // a warpgroup: rows on their way out, or residuals
+
+template <typename Shape>
+constexpr int kSharedBytes = Ring<Shape>::kBytes + kGroups* kStages* kSumBytes +
+                             (Ring<Shape>::kBarriers + 2 * kGroups * kStages + Turns::kBarriers) *
+                                 8 +
+                             1024;
+static_assert(kSharedBytes<RowsShape<64, 1>> <= 227 * 1024);
+static_assert(kSharedBytes<RowsShape<32, 2>> <= 227 * 1024);
 
 struct Parameters {
   CUtensorMap source;  // {channels, width, height, images}
-  CUtensorMap out;     // {channels, dx, width, dy, height * images}
+  CUtensorMap out;     // see Place
   CUtensorMap residuals[2];
   const void* weights;
   const float* bias;
@@ -52,17 +47,18 @@ struct Parameters {
   int blocks;  // of outputs
   int images;
   int height;
-  int width;
+  int units;  // that an image's height is made of: rows, or pairs of rows
   int strips;
-  int band;   // rows that one block of outputs is made for before the next one is
-  int bands;  // a strip
-  int shuffle;
+  int band;          // units that one block of outputs is made for before the next one is
+  int bands;         // a strip
+  int place_blocks;  // of outputs that go to the same pixel; 0: no shuffle
+  int row_places;    // pixels of a row that a pixel becomes
   int upwards;
   int saturate;
   float slope;
 };
 
-// A run of rows [begin, end) of one strip for one block of outputs.
+// A run of units [begin, end) of one strip for one block of outputs.
 struct Piece {
   int block;
   int image;
@@ -71,82 +67,67 @@ struct Piece {
   int end;
 };
 
-// The piece that row number `at` lies in, up to `until`. The sequence: images and strips, then
-// bands, then blocks of outputs, then rows, so that the blocks that read the same pixels run
+// The piece that unit number `at` lies in, up to `until`. The sequence: images and strips, then
+// bands, then blocks of outputs, then units, so that the blocks that read the same pixels run
 // together.
 __device__ Piece piece_at(const Parameters& p, int at, int until) {
-  const int strip_rows = p.blocks * p.height;
-  const int column = at / strip_rows;
-  const int within = at % strip_rows;
+  const int strip_units = p.blocks * p.units;
+  const int column = at / strip_units;
+  const int within = at % strip_units;
   const int band = min(within / (p.band * p.blocks), p.bands - 1);
   const int rest = within - band * p.band * p.blocks;
-  const int rows = band == p.bands - 1 ? p.height - band * p.band : p.band;
+  const int units = band == p.bands - 1 ? p.units - band * p.band : p.band;
   Piece piece;
-  piece.block = rest / rows;
+  piece.block = rest / units;
   piece.image = column / p.strips;
   piece.x = column % p.strips * kStrip;
-  const int first = rest % rows;
+  const int first = rest % units;
   piece.begin = band * p.band + first;
-  piece.end = piece.begin + min(rows - first, until - at);
+  piece.end = piece.begin + min(units - first, until - at);
   return piece;
 }
 
-template <typename T>
-struct Pair;
-
-template <>
-struct Pair<__half> {
-  // An infinity would be no number two layers on.
-  static __device__ std::uint32_t narrow(float low, float high, bool saturate) {
-    __half2 both = __floats2half2_rn(low, high);
-    if (saturate) {
-      both = __hmin2(__hmax2(both, __float2half2_rn(-65504.0f)), __float2half2_rn(65504.0f));
-    }
-    return *reinterpret_cast<const std::uint32_t*>(&both);
-  }
-
-  static __device__ float2 widen(std::uint32_t both) {
-    return __half22float2(*reinterpret_cast<const __half2*>(&both));
-  }
+// Where a unit's outputs lie in a map of the output's layout: of one row {channels, dx, width, dy,
+// height * images}, of two {channels, width, height, images, 1}, since what lies below the image
+// must be cut off.
+struct Place {
+  int at[5];
 };
 
-template <>
-struct Pair<__nv_bfloat16> {
-  static __device__ std::uint32_t narrow(float low, float high, bool) {
-    const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<const std::uint32_t*>(&both);
+template <typename Shape>
+__device__ Place place_of(const Parameters& p, const Piece& piece, int unit) {
+  if constexpr (Shape::kRows == 2) {
+    return {0, piece.x, unit * 2, piece.image, 0};
+  } else {
+    const int y = piece.image * p.height + unit;
+    if (p.place_blocks == 0) return {piece.block * 64, 0, piece.x, 0, y};
+    const int place = piece.block / p.place_blocks;
+    return {
+        piece.block % p.place_blocks * 64, place % p.row_places, piece.x, place / p.row_places, y};
   }
+}
 
-  static __device__ float2 widen(std::uint32_t both) {
-    return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&both));
-  }
-};
-
-template <typename T, int kResiduals>
+template <typename T, typename Shape, int kResiduals>
 __global__ void __launch_bounds__(kThreads, 1)
     rows_conv_kernel(const __grid_constant__ Parameters p) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ unsigned char memory[];
   const std::uint32_t base = (shared_address(memory) + 1023u) & ~1023u;
-  const std::uint32_t stages = base + kSlots * kSlotBytes;
-  const std::uint32_t barriers = stages + kGroups * kStages * kStageBytes;
-  const auto slot = [&](int row) { return base + row % kSlots * kSlotBytes; };
-  const auto full = [&](int row) { return barriers + 8 * (row % kSlots); };
-  const auto empty = [&](int row) { return barriers + 8 * (kSlots + row % kSlots); };
-  const auto parity = [](int row) { return row / kSlots & 1; };
+  const std::uint32_t stages = base + Ring<Shape>::kBytes;
+  const std::uint32_t barriers = stages + kGroups * kStages * kSumBytes;
+  const Ring<Shape> ring{base, barriers};
   // Of a warpgroup's stage: a residual has come; the row that followed it has gone.
   const auto stage_of = [&](int group, int i) { return group * kStages + i; };
-  const auto stage_full = [&](int s) { return barriers + 8 * (2 * kSlots + s); };
+  const auto stage_full = [&](int s) { return barriers + 8 * (Ring<Shape>::kBarriers + s); };
+  const Turns turns{barriers + 8 * (Ring<Shape>::kBarriers + 2 * kGroups * kStages)};
   const auto stage_empty = [&](int s) {
-    return barriers + 8 * (2 * kSlots + kGroups * kStages + s);
+    return barriers + 8 * (Ring<Shape>::kBarriers + kGroups * kStages + s);
   };
 
   const int thread = static_cast<int>(threadIdx.x);
   if (thread == 0) {
-    for (int i = 0; i < kSlots; ++i) {
-      init_barrier(full(i), 1);
-      init_barrier(empty(i), kGroups * 4);  // a lane of each warp
-    }
+    ring.init();
+    turns.init();
     for (int s = 0; s < kGroups * kStages; ++s) {
       init_barrier(stage_full(s), 1);
       init_barrier(stage_empty(s), 1);
@@ -156,15 +137,19 @@ __global__ void __launch_bounds__(kThreads, 1)
   __syncthreads();
   let_next_kernel_start();
 
-  const int all = p.images * p.strips * p.blocks * p.height;
+  const int all = p.images * p.strips * p.blocks * p.units;
   const auto share = [&](unsigned block) {
     return static_cast<int>(static_cast<long long>(all) * block / gridDim.x);
   };
   const int first = share(blockIdx.x);
   const int last = share(blockIdx.x + 1);
-  // Row i of a piece, counted in the direction of travel, from -1.
-  const auto row_of = [&](const Piece& piece, int i) {
+  constexpr int kRows = Shape::kRows;
+  // Of a piece, counted in the direction of travel: unit i, and row i of the image, from -1.
+  const auto unit_of = [&](const Piece& piece, int i) {
     return p.upwards ? piece.end - 1 - i : piece.begin + i;
+  };
+  const auto row_of = [&](const Piece& piece, int i) {
+    return p.upwards ? piece.end * kRows - 1 - i : piece.begin * kRows + i;
   };
 
   if (thread < 128) {
@@ -177,46 +162,40 @@ __global__ void __launch_bounds__(kThreads, 1)
       const Piece piece = piece_at(p, at, last);
       const int count = piece.end - piece.begin;
       at += count;
-      for (int i = -1; i <= count; ++i, ++row) {
-        wait(empty(row), parity(row) ^ 1);
-        arrive_expecting(full(row), kBoxBytes);
-        load_box(slot(row),
+      for (int i = -1; i <= count * kRows; ++i, ++row) {
+        wait(ring.empty(row), ring.parity(row) ^ 1);
+        arrive_expecting(ring.full(row), Shape::kBoxBytes);
+        load_box(ring.slot(row),
                  p.source,
-                 full(row),
+                 ring.full(row),
                  p.first_channel,
                  piece.x - 1,
                  row_of(piece, i),
                  piece.image);
-        if (kResiduals == 0 || i < 1) continue;
-        // What the row before last needs besides.
-        const int out = i - 1;
-        const int group = out & 1;
-        const int y = piece.image * p.height + row_of(piece, out);
-        if constexpr (kResiduals == 1) {
-          const int s = stage_of(group, residual[group] % kStages);
-          wait(stage_empty(s), (residual[group] / kStages & 1) ^ 1);
-          arrive_expecting(stage_full(s), kStageBytes);
-          load_box(stages + s * kStageBytes,
-                   p.residuals[0],
+        if (kResiduals == 0 || i < kRows || i % kRows != 0) continue;
+        // What the unit whose rows are complete needs besides.
+        const int unit = i / kRows - 1;
+        const int group = unit & 1;
+        const Place from = place_of<Shape>(p, piece, unit_of(piece, unit));
+        const auto bring = [&](const CUtensorMap& map, int s, int parity) {
+          wait(stage_empty(s), parity ^ 1);
+          arrive_expecting(stage_full(s), kSumBytes);
+          load_box(stages + s * kSumBytes,
+                   map,
                    stage_full(s),
-                   piece.block * 64,
-                   0,
-                   piece.x,
-                   0,
-                   y);
+                   from.at[0],
+                   from.at[1],
+                   from.at[2],
+                   from.at[3],
+                   from.at[4]);
+        };
+        if constexpr (kResiduals == 1) {
+          bring(p.residuals[0],
+                stage_of(group, residual[group] % kStages),
+                residual[group] / kStages & 1);
         } else {
           for (int j = 0; j < 2; ++j) {
-            const int s = stage_of(group, j);
-            wait(stage_empty(s), (residual[group] & 1) ^ 1);
-            arrive_expecting(stage_full(s), kStageBytes);
-            load_box(stages + s * kStageBytes,
-                     p.residuals[j],
-                     stage_full(s),
-                     piece.block * 64,
-                     0,
-                     piece.x,
-                     0,
-                     y);
+            bring(p.residuals[j], stage_of(group, j), residual[group] & 1);
           }
         }
         ++residual[group];
@@ -230,14 +209,13 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int local = thread % 128;
   const int warp = local / 32;
   const int lane = local % 32;
-  // Of this lane, for 8x8 matrices that hold this warp's 16 outputs of 16 pixels.
-  const std::uint32_t matrix_offset = static_cast<std::uint32_t>(
-      (lane / 16 * 8 + lane % 8) * kPixelBytes + (((2 * warp + lane / 8 % 2) ^ (lane % 8)) << 4));
-  std::uint32_t weights[kSteps][4];
+  const std::uint32_t matrices = matrix_offset<Shape>(warp, lane);
+  std::uint32_t weights[Shape::kSteps][4];
   float bias[2];
   int block = -1;
   int row = 0;   // of the ring: the piece's first
-  int made = 0;  // rows by this group
+  int made = 0;  // units by this group
+  int turn = 0;  // of this group, which a piece gives as many as the other one
   bool waited = false;
   for (int at = first; at < last;) {
     const Piece piece = piece_at(p, at, last);
@@ -245,17 +223,11 @@ __global__ void __launch_bounds__(kThreads, 1)
     at += count;
     if (piece.block != block) {
       block = piece.block;
-      const auto* from =
-          static_cast<const uint4*>(p.weights) + static_cast<std::int64_t>(block) * kSteps * 128;
-#pragma unroll
-      for (int step = 0; step < kSteps; ++step) {
-        const uint4 four = __ldg(from + step * 128 + local);
-        weights[step][0] = four.x;
-        weights[step][1] = four.y;
-        weights[step][2] = four.z;
-        weights[step][3] = four.w;
-      }
-      const int output = block * 64 + warp * 16 + lane / 4;
+      load_weights(weights,
+                   static_cast<const uint4*>(p.weights) +
+                       static_cast<std::int64_t>(block) * Shape::kSteps * 128,
+                   local);
+      const int output = block * 64 + warp * 16 % Shape::kOutputs + lane / 4;
       bias[0] = p.bias == nullptr ? 0.0f : __ldg(p.bias + output);
       bias[1] = p.bias == nullptr ? 0.0f : __ldg(p.bias + output + 8);
     }
@@ -265,33 +237,34 @@ __global__ void __launch_bounds__(kThreads, 1)
     int freed = 0;  // rows of the piece that this group is done with
     const auto free_until = [&](int end) {
       for (; freed < end; ++freed) {
-        wait(full(row + freed), parity(row + freed));
-        if (lane == 0) arrive(empty(row + freed));
+        wait(ring.full(row + freed), ring.parity(row + freed));
+        if (lane == 0) arrive(ring.empty(row + freed));
       }
     };
-    for (int i = group; i < count; i += kGroups) {
-      float sums[64];
-      for (int j = 0; j < 3; ++j) wait(full(row + i + j), parity(row + i + j));
-      begin_products();
-#pragma unroll
-      for (int dy = 0; dy < 3; ++dy) {
-        const int j = p.upwards ? 2 - dy : dy;
-        const std::uint64_t pixels = rows_descriptor(slot(row + i + j));
-#pragma unroll
-        for (int step = 0; step < 12; ++step) {
-          multiply_add<T>(sums,
-                          weights[dy * 12 + step],
-                          pixels + step / 4 * (kPixelBytes >> 4) + step % 4 * 2,
-                          dy + step > 0);
-        }
+    for (int i = group; i < count + count % kGroups; i += kGroups, ++turn) {
+      if (i == count) {
+        turns.take(group, turn);
+        turns.pass_on(group, lane);
+        continue;
       }
-      commit_products();
-      wait_for_products<0>();
-      fence_sums(sums);
-      free_until(i + kGroups < count ? i + kGroups : count + 2);
+      float sums[64];
+      constexpr int kSourceRows = Shape::kSourceRows;
+      for (int j = 0; j < kSourceRows; ++j) {
+        wait(ring.full(row + i * kRows + j), ring.parity(row + i * kRows + j));
+      }
+      turns.take(group, turn);
+      convolve_rows<T, Shape>(
+          sums,
+          weights,
+          0,
+          [&](int dy) {
+            return ring.slot(row + i * kRows + (p.upwards ? kSourceRows - 1 - dy : dy));
+          },
+          [&] { turns.pass_on(group, lane); });
+      free_until(i + kGroups < count ? (i + kGroups) * kRows : count * kRows + 2);
 
       const int s = stage_of(group, kResiduals == 2 ? 0 : made % kStages);
-      const std::uint32_t stage = stages + s * kStageBytes;
+      const std::uint32_t stage = stages + s * kSumBytes;
       // Where residuals come by the copy engine, the stage is known to be free when they have.
       if constexpr (kResiduals == 0) {
         if (local == 0) wait_for_stores_to_read<kStages - 1>();
@@ -308,14 +281,14 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
 #pragma unroll
       for (int j = 0; j < 8; ++j) {
-        const std::uint32_t at_matrices = stage + matrix_offset + j * 16 * kPixelBytes;
+        const std::uint32_t at_matrices = stage + matrices + j * 16 * Shape::kOutBytes;
         float values[8];
 #pragma unroll
         for (int v = 0; v < 8; ++v) values[v] = sums[8 * j + v] + bias[v / 2 % 2];
 #pragma unroll
         for (int r = 0; r < kResiduals; ++r) {
           std::uint32_t residual[4];
-          load_transposed(residual, at_matrices + r * kStageBytes);
+          load_transposed(residual, at_matrices + r * kSumBytes);
 #pragma unroll
           for (int v = 0; v < 4; ++v) {
             const float2 both = Pair<T>::widen(residual[v]);
@@ -335,12 +308,8 @@ __global__ void __launch_bounds__(kThreads, 1)
       fence_shared_writes();
       meet(1 + group, 128);
       if (local == 0) {
-        const int y = piece.image * p.height + row_of(piece, i);
-        if (p.shuffle) {
-          store_box(p.out, stage, 0, block & 1, piece.x, block >> 1, y);
-        } else {
-          store_box(p.out, stage, block * 64, 0, piece.x, 0, y);
-        }
+        const Place to = place_of<Shape>(p, piece, unit_of(piece, i));
+        store_box(p.out, stage, to.at[0], to.at[1], to.at[2], to.at[3], to.at[4]);
         commit_stores();
         if constexpr (kResiduals == 2) {
           wait_for_stores_to_read<0>();
@@ -350,30 +319,25 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
       ++made;
     }
-    free_until(count + 2);
-    row += count + 2;
+    free_until(count * kRows + 2);
+    row += count * kRows + 2;
   }
   if (local == 0) wait_for_stores();
 #endif
 }
 
-template <typename T, int kResiduals>
-void start(const Parameters& parameters, int multiprocessors, gpu::StreamView stream) {
-  const LaunchDevice device(stream.device);
-  const auto kernel = rows_conv_kernel<T, kResiduals>;
-  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(multiprocessors));
-  config.blockDim = dim3(kThreads);
-  config.dynamicSmemBytes = kSharedBytes;
-  config.stream = static_cast<cudaStream_t>(stream.handle);
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  cudaLaunchKernelEx(&config, kernel, parameters);
-  check_launch("a convolution");
+template <typename T, typename Shape>
+void dispatch(const RowsConvCall& call,
+              const Parameters& parameters,
+              int multiprocessors,
+              gpu::StreamView stream) {
+  const auto start = [&](auto kernel) {
+    start_overlapping(
+        "a convolution", kernel, multiprocessors, kSharedBytes<Shape>, stream, parameters);
+  };
+  if (call.residuals[0] == nullptr) return start(rows_conv_kernel<T, Shape, 0>);
+  if (call.residuals[1] == nullptr) return start(rows_conv_kernel<T, Shape, 1>);
+  start(rows_conv_kernel<T, Shape, 2>);
 }
 
 template <typename T>
@@ -381,26 +345,46 @@ void dispatch(const RowsConvCall& call,
               const Parameters& parameters,
               int multiprocessors,
               gpu::StreamView stream) {
-  if (call.residuals[0] == nullptr) return start<T, 0>(parameters, multiprocessors, stream);
-  if (call.residuals[1] == nullptr) return start<T, 1>(parameters, multiprocessors, stream);
-  start<T, 2>(parameters, multiprocessors, stream);
+  if (call.inputs == 64)
+    return dispatch<T, RowsShape<64, 1>>(call, parameters, multiprocessors, stream);
+  if (rows_conv_rows(call.inputs, call.outputs) == 1)
+    return dispatch<T, RowsShape<32, 1>>(call, parameters, multiprocessors, stream);
+  dispatch<T, RowsShape<32, 2>>(call, parameters, multiprocessors, stream);
 }
 
 std::uint64_t unsigned_of(int value) { return static_cast<std::uint64_t>(value); }
 
-// A map of the output's layout, written or added.
+// A map of the output's layout, written or added; see Place.
 CUtensorMap out_map(const RowsConvCall& call, const void* data, ElementType type) {
-  const std::uint64_t channels = unsigned_of(call.out_channels);
   const std::uint64_t width = unsigned_of(call.width);
-  const std::uint64_t rows = unsigned_of(call.images) * unsigned_of(call.height);
-  const std::uint64_t each = call.shuffle ? 2 : 1;  // pixels by pixel, each way
+  const std::uint64_t height = unsigned_of(call.height);
+  const std::uint64_t images = unsigned_of(call.images);
+  std::uint64_t channels = unsigned_of(call.out_channels);
+  if (rows_conv_rows(call.inputs, call.outputs) == 2) {
+    return tensor_map({.data = data,
+                       .dimensions = 5,
+                       .sizes = {channels, width, height, images, 1},
+                       .strides = {channels * 2,
+                                   channels * 2 * width,
+                                   channels * 2 * width * height,
+                                   channels * 2 * width * height * images},
+                       .box = {32, kStrip, 2, 1, 1}},
+                      type);
+  }
+  // Shuffled to fewer than 64 channels, two pixels next to each other count as one.
+  std::uint64_t each_x = call.shuffle ? 2 : 1;  // pixels by pixel
+  const std::uint64_t each_y = each_x;
+  if (call.shuffle && call.out_channels < 64) {
+    channels *= 2;
+    each_x = 1;
+  }
   return tensor_map({.data = data,
                      .dimensions = 5,
-                     .sizes = {channels, each, width, each, rows},
+                     .sizes = {channels, each_x, width, each_y, images * height},
                      .strides = {channels * 2,
-                                 channels * 2 * each,
-                                 channels * 2 * each * width,
-                                 channels * 2 * each * width * each},
+                                 channels * 2 * each_x,
+                                 channels * 2 * each_x * width,
+                                 channels * 2 * each_x * width * each_y},
                      .box = {64, 1, kStrip, 1, 1}},
                     type);
 }
@@ -427,7 +411,7 @@ void launch_rows_conv(const RowsConvCall& call, ElementType type, gpu::StreamVie
                   .dimensions = 4,
                   .sizes = {channels, width, height, unsigned_of(call.images)},
                   .strides = {channels * 2, channels * 2 * width, channels * 2 * width * height},
-                  .box = {64, kBoxPixels, 1, 1}},
+                  .box = {static_cast<std::uint32_t>(call.inputs), kBoxPixels, 1, 1}},
                  type);
   parameters.out = out_map(call, call.out, type);
   for (int i = 0; i < 2; ++i) {
@@ -441,11 +425,14 @@ void launch_rows_conv(const RowsConvCall& call, ElementType type, gpu::StreamVie
   parameters.blocks = rows_conv_blocks(call.outputs);
   parameters.images = call.images;
   parameters.height = call.height;
-  parameters.width = call.width;
+  const int rows = rows_conv_rows(call.inputs, call.outputs);
+  parameters.units = (call.height + rows - 1) / rows;
   parameters.strips = (call.width + kStrip - 1) / kStrip;
-  parameters.band = parameters.blocks == 1 ? call.height : 64;
-  parameters.bands = (call.height + parameters.band - 1) / parameters.band;
-  parameters.shuffle = call.shuffle ? 1 : 0;
+  parameters.band = parameters.blocks == 1 ? parameters.units : 64;
+  parameters.bands = (parameters.units + parameters.band - 1) / parameters.band;
+  const bool narrow = call.out_channels < 64;  // see out_map()
+  parameters.place_blocks = call.shuffle ? narrow ? 1 : call.out_channels / 64 : 0;
+  parameters.row_places = narrow ? 1 : 2;
   parameters.upwards = call.upwards ? 1 : 0;
   parameters.saturate = call.saturate ? 1 : 0;
   parameters.slope = call.slope;

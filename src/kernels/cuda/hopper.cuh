@@ -217,15 +217,17 @@ __device__ std::uint64_t pixels_descriptor(std::uint32_t address) {
          std::uint64_t{8 * kRowBytes >> 4} << 32 | kSwizzle << 62;
 }
 
-__device__ inline std::uint64_t rows_descriptor(std::uint32_t address) {
-  return pixels_descriptor<128>(address);
-}
-
 // Rows of 16 bytes (8 elements), one after the other, without a swizzle; the next 8 elements of
 // each row lie `next_column` bytes further on.
 __device__ inline std::uint64_t columns_descriptor(std::uint32_t address, int next_column) {
   return (static_cast<std::uint64_t>(address & 0x3ffffu) >> 4) |
          static_cast<std::uint64_t>(next_column >> 4) << 16 | std::uint64_t{128 >> 4} << 32;
+}
+
+// Where part `part` of row `row` lies, of rows that begin at a multiple of 1024.
+template <int kRowBytes>
+__device__ int swizzled(int row, int part) {
+  return row * kRowBytes + ((part ^ (row * kRowBytes / 128 % (kRowBytes / 16))) << 4);
 }
 
 __device__ inline void begin_products() {
@@ -589,6 +591,75 @@ __device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
         "+f"(sums[61]),
         "+f"(sums[62]),
         "+f"(sums[63])
+      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
+}
+
+// sums (64 x 32) = a (64 x 16) * b (16 x 32), both descriptors of rows, added to the old sums where
+// `add`. Layouts as of wgmma.m64n32k16; asynchronous, see above.
+template <typename T>
+__device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b, bool add);
+
+template <>
+__device__ inline void multiply_add<__half>(float (&sums)[16],
+                                            std::uint64_t a,
+                                            std::uint64_t b,
+                                            bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %18, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
+      "%16, %17, add, 1, 1, 0, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15])
+      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
+}
+
+template <>
+__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[16],
+                                                   std::uint64_t a,
+                                                   std::uint64_t b,
+                                                   bool add) {
+  asm volatile(
+      "{\n"
+      ".reg .pred add;\n"
+      "setp.ne.b32 add, %18, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
+      "%16, %17, add, 1, 1, 0, 0;\n"
+      "}\n"
+      : "+f"(sums[0]),
+        "+f"(sums[1]),
+        "+f"(sums[2]),
+        "+f"(sums[3]),
+        "+f"(sums[4]),
+        "+f"(sums[5]),
+        "+f"(sums[6]),
+        "+f"(sums[7]),
+        "+f"(sums[8]),
+        "+f"(sums[9]),
+        "+f"(sums[10]),
+        "+f"(sums[11]),
+        "+f"(sums[12]),
+        "+f"(sums[13]),
+        "+f"(sums[14]),
+        "+f"(sums[15])
       : "l"(a), "l"(b), "r"(static_cast<int>(add)));
 }
 

@@ -3,6 +3,8 @@
 #include "colour_calls.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/kernels/conv.hpp"
+#include "vsr/kernels/conv_picture.hpp"
+#include "vsr/kernels/conv_rows.hpp"
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_warp.hpp"
 #include "vsr/kernels/lanczos.hpp"
@@ -19,6 +21,22 @@ namespace {
 }  // namespace
 
 void launch_conv(const ConvCall& /*call*/, ElementType /*type*/, gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+bool has_rows_conv(int /*device*/) { return false; }
+
+void launch_rows_conv(const RowsConvCall& /*call*/,
+                      ElementType /*type*/,
+                      gpu::StreamView /*stream*/) {
+  refuse();
+}
+
+bool has_picture_conv(int /*device*/) { return false; }
+
+void launch_picture_conv(const PictureConvCall& /*call*/,
+                         ElementType /*type*/,
+                         gpu::StreamView /*stream*/) {
   refuse();
 }
 

@@ -82,19 +82,21 @@ std::vector<int> shuffle_order(int outputs) {
 
 Conv::Conv(WeightStore& store, const ConvWeights& weights)
     : kernel_(weights.kernel), outputs_(weights.outputs) {
-  const auto wide = [](int channels) { return channels % kernels::kRowsConvInputs == 0; };
-  const bool rows = store.compute().hopper && kernel_ == 3 && outputs_ % 8 == 0 &&
-                    std::any_of(weights.sources.begin(), weights.sources.end(), wide);
+  const bool rows =
+      store.compute().hopper && kernel_ == 3 && outputs_ % 8 == 0 &&
+      std::any_of(weights.sources.begin(), weights.sources.end(), kernels::is_rows_conv_source);
   int first = 0;
   for (std::size_t s = 0; s < weights.sources.size(); ++s) {
-    if (!rows || !wide(weights.sources[s])) {
+    const int channels = weights.sources[s];
+    if (!rows || !kernels::is_rows_conv_source(channels)) {
       narrow_.push_back(s);
     } else {
-      for (int channel = 0; channel < weights.sources[s]; channel += kernels::kRowsConvInputs) {
-        passes_.push_back({s,
-                           channel,
-                           store.put(kernels::pack_rows_conv(
-                               outputs_, weights.inputs(), first + channel, weights.weights))});
+      const kernels::RowsConvWeights all{outputs_, weights.inputs(), weights.weights};
+      for (int channel = 0; channel < channels;) {
+        const int inputs = kernels::rows_conv_inputs(channels - channel);
+        passes_.push_back(
+            {s, channel, inputs, store.put(kernels::pack_rows_conv(all, first + channel, inputs))});
+        channel += inputs;
       }
     }
     first += weights.sources[s];
@@ -176,6 +178,7 @@ void Conv::run_rows(const Compute& compute,
     call.source = source.data;
     call.source_channels = source.channels;
     call.first_channel = pass.first_channel;
+    call.inputs = pass.inputs;
     call.saturate = ending.saturate;
     call.upwards = ending.upwards != (p % 2 == 1);
     call.out = out.data;

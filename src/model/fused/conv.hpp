@@ -62,10 +62,11 @@ class Conv {
       const Compute& compute, const Map& source, const float* base, int scale, float* out) const;
 
  private:
-  // A pass of the rows convolution: 64 channels of one source.
+  // A pass of the rows convolution: some channels of one source.
   struct Pass {
     std::size_t source = 0;
     int first_channel = 0;
+    int inputs = 0;
     const void* weights = nullptr;
   };
 
@@ -79,7 +80,8 @@ class Conv {
   int outputs_ = 0;
   const void* weights_ = nullptr;  // of all sources; with passes, of `narrow_` alone
   const float* bias_ = nullptr;
-  // On Hopper: sources of whole 64s of channels go by passes, what is left (a map of flows) first.
+  // On Hopper: sources that the rows convolution reads go by passes, what is left (a map of flows)
+  // first.
   std::vector<Pass> passes_;
   std::vector<std::size_t> narrow_;
 };

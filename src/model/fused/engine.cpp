@@ -110,12 +110,13 @@ struct Engine::Room {
   Map y;
   Map up1;
   Map up2;
-  Map hr;
+  Map before_picture;  // where the network's end is not one kernel
   float* picture = nullptr;
 };
 
 Engine::Room Engine::take_room(Arena& arena,
                                const NetworkShape& shape,
+                               const Compute& compute,
                                const FrameSize& size,
                                int frames) {
   const int shrink = shape.low_res_input ? 1 : 4;
@@ -165,14 +166,19 @@ Engine::Room Engine::take_room(Arena& arena,
   room.y = map(c);
   room.up1 = arena.take_map(1, 2 * h, 2 * w, c);
   room.up2 = arena.take_map(1, 4 * h, 4 * w, kLastChannels);
-  room.hr = arena.take_map(1, 4 * h, 4 * w, kLastChannels);
+  if (PictureEnd::needs_map(compute)) {
+    room.before_picture = arena.take_map(1, 4 * h, 4 * w, kLastChannels);
+  }
   room.picture = arena.take_values<float>(16 * pixels * 3);
   return room;
 }
 
-std::size_t Engine::window_bytes(const NetworkShape& shape, const FrameSize& size, int frames) {
+std::size_t Engine::window_bytes(const NetworkShape& shape,
+                                 const Compute& compute,
+                                 const FrameSize& size,
+                                 int frames) {
   Arena measuring;
-  take_room(measuring, shape, size, frames);
+  take_room(measuring, shape, compute, size, frames);
   return measuring.bytes();
 }
 
@@ -185,8 +191,8 @@ void Engine::make_room(const FrameSize& size, int frames) {
   if (room_ != nullptr && room_->size == size && room_->capacity >= frames + kPast) return;
   frames = std::max(frames, expected_frames_);
   room_ = nullptr;  // first, since both may not fit
-  Arena arena(window_bytes(shape_, size, frames), compute_.stream);
-  auto room = std::make_unique<Room>(take_room(arena, shape_, size, frames));
+  Arena arena(window_bytes(shape_, compute_, size, frames), compute_.stream);
+  auto room = std::make_unique<Room>(take_room(arena, shape_, compute_, size, frames));
   room->arena = std::move(arena);
   room_ = std::move(room);
   whole_ = false;
@@ -255,8 +261,9 @@ Engine::Engine(const Checkpoint& checkpoint, const Compute& compute)
   reconstruction_ = ResidualBlocks(store_, checkpoint, "reconstruction", std::vector<int>(5, c), 5);
   upsample1_ = shuffled("upsample1.upsample_conv");
   upsample2_ = shuffled("upsample2.upsample_conv");
-  conv_hr_ = conv("conv_hr", {kLastChannels});
-  conv_last_ = conv("conv_last", {kLastChannels});
+  end_ = PictureEnd(store_,
+                    conv_weights(checkpoint, "conv_hr", {kLastChannels}),
+                    conv_weights(checkpoint, "conv_last", {kLastChannels}));
 }
 
 Engine::~Engine() = default;
@@ -540,18 +547,17 @@ class Engine::Window {
     sources.push_back(result(3, t));
     begin_part("reconstruction");
     net_.reconstruction_.run(net_.compute_, sources, room_.x, room_.y, room_.x);
-    const Conv::Ending leaky{.activation = ConvActivation::kLeakyRelu};
     const Conv::Ending shuffled{.activation = ConvActivation::kLeakyRelu, .shuffle = true};
     begin_part("upsampling");
     net_.upsample1_.run(net_.compute_, {room_.x}, room_.up1, shuffled);
     net_.upsample2_.run(net_.compute_, {room_.up1}, room_.up2, shuffled);
     begin_part("picture");
-    net_.conv_hr_.run(net_.compute_, {room_.up2}, room_.hr, leaky);
-    net_.conv_last_.run_to_picture(net_.compute_,
-                                   room_.hr,
-                                   frames_[to_size(t)],
-                                   net_.shape_.low_res_input ? 4 : 1,
-                                   room_.picture);
+    net_.end_.run(net_.compute_,
+                  room_.up2,
+                  room_.before_picture,
+                  frames_[to_size(t)],
+                  net_.shape_.low_res_input ? 4 : 1,
+                  room_.picture);
     return room_.picture;
   }
 

@@ -11,6 +11,7 @@
 
 #include "fused/conv.hpp"
 #include "fused/flow.hpp"
+#include "fused/picture_end.hpp"
 #include "vsr/base/frame_range.hpp"
 #include "vsr/model/checkpoint.hpp"
 
@@ -83,7 +84,10 @@ class Engine {
   const NetworkShape& shape() const { return shape_; }
 
   // Bytes that a window of `frames` takes beside the weights; exact.
-  static std::size_t window_bytes(const NetworkShape& shape, const FrameSize& size, int frames);
+  static std::size_t window_bytes(const NetworkShape& shape,
+                                  const Compute& compute,
+                                  const FrameSize& size,
+                                  int frames);
   // What the weights take, about.
   static std::size_t weight_bytes(const NetworkShape& shape);
 
@@ -101,7 +105,11 @@ class Engine {
   struct Room;
   class Window;
 
-  static Room take_room(Arena& arena, const NetworkShape& shape, const FrameSize& size, int frames);
+  static Room take_room(Arena& arena,
+                        const NetworkShape& shape,
+                        const Compute& compute,
+                        const FrameSize& size,
+                        int frames);
   void make_room(const FrameSize& size, int frames);
 
   NetworkShape shape_;
@@ -114,8 +122,7 @@ class Engine {
   ResidualBlocks reconstruction_;
   Conv upsample1_;
   Conv upsample2_;
-  Conv conv_hr_;
-  Conv conv_last_;
+  PictureEnd end_;
   int expected_frames_ = 0;
   PartObserver observer_;
 
