@@ -168,8 +168,7 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
                     (source == 0 ? flow[i][0][0] : flow[i][1][0]);
     const float mask = __fdividef(1.0f, 1.0f + __expf(-to_float(head[2 * kGroups + group])));
     const Taps taps = taps_at(y, x, height, width);
-    const T* map =
-        static_cast<const T*>(source == 0 ? call.x1 : call.x2) + group * Shape::kGroupChannels;
+    const T* map = static_cast<const T*>(source == 0 ? call.x1 : call.x2) + group * plane;
     Gathered gathered;
 #pragma unroll
     for (int c = 0; c < 4; ++c) {
@@ -191,7 +190,6 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
     for (int i = thread; i < kChannels * kParts; i += kThreads) {
       copy_16_async(to + i / kParts * Shape::kRowBytes + i % kParts * 16, from + i * 8, true);
     }
-    commit_copies();
   };
 
   const int warp_pixel = warp / 2 * 32;
