@@ -425,12 +425,12 @@ void add_network_keys(std::vector<JobKey>& keys) {
       Affects::kNothing,
       {{"auto", DeviceChoice::kAuto}, {"cpu", DeviceChoice::kCpu}, {"cuda", DeviceChoice::kCuda}},
       VSR_FIELD(stream.device)));
-  keys.push_back(choice_key<DecodeChoice>(
-      "stream.decode",
-      "what decodes the film; nvdec: the decoder of an NVIDIA GPU, with the same pictures",
-      Affects::kNothing,
-      {{"cpu", DecodeChoice::kCpu}, {"nvdec", DecodeChoice::kNvdec}},
-      VSR_FIELD(stream.decode)));
+  keys.push_back(
+      choice_key<DecodeChoice>("stream.decode",
+                               "what decodes the film; nvdec: the decoder of an NVIDIA GPU",
+                               kPicture,
+                               {{"cpu", DecodeChoice::kCpu}, {"nvdec", DecodeChoice::kNvdec}},
+                               VSR_FIELD(stream.decode)));
   keys.push_back(number_key("segment.frames",
                             "length of a segment, the unit of work and of resuming",
                             kPicture,

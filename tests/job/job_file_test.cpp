@@ -261,8 +261,8 @@ TEST(JobFile, EveryKeyHasHelpAndAPrintableDefault) {
 }
 
 // "(empty)" rather than a value `empty`.
-TEST(JobFile, WhereAFilmIsDecodedDoesNotShapeItsPictures) {
-  EXPECT_FALSE(changes_segments("stream.decode"));
+TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
+  EXPECT_TRUE(changes_segments("stream.decode"));
   EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}).stream.decode, DecodeChoice::kCpu);
   EXPECT_EQ(make_job({{"input.file", "film.mkv"}, {"stream.decode", "nvdec"}}, {}).stream.decode,
             DecodeChoice::kNvdec);

@@ -3,7 +3,6 @@
 #include "encoded_films.hpp"
 #include "test_support.hpp"
 #include "vsr/base/error.hpp"
-#include "vsr/base/sha256.hpp"
 #include "vsr/gpu/copy.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/gpu/event.hpp"
@@ -17,36 +16,35 @@
 #include <cstdio>
 #include <deque>
 #include <ostream>
-#include <set>
 #include <string>
 #include <vector>
 
 namespace vsr::media {
 namespace {
 
-std::string hash_of(const PictureView& picture) {
-  std::vector<std::byte> packed(packed_bytes(picture.format));
+using Samples = std::vector<std::byte>;
+
+Samples samples_of(const PictureView& picture) {
+  Samples packed(packed_bytes(picture.format));
   copy_picture(picture, packed_view(picture.format, packed.data()));
-  Sha256 hash;
-  hash.update(packed.data(), packed.size());
-  return hash.finish();
+  return packed;
 }
 
-std::vector<std::string> hashes(const Timeline& timeline,
-                                std::int64_t first,
-                                std::int64_t count,
-                                const DecodeDevice& device) {
+std::vector<Samples> pictures_of(const Timeline& timeline,
+                                 std::int64_t first,
+                                 std::int64_t count,
+                                 const DecodeDevice& device) {
   FrameReader reader(timeline, first, 2, device);
-  std::vector<std::string> all;
+  std::vector<Samples> all;
   PictureView picture;
   while (static_cast<std::int64_t>(all.size()) < count && reader.read(picture)) {
-    all.push_back(hash_of(picture));
+    all.push_back(samples_of(picture));
   }
   return all;
 }
 
 // The same of a picture in the GPU's memory, fetched by the CUDA runtime.
-std::string hash_of(const DevicePicture& picture, int gpu) {
+Samples samples_of(const DevicePicture& picture, int gpu) {
   const PictureFormat& format = picture.format;
   const int bytes = bytes_per_sample(format);
   std::vector<std::byte> packed(packed_bytes(format));
@@ -87,7 +85,7 @@ std::string hash_of(const DevicePicture& picture, int gpu) {
       }
     }
   }
-  return hash_of(PictureView(out));
+  return packed;
 }
 
 struct Case {
@@ -125,29 +123,56 @@ class Nvdec : public ::testing::TestWithParam<Case> {
       if (not_there) GTEST_SKIP() << text;
       FAIL() << text;
     }
-    on_cpu_ = hashes(timeline_, 0, 1000, {});
+    on_cpu_ = pictures_of(timeline_, 0, 1000, {});
     ASSERT_EQ(on_cpu_.size(), static_cast<std::size_t>(c.film.frames));
-    ASSERT_EQ(std::set<std::string>(on_cpu_.begin(), on_cpu_.end()).size(), on_cpu_.size());
+    ASSERT_EQ(std::adjacent_find(on_cpu_.begin(), on_cpu_.end()), on_cpu_.end());
   }
 
-  void expect_same(const std::vector<std::string>& found, std::size_t first) const {
+  // H.264 and HEVC fix every sample. MPEG-2 leaves the rounding of its inverse transform open, so
+  // decoders differ in the last bits, and the more so the farther the last key picture is; there
+  // each picture has to be close to the same one of the CPU, and closer than to those beside it.
+  void expect_same(const std::vector<Samples>& found, std::size_t first) const {
+    const bool fixed = GetParam().film.encoder != std::string("mpeg2video");
     std::string wrong;
     for (std::size_t i = 0; i < found.size(); ++i) {
-      if (found[i] != on_cpu_[first + i]) wrong += " " + std::to_string(first + i);
+      const std::size_t frame = first + i;
+      bool right = found[i] == on_cpu_[frame];
+      if (!right && !fixed) {
+        const double error = mean_square(found[i], on_cpu_[frame]);
+        right = error <= kMostMeanSquare;
+        for (const std::size_t other : {frame - 1, frame + 1}) {
+          right =
+              right && (other >= on_cpu_.size() || error < mean_square(found[i], on_cpu_[other]));
+        }
+      }
+      if (!right) wrong += " " + std::to_string(frame);
     }
     EXPECT_EQ(wrong, "") << "of " << found.size() << " pictures from " << first;
   }
 
+  // Of 8-bit samples.
+  static double mean_square(const Samples& a, const Samples& b) {
+    if (a.size() != b.size()) return 1e9;
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const int difference = std::to_integer<int>(a[i]) - std::to_integer<int>(b[i]);
+      sum += difference * difference;
+    }
+    return sum / static_cast<double>(a.size());
+  }
+
+  static constexpr double kMostMeanSquare = 2.0;  // 45 dB
+
   test::TemporaryFolder folder_;
   Timeline timeline_;
-  std::vector<std::string> on_cpu_;
+  std::vector<Samples> on_cpu_;
 };
 
 TEST_P(Nvdec, EveryPictureInOrder) {
-  const auto found = hashes(timeline_, 0, 1000, {.nvdec = true});
+  const auto found = pictures_of(timeline_, 0, 1000, {.nvdec = true});
   ASSERT_EQ(found.size(), on_cpu_.size());
   expect_same(found, 0);
-  std::printf("%s: %zu pictures of %s equal\n",
+  std::printf("%s: %zu pictures of %s as on the CPU\n",
               GetParam().name,
               found.size(),
               to_string(timeline_.format).c_str());
@@ -155,7 +180,7 @@ TEST_P(Nvdec, EveryPictureInOrder) {
 
 TEST_P(Nvdec, EnteredAnywhere) {
   for (const std::size_t first : {1u, 7u, 11u, 12u, 13u, 14u, 23u, 24u, 25u, 36u, 42u, 58u, 59u}) {
-    const auto found = hashes(timeline_, static_cast<std::int64_t>(first), 5, {.nvdec = true});
+    const auto found = pictures_of(timeline_, static_cast<std::int64_t>(first), 5, {.nvdec = true});
     EXPECT_EQ(found.size(), std::min<std::size_t>(5, on_cpu_.size() - first));
     expect_same(found, first);
   }
@@ -164,7 +189,7 @@ TEST_P(Nvdec, EnteredAnywhere) {
 // In the context that the runtime and torch use.
 TEST_P(Nvdec, InTheContextOfOthers) {
   const DecodeDevice device{.nvdec = true, .cuda_context = gpu::driver_context(0)};
-  const auto found = hashes(timeline_, 3, 20, device);
+  const auto found = pictures_of(timeline_, 3, 20, device);
   ASSERT_EQ(found.size(), 20u);
   expect_same(found, 3);
 }
@@ -177,23 +202,23 @@ TEST_P(Nvdec, PicturesThatStayOnTheGpu) {
   PictureView picture;
   std::optional<DevicePicture> on_device;
   std::deque<DevicePicture> held;  // as long as they may be
-  std::vector<std::string> found;
+  std::vector<Samples> found;
   while (reader.read(picture, on_device)) {
     ASSERT_EQ(on_device.has_value(), untouched);
     if (!on_device) {
-      found.push_back(hash_of(picture));
+      found.push_back(samples_of(picture));
       continue;
     }
     held.push_back(*on_device);
     if (held.size() < DevicePicture::kMostHeld) continue;
-    found.push_back(hash_of(held.front(), 0));
+    found.push_back(samples_of(held.front(), 0));
     held.pop_front();
   }
-  for (const DevicePicture& last : held) found.push_back(hash_of(last, 0));
+  for (const DevicePicture& last : held) found.push_back(samples_of(last, 0));
   ASSERT_EQ(found.size(), on_cpu_.size() - 5);
   expect_same(found, 5);
   // Fetched by those who do not take them there.
-  const auto fetched = hashes(timeline_, 5, 10, device);
+  const auto fetched = pictures_of(timeline_, 5, 10, device);
   ASSERT_EQ(fetched.size(), 10u);
   expect_same(fetched, 5);
 }

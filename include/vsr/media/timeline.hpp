@@ -119,7 +119,7 @@ Timeline write_mezzanine(const SourceInfo& source,
                          const std::function<bool(std::int64_t)>& progress);
 
 // Pictures of the timeline in order from any place on: bit for bit what reading from frame 0 gives,
-// whatever the number of threads and wherever they are decoded. Decoding starts two key pictures
+// whatever the number of threads, by the same decoder. Decoding starts two key pictures
 // early, or more.
 //
 // A read that fails is Error(kStorage), never the end of the film: it may go well the next time. A
