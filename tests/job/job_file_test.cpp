@@ -260,7 +260,6 @@ TEST(JobFile, EveryKeyHasHelpAndAPrintableDefault) {
   }
 }
 
-// "(empty)" rather than a value `empty`.
 TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
   EXPECT_TRUE(changes_segments("stream.decode"));
   EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}).stream.decode, DecodeChoice::kCpu);
@@ -268,6 +267,7 @@ TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
             DecodeChoice::kNvdec);
 }
 
+// "(empty)" rather than a value `empty`.
 TEST(JobFile, ThePageOfKeysSaysWhatTheHelpSays) {
   std::ifstream file(test::source_dir() / "docs/job-file.md");
   std::map<std::string, std::string> rows;
