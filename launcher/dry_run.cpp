@@ -41,10 +41,13 @@ int print_dry_run(const Arguments& arguments) {
   const model::DeviceSpec device = choose_device(job.stream.device, 0);
   model::UpscalerOptions options = upscaler_options(job, timeline, device);
   set_output(options, job, prepared.network, prepared.plan.picture);
+  const Backend backend = model::Upscaler::backend_for(prepared.network, options);
+  // Its windows remember what is before them.
+  const Past past = backend == Backend::kFused ? Past::kRemembered : Past::kSeen;
   std::size_t windows = 0;
   std::int64_t computed = 0;
   for (const Segment& segment : plan.segments) {
-    for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap)) {
+    for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap, past)) {
       ++windows;
       computed += window.input.size();
     }
@@ -71,12 +74,13 @@ int print_dry_run(const Arguments& arguments) {
               to_string(timeline.rate),
               to_string(timeline.colour.matrix)));
   line("network",
-       format("x{} c{} n{} on {}, {}",
+       format("x{} c{} n{} on {}, {}, {} back end",
               prepared.network.scale(),
               prepared.network.mid_channels,
               prepared.network.num_blocks,
               device.cuda ? gpu::device_info(device.index).name : "the CPU",
-              to_string(options.precision)));
+              to_string(options.precision),
+              to_string(backend)));
   line("plan",
        format("{} segments of about {} frames, {} windows of up to {}, {:.1f}% computed twice",
               plan.segments.size(),

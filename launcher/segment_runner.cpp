@@ -105,11 +105,13 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.pinned = device.cuda;
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
   log::info("launcher",
-            "network {} of {} on {}, {} threads",
+            "network {} of {} on {}, {} back end, {} threads{}",
             checkpoint.describe(),
             job_.model.checkpoint,
             device_name_,
-            cpus_);
+            to_string(upscaler_->backend()),
+            cpus_,
+            upscaler_->usual_packet_bytes() > 0 ? ", mezzanines encoded on the GPU" : "");
 }
 
 void SegmentRunner::tell_progress(const Segment& segment, std::int64_t frames) {

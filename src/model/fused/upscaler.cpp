@@ -34,7 +34,8 @@ constexpr std::size_t kOutputSlots = 4;
 // Packets whose size is not known to the host yet; fewer than there are slots. While the host waits
 // for the oldest, the device has the work of the others before it.
 constexpr std::size_t kPacketsAhead = 2;
-// Frames that a pipeline holds beside a window: decoded ahead, and kept for the next segment.
+// Frames that a pipeline holds beside a window and the one decoded ahead: kept for the next
+// segment.
 constexpr int kFramesBeside = 40;
 constexpr std::ptrdiff_t kPitchAlignment = 256;
 // What the driver keeps for the program, its modules and streams.
@@ -457,7 +458,7 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
   const Compute compute = make_compute(options.precision, {.device = options.device.index});
   bytes += Engine::window_bytes(shape, compute, size, std::max(frames, 1));
   bytes += sizeof(float) * 3 * to_size(size.height) * to_size(size.width) *
-           to_size(frames + kFramesBeside);
+           to_size(2 * frames + kFramesBeside);
   const std::size_t planes = device_picture(output, nullptr).bytes;
   if (options.prores_packets) {
     const auto settings = PacketEncoder::settings_for(output, options.output_colour);
