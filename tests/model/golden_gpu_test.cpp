@@ -9,8 +9,9 @@
 namespace vsr::model {
 namespace {
 
-NetworkOptions on_gpu(Precision precision) {
-  return {.device = {.cuda = true, .index = 0}, .precision = precision};
+// In fp16 and bf16 the fused back end, unless told otherwise.
+NetworkOptions on_gpu(Precision precision, Backend backend = Backend::kAuto) {
+  return {.device = {.cuda = true, .index = 0}, .precision = precision, .backend = backend};
 }
 
 class GoldenOnGpu : public ::testing::TestWithParam<test::GoldenCase> {
@@ -20,8 +21,8 @@ class GoldenOnGpu : public ::testing::TestWithParam<test::GoldenCase> {
     if (!vsr::test::shared_dir()) GTEST_SKIP() << "no golden data beside the checkout";
   }
 
-  void expect_precision(Precision precision) {
-    const SelftestResult result = test::run_case(GetParam(), on_gpu(precision));
+  void expect_precision(Precision precision, Backend backend = Backend::kAuto) {
+    const SelftestResult result = test::run_case(GetParam(), on_gpu(precision, backend));
     for (const SelftestRow& row : result.rows) {
       const std::string figures = ::testing::PrintToString(row.psnr_db) + " dB, max abs " +
                                   ::testing::PrintToString(row.max_abs_error);
@@ -40,6 +41,14 @@ TEST_P(GoldenOnGpu, Tf32StaysClose) { expect_precision(Precision::kTf32); }
 TEST_P(GoldenOnGpu, Fp16StaysClose) { expect_precision(Precision::kFp16); }
 
 TEST_P(GoldenOnGpu, Bf16StaysClose) { expect_precision(Precision::kBf16); }
+
+TEST_P(GoldenOnGpu, ReferenceInFp16StaysClose) {
+  expect_precision(Precision::kFp16, Backend::kReference);
+}
+
+TEST_P(GoldenOnGpu, ReferenceInBf16StaysClose) {
+  expect_precision(Precision::kBf16, Backend::kReference);
+}
 
 INSTANTIATE_TEST_SUITE_P(Small, GoldenOnGpu, ::testing::ValuesIn(test::small_cases()), test::label);
 INSTANTIATE_TEST_SUITE_P(Large, GoldenOnGpu, ::testing::ValuesIn(test::large_cases()), test::label);
