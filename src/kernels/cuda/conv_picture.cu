@@ -1,5 +1,6 @@
 #include "cuda/enlarged.cuh"
 #include "cuda/rows_ring.cuh"
+#include "cuda/start_kernel.cuh"
 #include "cuda/tensor_map.hpp"
 #include "vsr/kernels/conv_picture.hpp"
 #include "vsr/kernels/conv_rows.hpp"
@@ -322,8 +323,13 @@ void launch_picture_conv(const PictureConvCall& call, ElementType type, gpu::Str
   parameters.strips = (call.width + kMade - 1) / kMade;
   const int blocks = std::min(multiprocessors, parameters.strips * call.height);
   const auto start = [&](auto kernel) {
-    start_overlapping(
-        "a convolution to a picture", kernel, blocks, kSharedBytes, stream, parameters);
+    start_kernel_early("a convolution to a picture",
+                       kernel,
+                       dim3(static_cast<unsigned>(blocks)),
+                       kThreads,
+                       kSharedBytes,
+                       stream,
+                       parameters);
   };
   if (type == ElementType::kHalf) return start(picture_conv_kernel<__half>);
   if (type == ElementType::kBfloat16) return start(picture_conv_kernel<__nv_bfloat16>);

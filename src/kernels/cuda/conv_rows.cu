@@ -1,4 +1,5 @@
 #include "cuda/rows_ring.cuh"
+#include "cuda/start_kernel.cuh"
 #include "cuda/tensor_map.hpp"
 #include "vsr/kernels/conv_rows.hpp"
 
@@ -332,8 +333,13 @@ void dispatch(const RowsConvCall& call,
               int multiprocessors,
               gpu::StreamView stream) {
   const auto start = [&](auto kernel) {
-    start_overlapping(
-        "a convolution", kernel, multiprocessors, kSharedBytes<Shape>, stream, parameters);
+    start_kernel_early("a convolution",
+                       kernel,
+                       dim3(static_cast<unsigned>(multiprocessors)),
+                       kThreads,
+                       kSharedBytes<Shape>,
+                       stream,
+                       parameters);
   };
   if (call.residuals[0] == nullptr) return start(rows_conv_kernel<T, Shape, 0>);
   if (call.residuals[1] == nullptr) return start(rows_conv_kernel<T, Shape, 1>);

@@ -257,410 +257,70 @@ __device__ void multiply_add(float (&sums)[64],
                              const std::uint32_t (&a)[4],
                              std::uint64_t b,
                              bool add);
-
-template <>
-__device__ inline void multiply_add<__half>(float (&sums)[64],
-                                            const std::uint32_t (&a)[4],
-                                            std::uint64_t b,
-                                            bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %69, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "{%64, %65, %66, %67}, %68, add, 1, 1, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15]),
-        "+f"(sums[16]),
-        "+f"(sums[17]),
-        "+f"(sums[18]),
-        "+f"(sums[19]),
-        "+f"(sums[20]),
-        "+f"(sums[21]),
-        "+f"(sums[22]),
-        "+f"(sums[23]),
-        "+f"(sums[24]),
-        "+f"(sums[25]),
-        "+f"(sums[26]),
-        "+f"(sums[27]),
-        "+f"(sums[28]),
-        "+f"(sums[29]),
-        "+f"(sums[30]),
-        "+f"(sums[31]),
-        "+f"(sums[32]),
-        "+f"(sums[33]),
-        "+f"(sums[34]),
-        "+f"(sums[35]),
-        "+f"(sums[36]),
-        "+f"(sums[37]),
-        "+f"(sums[38]),
-        "+f"(sums[39]),
-        "+f"(sums[40]),
-        "+f"(sums[41]),
-        "+f"(sums[42]),
-        "+f"(sums[43]),
-        "+f"(sums[44]),
-        "+f"(sums[45]),
-        "+f"(sums[46]),
-        "+f"(sums[47]),
-        "+f"(sums[48]),
-        "+f"(sums[49]),
-        "+f"(sums[50]),
-        "+f"(sums[51]),
-        "+f"(sums[52]),
-        "+f"(sums[53]),
-        "+f"(sums[54]),
-        "+f"(sums[55]),
-        "+f"(sums[56]),
-        "+f"(sums[57]),
-        "+f"(sums[58]),
-        "+f"(sums[59]),
-        "+f"(sums[60]),
-        "+f"(sums[61]),
-        "+f"(sums[62]),
-        "+f"(sums[63])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
-}
-
-template <>
-__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
-                                                   const std::uint32_t (&a)[4],
-                                                   std::uint64_t b,
-                                                   bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %69, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "{%64, %65, %66, %67}, %68, add, 1, 1, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15]),
-        "+f"(sums[16]),
-        "+f"(sums[17]),
-        "+f"(sums[18]),
-        "+f"(sums[19]),
-        "+f"(sums[20]),
-        "+f"(sums[21]),
-        "+f"(sums[22]),
-        "+f"(sums[23]),
-        "+f"(sums[24]),
-        "+f"(sums[25]),
-        "+f"(sums[26]),
-        "+f"(sums[27]),
-        "+f"(sums[28]),
-        "+f"(sums[29]),
-        "+f"(sums[30]),
-        "+f"(sums[31]),
-        "+f"(sums[32]),
-        "+f"(sums[33]),
-        "+f"(sums[34]),
-        "+f"(sums[35]),
-        "+f"(sums[36]),
-        "+f"(sums[37]),
-        "+f"(sums[38]),
-        "+f"(sums[39]),
-        "+f"(sums[40]),
-        "+f"(sums[41]),
-        "+f"(sums[42]),
-        "+f"(sums[43]),
-        "+f"(sums[44]),
-        "+f"(sums[45]),
-        "+f"(sums[46]),
-        "+f"(sums[47]),
-        "+f"(sums[48]),
-        "+f"(sums[49]),
-        "+f"(sums[50]),
-        "+f"(sums[51]),
-        "+f"(sums[52]),
-        "+f"(sums[53]),
-        "+f"(sums[54]),
-        "+f"(sums[55]),
-        "+f"(sums[56]),
-        "+f"(sums[57]),
-        "+f"(sums[58]),
-        "+f"(sums[59]),
-        "+f"(sums[60]),
-        "+f"(sums[61]),
-        "+f"(sums[62]),
-        "+f"(sums[63])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
-}
-
 // The same with `a` in shared memory too, a descriptor.
 template <typename T>
 __device__ void multiply_add(float (&sums)[64], std::uint64_t a, std::uint64_t b, bool add);
-
-template <>
-__device__ inline void multiply_add<__half>(float (&sums)[64],
-                                            std::uint64_t a,
-                                            std::uint64_t b,
-                                            bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %66, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "%64, %65, add, 1, 1, 0, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15]),
-        "+f"(sums[16]),
-        "+f"(sums[17]),
-        "+f"(sums[18]),
-        "+f"(sums[19]),
-        "+f"(sums[20]),
-        "+f"(sums[21]),
-        "+f"(sums[22]),
-        "+f"(sums[23]),
-        "+f"(sums[24]),
-        "+f"(sums[25]),
-        "+f"(sums[26]),
-        "+f"(sums[27]),
-        "+f"(sums[28]),
-        "+f"(sums[29]),
-        "+f"(sums[30]),
-        "+f"(sums[31]),
-        "+f"(sums[32]),
-        "+f"(sums[33]),
-        "+f"(sums[34]),
-        "+f"(sums[35]),
-        "+f"(sums[36]),
-        "+f"(sums[37]),
-        "+f"(sums[38]),
-        "+f"(sums[39]),
-        "+f"(sums[40]),
-        "+f"(sums[41]),
-        "+f"(sums[42]),
-        "+f"(sums[43]),
-        "+f"(sums[44]),
-        "+f"(sums[45]),
-        "+f"(sums[46]),
-        "+f"(sums[47]),
-        "+f"(sums[48]),
-        "+f"(sums[49]),
-        "+f"(sums[50]),
-        "+f"(sums[51]),
-        "+f"(sums[52]),
-        "+f"(sums[53]),
-        "+f"(sums[54]),
-        "+f"(sums[55]),
-        "+f"(sums[56]),
-        "+f"(sums[57]),
-        "+f"(sums[58]),
-        "+f"(sums[59]),
-        "+f"(sums[60]),
-        "+f"(sums[61]),
-        "+f"(sums[62]),
-        "+f"(sums[63])
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
-}
-
-template <>
-__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[64],
-                                                   std::uint64_t a,
-                                                   std::uint64_t b,
-                                                   bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %66, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "%64, %65, add, 1, 1, 0, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15]),
-        "+f"(sums[16]),
-        "+f"(sums[17]),
-        "+f"(sums[18]),
-        "+f"(sums[19]),
-        "+f"(sums[20]),
-        "+f"(sums[21]),
-        "+f"(sums[22]),
-        "+f"(sums[23]),
-        "+f"(sums[24]),
-        "+f"(sums[25]),
-        "+f"(sums[26]),
-        "+f"(sums[27]),
-        "+f"(sums[28]),
-        "+f"(sums[29]),
-        "+f"(sums[30]),
-        "+f"(sums[31]),
-        "+f"(sums[32]),
-        "+f"(sums[33]),
-        "+f"(sums[34]),
-        "+f"(sums[35]),
-        "+f"(sums[36]),
-        "+f"(sums[37]),
-        "+f"(sums[38]),
-        "+f"(sums[39]),
-        "+f"(sums[40]),
-        "+f"(sums[41]),
-        "+f"(sums[42]),
-        "+f"(sums[43]),
-        "+f"(sums[44]),
-        "+f"(sums[45]),
-        "+f"(sums[46]),
-        "+f"(sums[47]),
-        "+f"(sums[48]),
-        "+f"(sums[49]),
-        "+f"(sums[50]),
-        "+f"(sums[51]),
-        "+f"(sums[52]),
-        "+f"(sums[53]),
-        "+f"(sums[54]),
-        "+f"(sums[55]),
-        "+f"(sums[56]),
-        "+f"(sums[57]),
-        "+f"(sums[58]),
-        "+f"(sums[59]),
-        "+f"(sums[60]),
-        "+f"(sums[61]),
-        "+f"(sums[62]),
-        "+f"(sums[63])
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
-}
-
 // sums (64 x 32) = a (64 x 16) * b (16 x 32), both descriptors of rows, added to the old sums where
 // `add`. Layouts as of wgmma.m64n32k16; asynchronous, see above.
 template <typename T>
 __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b, bool add);
 
-template <>
-__device__ inline void multiply_add<__half>(float (&sums)[16],
-                                            std::uint64_t a,
-                                            std::uint64_t b,
-                                            bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %18, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-      "%16, %17, add, 1, 1, 0, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15])
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
-}
+// An instruction names each of its registers, and its type in its own name: hence macros.
+// clang-format off
+#define VSR_SUMS_4(i) "+f"(sums[i]), "+f"(sums[(i) + 1]), "+f"(sums[(i) + 2]), "+f"(sums[(i) + 3])
+#define VSR_SUMS_16(i) VSR_SUMS_4(i), VSR_SUMS_4((i) + 4), VSR_SUMS_4((i) + 8), VSR_SUMS_4((i) + 12)
+#define VSR_SUMS_64 VSR_SUMS_16(0), VSR_SUMS_16(16), VSR_SUMS_16(32), VSR_SUMS_16(48)
+#define VSR_NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+#define VSR_NAMES_64                                                                       \
+  VSR_NAMES_16 ", "                                                                        \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "       \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "       \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+// `operands`: sums in braces, a, b.
+#define VSR_PRODUCT(shape, name, flag, operands, flags)                                    \
+  "{\n"                                                                                    \
+  ".reg .pred add;\n"                                                                      \
+  "setp.ne.b32 add, " flag ", 0;\n"                                                        \
+  "wgmma.mma_async.sync.aligned." shape ".f32." name "." name " " operands ", add, " flags ";\n" \
+  "}\n"
 
-template <>
-__device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[16],
-                                                   std::uint64_t a,
-                                                   std::uint64_t b,
-                                                   bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred add;\n"
-      "setp.ne.b32 add, %18, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-      "%16, %17, add, 1, 1, 0, 0;\n"
-      "}\n"
-      : "+f"(sums[0]),
-        "+f"(sums[1]),
-        "+f"(sums[2]),
-        "+f"(sums[3]),
-        "+f"(sums[4]),
-        "+f"(sums[5]),
-        "+f"(sums[6]),
-        "+f"(sums[7]),
-        "+f"(sums[8]),
-        "+f"(sums[9]),
-        "+f"(sums[10]),
-        "+f"(sums[11]),
-        "+f"(sums[12]),
-        "+f"(sums[13]),
-        "+f"(sums[14]),
-        "+f"(sums[15])
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
-}
+#define VSR_PRODUCTS(T, name)                                                              \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool add) {         \
+    asm volatile(VSR_PRODUCT("m64n128k16", name, "%69",                                    \
+                             "{" VSR_NAMES_64 "}, {%64, %65, %66, %67}, %68", "1, 1, 0")   \
+                 : VSR_SUMS_64                                                             \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),                     \
+                   "r"(static_cast<int>(add)));                                            \
+  }                                                                                        \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[64], std::uint64_t a, std::uint64_t b, bool add) {                     \
+    asm volatile(VSR_PRODUCT("m64n128k16", name, "%66",                                    \
+                             "{" VSR_NAMES_64 "}, %64, %65", "1, 1, 0, 0")                 \
+                 : VSR_SUMS_64                                                             \
+                 : "l"(a), "l"(b), "r"(static_cast<int>(add)));                            \
+  }                                                                                        \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[16], std::uint64_t a, std::uint64_t b, bool add) {                     \
+    asm volatile(VSR_PRODUCT("m64n32k16", name, "%18",                                     \
+                             "{" VSR_NAMES_16 "}, %16, %17", "1, 1, 0, 0")                 \
+                 : VSR_SUMS_16(0)                                                          \
+                 : "l"(a), "l"(b), "r"(static_cast<int>(add)));                            \
+  }
+
+VSR_PRODUCTS(__half, "f16")
+VSR_PRODUCTS(__nv_bfloat16, "bf16")
+
+#undef VSR_PRODUCTS
+#undef VSR_PRODUCT
+#undef VSR_NAMES_64
+#undef VSR_NAMES_16
+#undef VSR_SUMS_64
+#undef VSR_SUMS_16
+#undef VSR_SUMS_4
+// clang-format on
 
 }  // namespace vsr::kernels::hopper

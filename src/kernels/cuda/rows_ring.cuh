@@ -3,8 +3,6 @@
 #pragma once
 
 #include "cuda/hopper.cuh"
-#include "cuda/launch.hpp"
-#include "vsr/gpu/stream.hpp"
 
 #include <cuda_runtime.h>
 
@@ -193,30 +191,5 @@ struct Pair<__nv_bfloat16> {
     return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&both));
   }
 };
-
-// Starts a kernel of kThreads that may begin before the one before it has ended, see
-// wait_for_previous_kernel(). Throws Error(kGpu).
-template <typename Parameters>
-void start_overlapping(const char* name,
-                       void (*kernel)(Parameters),
-                       int blocks,
-                       int shared_bytes,
-                       gpu::StreamView stream,
-                       const Parameters& parameters) {
-  const LaunchDevice device(stream.device);
-  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(blocks));
-  config.blockDim = dim3(kThreads);
-  config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
-  config.stream = static_cast<cudaStream_t>(stream.handle);
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  cudaLaunchKernelEx(&config, kernel, parameters);
-  check_launch(name);
-}
 
 }  // namespace vsr::kernels::hopper
