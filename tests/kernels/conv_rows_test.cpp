@@ -172,6 +172,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ShuffleTo64", 32, 256, 2, 3, 9, 0, true},
         Case{"ShuffleTo32", 32, 128, 2, 3, 131, 0, true, true},
         Case{"LaterChannels32", 32, 32, 1, 3, 9, 0, false, false, 32},
+        Case{"OddSize16", 16, 64, 1, 7, 131, 1},
+        Case{"Images16", 16, 64, 3, 5, 20, 0, false, true},
+        Case{"Tall16", 16, 32, 1, 700, 3},
+        Case{"Bfloat16Of16", 16, 64, 1, 5, 129, 1, false, false, 0, ElementType::kBfloat16},
         Case{"Bfloat16Of64", 64, 64, 1, 4, 129, 1, false, false, 0, ElementType::kBfloat16},
         Case{"Bfloat16Of32", 32, 32, 1, 5, 129, 1, false, false, 0, ElementType::kBfloat16}),
     name_of);

@@ -1,10 +1,11 @@
-// The alignment in one kernel, and the group planes that it reads, against the plain operation in
-// double precision. Skips where there is no GPU.
+// The alignment in one kernel against the plain operation in double precision. Skips where there is
+// no GPU, or none with the kernel.
 #include "vsr/kernels/deform_align.hpp"
 
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/gpu/device.hpp"
+#include "vsr/kernels/conv_rows.hpp"
 
 #include <gtest/gtest.h>
 
@@ -24,6 +25,7 @@ using test::rounded;
 
 struct Case {
   std::string name;
+  DeformAlignKernel kernel = DeformAlignKernel::kGeneric;
   DeformShape shape;
   bool second = true;
   ElementType type = ElementType::kHalf;
@@ -33,24 +35,14 @@ void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
 
 std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
 
-// channels of a pixel -> [8][pixels][channels / 8]
-std::vector<float> group_planes(const std::vector<float>& map, int channels) {
-  const std::size_t each = static_cast<std::size_t>(channels) / 8;
-  const std::size_t pixels = map.size() / static_cast<std::size_t>(channels);
-  std::vector<float> planes;
-  for (std::size_t group = 0; group < 8; ++group) {
-    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
-      for (std::size_t i = 0; i < each; ++i) planes.push_back(map[(pixel * 8 + group) * each + i]);
-    }
-  }
-  return planes;
-}
-
 class DeformAlign : public testing::TestWithParam<Case> {};
 
 TEST_P(DeformAlign, IsTheDeformableConvolution) {
   if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();
   const Case& given = GetParam();
+  if (given.kernel == DeformAlignKernel::kHopper && !has_rows_conv(kStream.device)) {
+    GTEST_SKIP() << "the GPU is not of the generation that this kernel is for (Hopper)";
+  }
   const auto channels = static_cast<std::size_t>(given.shape.channels);
   AlignCase made(given.shape, 11);
   for (auto* values : {&made.x1, &made.x2, &made.heads}) *values = rounded(*values, given.type);
@@ -83,15 +75,16 @@ TEST_P(DeformAlign, IsTheDeformableConvolution) {
       heads.push_back(made.heads[pixel * kDeformHeadChannels + static_cast<std::size_t>(from)]);
     }
   }
-  OnDevice x1(group_planes(made.x1, given.shape.channels), given.type);
-  OnDevice x2(group_planes(made.x2, given.shape.channels), given.type);
+  OnDevice x1(made.x1, given.type);
+  OnDevice x2(made.x2, given.type);
   OnDevice heads_memory(heads, given.type);
   OnDevice flow1(made.flow1, ElementType::kFloat);
   OnDevice flow2(made.flow2, ElementType::kFloat);
-  OnDevice packed(pack_deform_align(given.shape.channels, weights), given.type);
+  OnDevice packed(pack_deform_align(given.kernel, given.shape.channels, weights), given.type);
   OnDevice bias_memory(bias, ElementType::kFloat);
   OnDevice out(std::vector<float>(made.pixels() * channels, -99.0f), given.type);
-  launch_deform_align({.shape = given.shape,
+  launch_deform_align({.kernel = given.kernel,
+                       .shape = given.shape,
                        .x1 = x1.data(),
                        .x2 = given.second ? x2.data() : nullptr,
                        .heads = heads_memory.data(),
@@ -111,31 +104,32 @@ TEST_P(DeformAlign, IsTheDeformableConvolution) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kernels,
-    DeformAlign,
-    testing::Values(Case{"Tile", {4, 32, 64}},
-                    Case{"OddSize", {13, 71, 64}},
-                    Case{"NarrowerThanATile", {3, 5, 64}},
-                    Case{"OnePixel", {1, 1, 64}},
-                    Case{"FirstOrder", {9, 40, 64}, false},
-                    Case{"Channels32", {13, 71, 32}},
-                    Case{"Channels32FirstOrder", {5, 33, 32}, false},
-                    Case{"Bfloat16", {7, 37, 64}, true, ElementType::kBfloat16}),
-    name_of);
-
-TEST(GroupPlanes, AreTheMapByGroup) {
-  if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();
-  for (const int channels : {32, 64}) {
-    constexpr std::int64_t kPixels = 133;
-    const auto map = rounded(random_values(static_cast<std::size_t>(kPixels * channels), -1, 1, 3),
-                             ElementType::kHalf);
-    OnDevice from(map, ElementType::kHalf);
-    OnDevice to(std::vector<float>(map.size(), -99.0f), ElementType::kHalf);
-    launch_group_planes(from.data(), kPixels, channels, to.data(), ElementType::kHalf, kStream);
-    EXPECT_EQ(to.values(ElementType::kHalf), group_planes(map, channels));
+std::vector<Case> cases() {
+  std::vector<Case> cases;
+  for (const auto kernel : {DeformAlignKernel::kGeneric, DeformAlignKernel::kHopper}) {
+    const auto add = [&](const std::string& name,
+                         const DeformShape& shape,
+                         bool second = true,
+                         ElementType type = ElementType::kHalf) {
+      const std::string of = kernel == DeformAlignKernel::kHopper ? "Hopper" : "Generic";
+      cases.push_back({of + name, kernel, shape, second, type});
+    };
+    add("Tile", {4, 32, 64});
+    add("OddSize", {13, 71, 64});
+    add("NarrowerThanATile", {3, 5, 64});
+    add("OnePixel", {1, 1, 64});
+    // More tiles than a large GPU makes at once, most of them inside.
+    if (kernel == DeformAlignKernel::kHopper) add("ManyTiles", {152, 176, 64});
+    add("FirstOrder", {9, 40, 64}, false);
+    add("Channels32", {13, 71, 32});
+    add("Channels32FirstOrder", {5, 33, 32}, false);
+    add("Bfloat16", {7, 37, 64}, true, ElementType::kBfloat16);
+    add("Channels32Bfloat16", {11, 20, 32}, true, ElementType::kBfloat16);
   }
+  return cases;
 }
+
+INSTANTIATE_TEST_SUITE_P(Kernels, DeformAlign, testing::ValuesIn(cases()), name_of);
 
 }  // namespace
 }  // namespace vsr::kernels

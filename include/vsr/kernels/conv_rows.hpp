@@ -1,4 +1,4 @@
-// The network's bulk on Hopper (compute capability 9.0): 3x3 convolutions from 64 or 32
+// The network's bulk on Hopper (compute capability 9.0): 3x3 convolutions from 64, 32 or 16
 // channels, zero padding, stride 1. What other devices and shapes need is in conv.hpp.
 //
 // Layouts: maps are [images, height, width, channels], half or bfloat16, channels a multiple of 8,
@@ -29,10 +29,13 @@ constexpr int rows_conv_rows(int inputs, int outputs) {
 }
 
 // Whether calls can read all of a map of so many channels, and what the next one reads with `left`
-// still to read. (Others than 32 and multiples of 64 could not be shuffled.)
-constexpr bool is_rows_conv_source(int channels) { return channels == 32 || channels % 64 == 0; }
+// still to read. Fewer than 8 are colours or flows, padded to 16. (Other widths could not be
+// shuffled.)
+constexpr bool is_rows_conv_source(int channels) {
+  return channels < 8 || channels == 32 || channels % 64 == 0;
+}
 
-constexpr int rows_conv_inputs(int left) { return left == 32 ? 32 : 64; }
+constexpr int rows_conv_inputs(int left) { return left < 8 ? 16 : left == 32 ? 32 : 64; }
 
 // A convolution's weights, (outputs, channels, 3, 3), of which one call takes the inputs
 // [first_input, first_input + inputs); what lies beyond `channels` is zeros.
@@ -57,7 +60,7 @@ struct RowsConvCall {
   const void* source = nullptr;
   int source_channels = 0;  // of the map
   int first_channel = 0;    // of those that are read
-  int inputs = 64;          // how many: 64 or 32
+  int inputs = 64;          // how many: 64, 32 or 16
 
   // Of the output's layout. May be the output itself, to add to it in place.
   const void* residuals[2] = {nullptr, nullptr};

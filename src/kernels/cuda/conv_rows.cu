@@ -7,10 +7,10 @@ namespace vsr::kernels {
 
 // Note [Rows convolution]
 // An implicit matrix product, outputs by pixels: 64 outputs x 128 pixels of one row at a time, or
-// what else Note [Sums of a warpgroup] has for 32 outputs, summed over 9 taps x 64 or 32 channels.
-// The weights of the 64 outputs stay in the registers of a warpgroup (576 x 64 values are 144
-// registers a thread), so that the tensor cores fetch pixels alone from shared memory, half of what
-// it can give.
+// what else Note [Sums of a warpgroup] has for 32 outputs, summed over 9 taps x 64, 32 or 16
+// channels. The weights of the 64 outputs stay in the registers of a warpgroup (576 x 64 values are
+// 144 registers a thread), so that the tensor cores fetch pixels alone from shared memory, half of
+// what it can give.
 //
 // A block goes down a strip of the picture, 128 pixels wide. One thread of the first warpgroup has
 // the copy engine bring row after row, with a pixel more on each side, into a ring; outside the
@@ -37,6 +37,7 @@ constexpr int kSharedBytes = Ring<Shape>::kBytes + kGroups* kStages* kSumBytes +
                              1024;
 static_assert(kSharedBytes<RowsShape<64, 1>> <= 227 * 1024);
 static_assert(kSharedBytes<RowsShape<32, 2>> <= 227 * 1024);
+static_assert(kSharedBytes<RowsShape<16, 1>> <= 227 * 1024);
 
 struct Parameters {
   CUtensorMap source;  // {channels, width, height, images}
@@ -353,6 +354,8 @@ void dispatch(const RowsConvCall& call,
               gpu::StreamView stream) {
   if (call.inputs == 64)
     return dispatch<T, RowsShape<64, 1>>(call, parameters, multiprocessors, stream);
+  if (call.inputs == 16)
+    return dispatch<T, RowsShape<16, 1>>(call, parameters, multiprocessors, stream);
   if (rows_conv_rows(call.inputs, call.outputs) == 1)
     return dispatch<T, RowsShape<32, 1>>(call, parameters, multiprocessors, stream);
   dispatch<T, RowsShape<32, 2>>(call, parameters, multiprocessors, stream);

@@ -260,6 +260,17 @@ __device__ void multiply_add(float (&sums)[64],
 // The same with `a` in shared memory too, a descriptor.
 template <typename T>
 __device__ void multiply_add(float (&sums)[64], std::uint64_t a, std::uint64_t b, bool add);
+// sums (64 x 64 or 64 x 32) = a (64 x 16, in registers) * b (a descriptor of rows), likewise.
+template <typename T>
+__device__ void multiply_add(float (&sums)[32],
+                             const std::uint32_t (&a)[4],
+                             std::uint64_t b,
+                             bool add);
+template <typename T>
+__device__ void multiply_add(float (&sums)[16],
+                             const std::uint32_t (&a)[4],
+                             std::uint64_t b,
+                             bool add);
 // sums (64 x 32) = a (64 x 16) * b (16 x 32), both descriptors of rows, added to the old sums where
 // `add`. Layouts as of wgmma.m64n32k16; asynchronous, see above.
 template <typename T>
@@ -269,11 +280,14 @@ __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b
 // clang-format off
 #define VSR_SUMS_4(i) "+f"(sums[i]), "+f"(sums[(i) + 1]), "+f"(sums[(i) + 2]), "+f"(sums[(i) + 3])
 #define VSR_SUMS_16(i) VSR_SUMS_4(i), VSR_SUMS_4((i) + 4), VSR_SUMS_4((i) + 8), VSR_SUMS_4((i) + 12)
+#define VSR_SUMS_32 VSR_SUMS_16(0), VSR_SUMS_16(16)
 #define VSR_SUMS_64 VSR_SUMS_16(0), VSR_SUMS_16(16), VSR_SUMS_16(32), VSR_SUMS_16(48)
 #define VSR_NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
-#define VSR_NAMES_64                                                                       \
+#define VSR_NAMES_32                                                                       \
   VSR_NAMES_16 ", "                                                                        \
-  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "       \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define VSR_NAMES_64                                                                       \
+  VSR_NAMES_32 ", "                                                                        \
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "       \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 // `operands`: sums in braces, a, b.
@@ -304,6 +318,24 @@ __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b
   }                                                                                        \
   template <>                                                                              \
   __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[32], const std::uint32_t (&a)[4], std::uint64_t b, bool add) {         \
+    asm volatile(VSR_PRODUCT("m64n64k16", name, "%37",                                     \
+                             "{" VSR_NAMES_32 "}, {%32, %33, %34, %35}, %36", "1, 1, 0")   \
+                 : VSR_SUMS_32                                                             \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),                     \
+                   "r"(static_cast<int>(add)));                                            \
+  }                                                                                        \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[16], const std::uint32_t (&a)[4], std::uint64_t b, bool add) {         \
+    asm volatile(VSR_PRODUCT("m64n32k16", name, "%21",                                     \
+                             "{" VSR_NAMES_16 "}, {%16, %17, %18, %19}, %20", "1, 1, 0")   \
+                 : VSR_SUMS_16(0)                                                          \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),                     \
+                   "r"(static_cast<int>(add)));                                            \
+  }                                                                                        \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
       float (&sums)[16], std::uint64_t a, std::uint64_t b, bool add) {                     \
     asm volatile(VSR_PRODUCT("m64n32k16", name, "%18",                                     \
                              "{" VSR_NAMES_16 "}, %16, %17", "1, 1, 0, 0")                 \
@@ -317,8 +349,10 @@ VSR_PRODUCTS(__nv_bfloat16, "bf16")
 #undef VSR_PRODUCTS
 #undef VSR_PRODUCT
 #undef VSR_NAMES_64
+#undef VSR_NAMES_32
 #undef VSR_NAMES_16
 #undef VSR_SUMS_64
+#undef VSR_SUMS_32
 #undef VSR_SUMS_16
 #undef VSR_SUMS_4
 // clang-format on

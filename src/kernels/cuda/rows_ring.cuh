@@ -22,7 +22,7 @@ constexpr int kSumBytes = 64 * kStrip * 2;  // 64 x kStrip sums, rounded
 // rows of the source that either needs, with zeros for weights where a row is none of an output's.
 template <int kSourceChannels, int kRowsMade>
 struct RowsShape {
-  static constexpr int kInputs = kSourceChannels;  // 64 or 32
+  static constexpr int kInputs = kSourceChannels;  // 64, 32 or 16
   static constexpr int kRows = kRowsMade;          // 1 or 2
   static constexpr int kSourceRows = kRows + 2;
   static constexpr int kSourceBytes = kInputs * 2;  // of a pixel

@@ -25,27 +25,6 @@ float slope_of(ConvActivation activation) {
   return 1.0f;
 }
 
-// The part of the weights that reads `picked` of the sources, in that order.
-ConvWeights of_sources(const ConvWeights& all, const std::vector<std::size_t>& picked) {
-  ConvWeights part{.kernel = all.kernel, .outputs = all.outputs, .bias = all.bias};
-  const auto taps = to_size(all.kernel * all.kernel);
-  std::vector<std::size_t> first(all.sources.size());
-  for (std::size_t s = 1; s < first.size(); ++s)
-    first[s] = first[s - 1] + to_size(all.sources[s - 1]);
-  for (int output = 0; output < all.outputs; ++output) {
-    for (const std::size_t s : picked) {
-      const auto from =
-          all.weights.begin() +
-          static_cast<std::ptrdiff_t>((to_size(output * all.inputs()) + first[s]) * taps);
-      part.weights.insert(part.weights.end(),
-                          from,
-                          from + static_cast<std::ptrdiff_t>(to_size(all.sources[s]) * taps));
-    }
-  }
-  for (const std::size_t s : picked) part.sources.push_back(all.sources[s]);
-  return part;
-}
-
 }  // namespace
 
 int ConvWeights::inputs() const { return std::accumulate(sources.begin(), sources.end(), 0); }
@@ -82,28 +61,25 @@ std::vector<int> shuffle_order(int outputs) {
 
 Conv::Conv(WeightStore& store, const ConvWeights& weights)
     : kernel_(weights.kernel), outputs_(weights.outputs) {
-  const bool rows =
-      store.compute().hopper && kernel_ == 3 && outputs_ % 8 == 0 &&
-      std::any_of(weights.sources.begin(), weights.sources.end(), kernels::is_rows_conv_source);
-  int first = 0;
-  for (std::size_t s = 0; s < weights.sources.size(); ++s) {
-    const int channels = weights.sources[s];
-    if (!rows || !kernels::is_rows_conv_source(channels)) {
-      narrow_.push_back(s);
-    } else {
-      const kernels::RowsConvWeights all{outputs_, weights.inputs(), weights.weights};
-      for (int channel = 0; channel < channels;) {
-        const int inputs = kernels::rows_conv_inputs(channels - channel);
+  if (store.compute().hopper && kernel_ == 3 && outputs_ % 8 == 0 &&
+      std::all_of(weights.sources.begin(), weights.sources.end(), kernels::is_rows_conv_source)) {
+    const kernels::RowsConvWeights all{outputs_, weights.inputs(), weights.weights};
+    int first = 0;
+    for (std::size_t s = 0; s < weights.sources.size(); ++s) {
+      for (int channel = 0; channel < weights.sources[s];) {
+        const int inputs = kernels::rows_conv_inputs(weights.sources[s] - channel);
         passes_.push_back(
             {s, channel, inputs, store.put(kernels::pack_rows_conv(all, first + channel, inputs))});
         channel += inputs;
       }
+      first += weights.sources[s];
     }
-    first += weights.sources[s];
-  }
-  if (!narrow_.empty()) {
-    const ConvWeights part = of_sources(weights, narrow_);
-    weights_ = store.put(kernels::pack_conv({kernel_, outputs_, part.sources}, part.weights));
+    // The first pass has no sums to read, and in a small one these would be most of its work.
+    std::stable_sort(passes_.begin(), passes_.end(), [](const Pass& a, const Pass& b) {
+      return a.inputs < b.inputs;
+    });
+  } else {
+    weights_ = store.put(kernels::pack_conv({kernel_, outputs_, weights.sources}, weights.weights));
   }
   std::vector<float> bias = weights.bias;
   bias.resize((bias.size() + 63) / 64 * 64);  // whole tiles of any kernel
@@ -116,9 +92,8 @@ kernels::ConvCall Conv::call_for(const Sources& sources) const {
   call.bias = bias_;
   call.kernel = kernel_;
   call.outputs = outputs_;
-  for (const std::size_t s : narrow_) {
-    call.sources[call.source_count++] = {
-        sources[s].data, sources[s].channels, sources[s].image_elements()};
+  for (const Map& source : sources) {
+    call.sources[call.source_count++] = {source.data, source.channels, source.image_elements()};
   }
   const Map& first = sources.front();
   call.images = first.images;
@@ -150,18 +125,6 @@ void Conv::run_rows(const Compute& compute,
                     const Map& out,
                     const Ending& ending) const {
   bool begun = false;
-  const bool narrow = std::any_of(
-      narrow_.begin(), narrow_.end(), [&](std::size_t s) { return sources[s].data != nullptr; });
-  if (narrow) {
-    kernels::ConvCall call = call_for(sources);
-    call.bias = nullptr;
-    call.saturate = ending.saturate;
-    call.out = out.data;
-    call.out_channels = out.channels;
-    call.out_image_stride = out.image_elements();
-    kernels::launch_conv(call, compute.type, compute.stream);
-    begun = true;
-  }
   std::size_t last = passes_.size();
   while (last > 0 && sources[passes_[last - 1].source].data == nullptr) --last;
   if (last == 0) throw Error(ErrorCode::kInternal, "a convolution of nothing");

@@ -78,12 +78,9 @@ class Conv {
 
   int kernel_ = 3;
   int outputs_ = 0;
-  const void* weights_ = nullptr;  // of all sources; with passes, of `narrow_` alone
+  const void* weights_ = nullptr;  // where there are no passes
   const float* bias_ = nullptr;
-  // On Hopper: sources that the rows convolution reads go by passes, what is left (a map of flows)
-  // first.
-  std::vector<Pass> passes_;
-  std::vector<std::size_t> narrow_;
+  std::vector<Pass> passes_;  // on Hopper, where the rows convolution reads all sources
 };
 
 // Input convolution with leaky relu, then residual blocks x + conv2(relu(conv1(x))).

@@ -59,6 +59,11 @@ Map image_of(const Map& maps, std::int64_t index, int images = 1) {
   return map;
 }
 
+kernels::DeformAlignKernel align_kernel(const Compute& compute) {
+  return compute.hopper ? kernels::DeformAlignKernel::kHopper
+                        : kernels::DeformAlignKernel::kGeneric;
+}
+
 Map nothing_like(const Map& map) {
   Map none = map;
   none.data = nullptr;
@@ -104,7 +109,6 @@ struct Engine::Room {
   Map heads;
   Map columns;    // kColumnPixels wide, where alignment is not one kernel
   Map no_second;  // zeros, likewise
-  Map planes;     // the branch's last results by group, modulo kLastResults; where it is one kernel
   Map aligned;
   Map x;
   Map y;
@@ -158,8 +162,6 @@ Engine::Room Engine::take_room(Arena& arena,
     const int rows = static_cast<int>(std::clamp<std::int64_t>(kColumnPixels / w, 1, h));
     room.columns = arena.take_map(1, rows, w, kernels::kDeformTaps * 2 * c);
     room.no_second = map(c);
-  } else {
-    room.planes = map(c, kLastResults);
   }
   room.aligned = map(c);
   room.x = map(c);
@@ -235,7 +237,8 @@ Engine::Engine(const Checkpoint& checkpoint, const Compute& compute)
         Conv(store_, one_kernel ? reordered(heads, kernels::deform_head_order()) : heads);
     const ConvWeights deform = conv_weights(checkpoint, align, {2 * c});
     if (one_kernel) {
-      branch.deform_weights = store_.put(kernels::pack_deform_align(c, deform.weights));
+      branch.deform_weights =
+          store_.put(kernels::pack_deform_align(align_kernel(compute_), c, deform.weights));
       branch.deform_bias = store_.put_fp32(deform.bias);
     } else {
       ConvWeights product{.kernel = 1,
@@ -290,7 +293,6 @@ class Engine::Window {
     backward(0);
     forward(1, count_);
     backward(2);
-    enter_forward(3);
     for (std::int64_t t = 0; t < (trace_ != nullptr ? count_ : emit.end); ++t) {
       step(3, t, first_ + t);
       if (emit.contains(t)) deliver(t, reconstruct(t));
@@ -421,29 +423,8 @@ class Engine::Window {
   }
 
   void forward(std::size_t q, std::int64_t end) {
-    enter_forward(q);
     for (std::int64_t t = 0; t < end; ++t) step(q, t, first_ + t);
   }
-
-  // A branch that goes on from the window before: its last results by group once more.
-  void enter_forward(std::size_t q) {
-    for (std::int64_t t = std::max<std::int64_t>(-kPast, -first_); t < 0; ++t) {
-      keep_planes(result(q, t), first_ + t);
-    }
-  }
-
-  void keep_planes(const Map& made, std::int64_t visit) const {
-    if (!kernels::has_deform_align(net_.shape_.mid_channels)) return;
-    kernels::launch_group_planes(made.data,
-                                 std::int64_t{made.height} * made.width,
-                                 made.channels,
-                                 planes_of(visit).data,
-                                 net_.compute_.type,
-                                 net_.compute_.stream);
-  }
-
-  // What keep_planes() kept of the result of visit number `visit`.
-  Map planes_of(std::int64_t visit) const { return image_of(room_.planes, visit % kLastResults); }
 
   // Branch q at frame t, having visited `visits` frames of the sequence before.
   void step(std::size_t q, std::int64_t t, std::int64_t visits) {
@@ -454,7 +435,6 @@ class Engine::Window {
     const Map made = result(q, t);
     begin_part("backbone");
     branch.backbone.run(net_.compute_, sources, room_.x, room_.y, made, aligned.data);
-    keep_planes(made, visits);
     if (trace_ != nullptr) trace_->see_map(branch.name, t, made);
   }
 
@@ -499,9 +479,10 @@ class Engine::Window {
     branch.heads.run(net_.compute_, {a}, room_.heads, {.saturate = true});
     begin_part("alignment");
     if (kernels::has_deform_align(net_.shape_.mid_channels)) {
-      kernels::launch_deform_align({.shape = {x1.height, x1.width, net_.shape_.mid_channels},
-                                    .x1 = planes_of(visits - 1).data,
-                                    .x2 = second ? planes_of(visits - 2).data : nullptr,
+      kernels::launch_deform_align({.kernel = align_kernel(net_.compute_),
+                                    .shape = {x1.height, x1.width, net_.shape_.mid_channels},
+                                    .x1 = x1.data,
+                                    .x2 = x2.data,
                                     .heads = room_.heads.data,
                                     .flow1 = flow1,
                                     .flow2 = room_.flow2,

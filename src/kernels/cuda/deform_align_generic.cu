@@ -1,3 +1,4 @@
+#include "cuda/deform_align.hpp"
 #include "cuda/mma.cuh"
 #include "cuda/sampling.cuh"
 #include "cuda/start_kernel.cuh"
@@ -6,31 +7,22 @@
 namespace vsr::kernels {
 
 // Note [Deformable alignment]
-// A block makes 32 x 4 pixels. Its sum over 9 taps x (x1, x2) x channels goes in 18 steps, a tap of
+// A block makes 16 x 8 pixels. Its sum over 9 taps x (x1, x2) x channels goes in 18 steps, a tap of
 // one source each: the threads gather the step's samples of all pixels (columns, [pixel][channel])
-// into shared memory, then the warps multiply them with the step's weights. Columns, weights and
-// heads have two buffers: while the warps multiply one step, the loads of the next are under way.
-//
-// A warp gathers for one group, a lane for one pixel of a row. Groups point to different places,
-// but neighbouring pixels of one group to neighbouring ones: in a group's own plane these are a few
-// whole lines of the cache, where lanes by groups (the first version) touched a line each. The
-// heads lie by pixel and come through shared memory.
+// into shared memory, then the warps multiply them with the step's weights. Columns and weights
+// have two buffers: while the warps multiply one step, the loads of the next are under way, and the
+// offsets of the one after that. A thread gathers for one group of eight neighbouring ones, since
+// these read neighbouring channels of nearby pixels.
 
 namespace {
 
-constexpr int kTileWidth = 32;
-constexpr int kTileHeight = 4;
+constexpr int kTileWidth = 16;
+constexpr int kTileHeight = 8;
 constexpr int kPixels = kTileWidth * kTileHeight;
 constexpr int kThreads = 256;
 constexpr int kGroups = kDeformGroups / 2;  // a step
 constexpr int kItems = kPixels * kGroups / kThreads;
 constexpr int kSteps = kDeformTaps * 2;
-constexpr int kStepHeads = 3 * kGroups;
-constexpr int kHeadWords = kStepHeads / 2;
-// Four bytes more than a pixel's heads, an odd number of words: lanes read from different banks.
-constexpr int kHeadPitch = kStepHeads * 2 + 4;
-constexpr int kHeadBytes = (kPixels * kHeadPitch + 15) / 16 * 16;
-static_assert(kThreads / 32 == kGroups && kTileWidth == 32);
 
 template <int kChannels>
 struct Tile {
@@ -39,7 +31,7 @@ struct Tile {
   static constexpr int kRowBytes = kChannels * 2 + 16;
   static constexpr int kColumnBytes = kPixels * kRowBytes;
   static constexpr int kWeightBytes = kChannels * kRowBytes;
-  static constexpr int kSharedBytes = 2 * (kColumnBytes + kWeightBytes + kHeadBytes);
+  static constexpr int kSharedBytes = 2 * (kColumnBytes + kWeightBytes);
   static constexpr int kGroupChannels = kChannels / kGroups;
   static constexpr int kPairs = kGroupChannels / 2;
   // 4 x 2 warps: 32 pixels x half of the outputs each.
@@ -102,11 +94,9 @@ template <typename T, int kChannels>
 __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformAlignCall call) {
   using Shape = Tile<kChannels>;
   constexpr int kPairs = Shape::kPairs;
-  follow_previous_kernel();
   constexpr int kParts = kChannels * 2 / 16;
   unsigned char* const columns = shared_memory();
   unsigned char* const weights = columns + 2 * Shape::kColumnBytes;
-  unsigned char* const heads = weights + 2 * Shape::kWeightBytes;
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / 32;
   const int lane = thread % 32;
@@ -114,7 +104,7 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
   const int width = call.shape.width;
   const int first_x = static_cast<int>(blockIdx.x) * kTileWidth;
   const int first_y = static_cast<int>(blockIdx.y) * kTileHeight;
-  const int group = warp;
+  const int group = thread % kGroups;
   const bool one_source = call.x2 == nullptr;
 
   // This thread's pixels; those beyond the picture repeat its edge and are not stored.
@@ -123,7 +113,7 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
   float flow[kItems][2][2];
 #pragma unroll
   for (int i = 0; i < kItems; ++i) {
-    const int local = lane + i * kTileWidth;
+    const int local = thread / kGroups + i * (kThreads / kGroups);
     pixel_y[i] = min(first_y + local / kTileWidth, height - 1);
     pixel_x[i] = min(first_x + local % kTileWidth, width - 1);
     const std::int64_t pixel = static_cast<std::int64_t>(pixel_y[i]) * width + pixel_x[i];
@@ -136,17 +126,21 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
     flow[i][1][1] = flow2.y;
   }
 
-  const auto bring_heads = [&](int step, int buffer) {
-    unsigned char* const to = heads + buffer * kHeadBytes;
-    for (int i = thread; i < kPixels * kHeadWords; i += kThreads) {
-      const int local = i / kHeadWords;
-      const int word = i % kHeadWords;
-      const std::int64_t pixel =
-          static_cast<std::int64_t>(min(first_y + local / kTileWidth, height - 1)) * width +
-          min(first_x + local % kTileWidth, width - 1);
-      copy_4_async(to + local * kHeadPitch + word * 4,
-                   static_cast<const T*>(call.heads) + pixel * kDeformHeadChannels +
-                       step * kStepHeads + word * 2);
+  struct Head {
+    std::uint32_t offset;
+    T mask;
+  };
+
+  Head heads[kItems];
+  const auto load_heads = [&](int step) {
+    const DeformHeadPlace place = deform_head_place(step % 2 * kDeformTaps + step / 2, group);
+#pragma unroll
+    for (int i = 0; i < kItems; ++i) {
+      const T* from =
+          static_cast<const T*>(call.heads) +
+          (static_cast<std::int64_t>(pixel_y[i]) * width + pixel_x[i]) * kDeformHeadChannels;
+      heads[i].offset = __ldg(reinterpret_cast<const std::uint32_t*>(from + place.offset));
+      heads[i].mask = from[place.mask];
     }
   };
 
@@ -155,31 +149,29 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
     float weights[4];
   };
 
-  const std::int64_t plane = static_cast<std::int64_t>(height) * width * Shape::kGroupChannels;
-  const auto gather = [&](int step, int buffer, int i) {
+  const auto gather = [&](int step, int i) {
     const int tap = step / 2;
     const int source = step % 2;
-    const auto* head = reinterpret_cast<const T*>(heads + buffer * kHeadBytes +
-                                                  (lane + i * kTileWidth) * kHeadPitch);
-    const T offset[2] = {head[2 * group], head[2 * group + 1]};
+    const T* offset = reinterpret_cast<const T*>(&heads[i].offset);
     const float y = static_cast<float>(pixel_y[i] + tap / 3 - 1) + residue(to_float(offset[0])) +
                     (source == 0 ? flow[i][0][1] : flow[i][1][1]);
     const float x = static_cast<float>(pixel_x[i] + tap % 3 - 1) + residue(to_float(offset[1])) +
                     (source == 0 ? flow[i][0][0] : flow[i][1][0]);
-    const float mask = __fdividef(1.0f, 1.0f + __expf(-to_float(head[2 * kGroups + group])));
+    const float mask = __fdividef(1.0f, 1.0f + __expf(-to_float(heads[i].mask)));
     const Taps taps = taps_at(y, x, height, width);
-    const T* map = static_cast<const T*>(source == 0 ? call.x1 : call.x2) + group * plane;
+    const T* map =
+        static_cast<const T*>(source == 0 ? call.x1 : call.x2) + group * Shape::kGroupChannels;
     Gathered gathered;
 #pragma unroll
     for (int c = 0; c < 4; ++c) {
       gathered.corners[c] = *reinterpret_cast<const Samples<kPairs>*>(
-          map + static_cast<std::int64_t>(taps.pixel[c]) * Shape::kGroupChannels);
+          map + static_cast<std::int64_t>(taps.pixel[c]) * kChannels);
       gathered.weights[c] = taps.weight[c] * mask;
     }
     return gathered;
   };
   const auto put = [&](int buffer, int i, const Gathered& gathered) {
-    const int local = lane + i * kTileWidth;
+    const int local = thread / kGroups + i * (kThreads / kGroups);
     unsigned char* to = columns + buffer * Shape::kColumnBytes + local * Shape::kRowBytes +
                         group * Shape::kGroupChannels * 2;
     *reinterpret_cast<Samples<kPairs>*>(to) = mix<kPairs>(gathered.corners, gathered.weights, T{});
@@ -190,6 +182,7 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
     for (int i = thread; i < kChannels * kParts; i += kThreads) {
       copy_16_async(to + i / kParts * Shape::kRowBytes + i % kParts * 16, from + i * 8, true);
     }
+    commit_copies();
   };
 
   const int warp_pixel = warp / 2 * 32;
@@ -220,13 +213,11 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
 
   // Without x2 its steps add nothing and are left out.
   const int stride = one_source ? 2 : 1;
-  bring_heads(0, 0);
   bring_weights(0, 0);
-  bring_heads(stride, 1);
-  commit_copies();
+  load_heads(0);
+  for (int i = 0; i < kItems; ++i) put(0, i, gather(0, i));
+  if (stride < kSteps) load_heads(stride);
   wait_for_copies<0>();
-  __syncthreads();
-  for (int i = 0; i < kItems; ++i) put(0, i, gather(0, 0, i));
   __syncthreads();
   constexpr int kProducts = kChannels / 16;
   for (int step = 0; step < kSteps; step += stride) {
@@ -235,18 +226,16 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
     if (next < kSteps) {
       const int next_buffer = 1 - buffer;
       bring_weights(next, next_buffer);
-      // Where this step's were, which all have read.
-      if (next + stride < kSteps) bring_heads(next + stride, buffer);
-      commit_copies();
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const Gathered first = gather(next, next_buffer, 2 * half);
-        const Gathered second = gather(next, next_buffer, 2 * half + 1);
+        const Gathered first = gather(next, 2 * half);
+        const Gathered second = gather(next, 2 * half + 1);
 #pragma unroll
         for (int k = half * kProducts / 2; k < (half + 1) * kProducts / 2; ++k) multiply(buffer, k);
         put(next_buffer, 2 * half, first);
         put(next_buffer, 2 * half + 1, second);
       }
+      if (next + stride < kSteps) load_heads(next + stride);
     } else {
 #pragma unroll
       for (int k = 0; k < kProducts; ++k) multiply(buffer, k);
@@ -284,70 +273,22 @@ __global__ void __launch_bounds__(kThreads, 2) deform_align_kernel(const DeformA
   }
 }
 
-// One thread for a group's channels of a pixel. `Part`: their bytes.
-template <typename Part>
-__global__ void group_planes_kernel(const Part* map, std::int64_t pixels, Part* planes) {
-  follow_previous_kernel();
-  const std::int64_t item = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
-  if (item >= pixels * kGroups) return;
-  planes[item % kGroups * pixels + item / kGroups] = map[item];
-}
-
-template <typename T>
-void dispatch(const DeformAlignCall& call, gpu::StreamView stream) {
-  const dim3 grid(static_cast<unsigned>((call.shape.width + kTileWidth - 1) / kTileWidth),
-                  static_cast<unsigned>((call.shape.height + kTileHeight - 1) / kTileHeight));
-  if (call.shape.channels == 64) {
-    return start_kernel_early("deformable alignment",
-                              deform_align_kernel<T, 64>,
-                              grid,
-                              kThreads,
-                              Tile<64>::kSharedBytes,
-                              stream,
-                              call);
-  }
-  if (call.shape.channels == 32) {
-    return start_kernel_early("deformable alignment",
-                              deform_align_kernel<T, 32>,
-                              grid,
-                              kThreads,
-                              Tile<32>::kSharedBytes,
-                              stream,
-                              call);
-  }
-  refuse("a deformable alignment that no kernel was made for");
-}
-
 }  // namespace
 
-void launch_group_planes(const void* map,
-                         std::int64_t pixels,
-                         int channels,
-                         void* planes,
-                         ElementType /*type*/,
-                         gpu::StreamView stream) {
-  const dim3 grid(blocks_for(pixels * kGroups, kThreads));
-  const auto start = [&](auto part) {
-    using Part = decltype(part);
-    start_kernel_early("group planes",
-                       group_planes_kernel<Part>,
-                       grid,
-                       kThreads,
-                       0,
-                       stream,
-                       static_cast<const Part*>(map),
-                       pixels,
-                       static_cast<Part*>(planes));
+template <typename T>
+void align_generic(const DeformAlignCall& call, gpu::StreamView stream) {
+  const dim3 grid(static_cast<unsigned>((call.shape.width + kTileWidth - 1) / kTileWidth),
+                  static_cast<unsigned>((call.shape.height + kTileHeight - 1) / kTileHeight));
+  const auto start = [&](auto kernel, int shared_bytes) {
+    start_kernel_early("deformable alignment", kernel, grid, kThreads, shared_bytes, stream, call);
   };
-  if (channels == 64) return start(uint4{});
-  if (channels == 32) return start(uint2{});
-  refuse("group planes of a width that no kernel was made for");
+  if (call.shape.channels == 64) {
+    return start(deform_align_kernel<T, 64>, Tile<64>::kSharedBytes);
+  }
+  start(deform_align_kernel<T, 32>, Tile<32>::kSharedBytes);
 }
 
-void launch_deform_align(const DeformAlignCall& call, ElementType type, gpu::StreamView stream) {
-  if (type == ElementType::kHalf) return dispatch<__half>(call, stream);
-  if (type == ElementType::kBfloat16) return dispatch<__nv_bfloat16>(call, stream);
-  refuse("alignment on tensor cores takes half or bfloat16");
-}
+template void align_generic<__half>(const DeformAlignCall&, gpu::StreamView);
+template void align_generic<__nv_bfloat16>(const DeformAlignCall&, gpu::StreamView);
 
 }  // namespace vsr::kernels
