@@ -1,5 +1,5 @@
-// Times the fused back end's network alone, frames already on the device: frames a second, share by
-// part, memory.
+// Times the fused back end's network alone, frames already on the device: frames a second, what its
+// thread costs the host, kernel by kernel and by graphs, share by part, memory.
 //   engine_bench CHECKPOINT [WIDTH HEIGHT FRAMES [fp16|bf16 [ROUNDS [CLIP_FILE]]]]
 // CLIP_FILE: raw RGB, 8 bit, of WIDTH x HEIGHT; its frames are repeated there and back. Without one
 // a slowly moving texture.
@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -68,6 +69,17 @@ std::vector<float> clip(const char* path, int frames, int height, int width) {
   return made;
 }
 
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Of the calling thread.
+double processor_s() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 int bench(int argc, char** argv) {
   const auto number = [&](int i, int otherwise) {
     return argc > i ? std::atoi(argv[i]) : otherwise;
@@ -94,35 +106,50 @@ int bench(int argc, char** argv) {
   const auto run = [&] {
     engine.run(window, {height, width}, {0, frames}, false, [](std::int64_t, const float*) {});
   };
-  run();  // memory, modules
-  stream.wait();
-  const auto after = gpu::memory_info(0).free_bytes;
-  const auto start = std::chrono::steady_clock::now();
-  double queued = 0;
-  for (int i = 0; i < rounds; ++i) {
+  // Memory, modules, then graphs.
+  for (const bool graphs : {false, true}) {
+    engine.use_graphs(graphs);
     run();
-    queued = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    stream.wait();
   }
-  stream.wait();
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const double fps = frames * rounds / seconds;
-  std::printf(
-      "%s %s %dx%d, %d frames: %.2f frames/s, %.2f ms/frame, %.0f TFLOP/s; queued in %.0f%% of it; "
-      "memory %.0f MiB, predicted %.0f MiB\n",
-      gpu::device_info(0).name.c_str(),
-      to_string(precision).c_str(),
-      width,
-      height,
-      frames,
-      fps,
-      1e3 / fps,
-      network_gflop(checkpoint.shape(), {.width = width, .height = height}) * fps / 1e3,
-      100 * queued / seconds,
-      static_cast<double>(before - after) / (1 << 20),
-      static_cast<double>(
-          fused::Engine::window_bytes(checkpoint.shape(), compute, {height, width}, frames)) /
-          (1 << 20));
+  const auto after = gpu::memory_info(0).free_bytes;
+  const double gflop = network_gflop(checkpoint.shape(), {.width = width, .height = height});
+  std::printf("%s %s %dx%d, %d frames\n",
+              gpu::device_info(0).name.c_str(),
+              to_string(precision).c_str(),
+              width,
+              height,
+              frames);
+  for (const bool graphs : {false, true, false, true}) {
+    engine.use_graphs(graphs);
+    const double start = now_s();
+    const double processor = processor_s();
+    double queuing = 0;
+    for (int i = 0; i < rounds; ++i) {
+      const double begin = now_s();
+      run();
+      queuing += now_s() - begin;
+      stream.wait();  // as the upscaler does
+    }
+    const double seconds = now_s() - start;
+    const double fps = frames * rounds / seconds;
+    std::printf(
+        "  %s: %.2f frames/s, %.3f ms/frame, %.0f TFLOP/s; queued in %.0f%% of it, for "
+        "%.3f ms/frame of a processor\n",
+        graphs ? "graphs " : "kernels",
+        fps,
+        1e3 / fps,
+        gflop * fps / 1e3,
+        100 * queuing / seconds,
+        1e3 * (processor_s() - processor) / frames / rounds);
+  }
+  std::printf("  memory %.0f MiB, predicted %.0f MiB and %.0f MiB for %zu graphs\n",
+              static_cast<double>(before - after) / (1 << 20),
+              static_cast<double>(fused::Engine::window_bytes(
+                  checkpoint.shape(), compute, {height, width}, frames)) /
+                  (1 << 20),
+              static_cast<double>(fused::Engine::graph_bytes(frames)) / (1 << 20),
+              engine.graph_count());
 
   // By part: an event at each beginning.
   std::vector<std::pair<std::string, cudaEvent_t>> events;

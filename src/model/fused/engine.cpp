@@ -10,6 +10,7 @@
 #include "vsr/model/cost.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace vsr::model::fused {
@@ -22,6 +23,8 @@ constexpr int kFeatureFrames = 4;
 constexpr int kLastResults = 3;
 // Frames before the window whose results the forward branches go on from.
 constexpr int kPast = 2;
+// Device memory that a graph takes, about.
+constexpr std::size_t kGraphBytes = std::size_t{180} << 10;
 constexpr int kLastChannels = 64;  // of the second upsampling, whatever the network's width
 // Pixels whose samples stand in memory at a time, where alignment is not one kernel.
 constexpr std::int64_t kColumnPixels = 1 << 16;
@@ -81,6 +84,15 @@ FrameSize padded(const NetworkShape& shape, const FrameSize& size) {
 }
 
 // The memory of windows of one size.
+//
+// Note [Graphs]
+// What a branch does at a frame once two others were visited is the same kernels on the same memory
+// whenever the frame's place comes round: all of it follows from the branch and the place. So it is
+// recorded as a graph the first time and queued by one call from then on, as long as the room
+// lives. From outside come the frames alone; what reads them (features, flows, the picture's end)
+// is queued as ever, and so are a branch's first two steps. A kernel by itself costs the host 4 us,
+// and a host that is a thousand of them ahead does not sleep but spins: that is the gain, more than
+// the device's time.
 struct Engine::Room {
   FrameSize size;
   int capacity = 0;  // frames
@@ -91,7 +103,7 @@ struct Engine::Room {
   std::array<Map, 3> results;     // P of the first three branches
   float* there = nullptr;         // flow from the frame to the next one, [height, width, 2] each
   float* back = nullptr;          // and from the next one back to it
-  Map last_results;               // P of the last branch, modulo kLastResults
+  Map last_results;               // P of the last branch; see last_place()
   float* last_picture = nullptr;  // the last frame of the last window
 
   // To work in.
@@ -116,6 +128,15 @@ struct Engine::Room {
   Map up2;
   Map before_picture;  // where the network's end is not one kernel
   float* picture = nullptr;
+
+  std::map<std::pair<std::size_t, std::int64_t>, gpu::Graph> graphs;  // see Window::replay()
+
+  // Of the last branch's results that of the frame at `slot`: a place of its own for as long as
+  // the next two frames need it, also where the slots begin anew.
+  std::int64_t last_place(std::int64_t slot) const {
+    const int whole = capacity - capacity % kLastResults;
+    return slot < whole ? slot % kLastResults : kLastResults + slot - whole;
+  }
 };
 
 Engine::Room Engine::take_room(Arena& arena,
@@ -138,7 +159,7 @@ Engine::Room Engine::take_room(Arena& arena,
   for (Map& results : room.results) results = map(c, room.capacity);
   room.there = arena.take_values<float>(room.capacity * pixels * 2);
   room.back = arena.take_values<float>(room.capacity * pixels * 2);
-  room.last_results = map(c, kLastResults);
+  room.last_results = map(c, kLastResults + room.capacity % kLastResults);
   room.last_picture = arena.take_values<float>(std::int64_t{3} * size.height * size.width);
   room.flow = FlowNet::take_room(arena, h, w);
   if (shape.low_res_input) {
@@ -184,6 +205,12 @@ std::size_t Engine::window_bytes(const NetworkShape& shape,
   return measuring.bytes();
 }
 
+std::size_t Engine::graph_bytes(int frames) {
+  return to_size(frames + kPast) * std::tuple_size_v<decltype(branches_)> * kGraphBytes;
+}
+
+std::size_t Engine::graph_count() const { return room_ == nullptr ? 0 : room_->graphs.size(); }
+
 std::size_t Engine::weight_bytes(const NetworkShape& shape) {
   constexpr std::size_t kBytes = 2;
   return static_cast<std::size_t>(network_parameters(shape) * 1.2) * kBytes;  // some are padded
@@ -205,7 +232,11 @@ bool Engine::supports(const NetworkShape& shape) {
 }
 
 Engine::Engine(const Checkpoint& checkpoint, const Compute& compute)
-    : shape_(checkpoint.shape()), compute_(compute), store_(compute), flow_(store_, checkpoint) {
+    : shape_(checkpoint.shape()),
+      compute_(compute),
+      aside_(compute.stream.device),
+      store_(compute),
+      flow_(store_, checkpoint) {
   const int c = shape_.mid_channels;
   const auto conv = [&](const std::string& key, std::vector<int> sources) {
     return Conv(store_, conv_weights(checkpoint, key, std::move(sources)));
@@ -294,12 +325,19 @@ class Engine::Window {
     forward(1, count_);
     backward(2);
     for (std::int64_t t = 0; t < (trace_ != nullptr ? count_ : emit.end); ++t) {
-      step(3, t, first_ + t);
-      if (emit.contains(t)) deliver(t, reconstruct(t));
+      const bool given = emit.contains(t);
+      replay(given ? kLastAndPicture : 3, t, first_ + t, [&] {
+        step(3, t, first_ + t);
+        if (given) reconstruct(t);
+      });
+      if (given) deliver(t, picture(t));
     }
   }
 
  private:
+  // Beside the branches' numbers.
+  static constexpr std::size_t kLastAndPicture = 4;
+
   void begin_part(const char* part) const {
     if (net_.observer_) net_.observer_(part);
   }
@@ -309,7 +347,7 @@ class Engine::Window {
   Map spatial(std::int64_t t) const { return image_of(room_.spatial, slot(t)); }
 
   Map result(std::size_t q, std::int64_t t) const {
-    return q == 3 ? image_of(room_.last_results, (first_ + t) % kLastResults)
+    return q == 3 ? image_of(room_.last_results, room_.last_place(slot(t)))
                   : image_of(room_.results[q], slot(t));
   }
 
@@ -419,11 +457,49 @@ class Engine::Window {
   }
 
   void backward(std::size_t q) {
-    for (std::int64_t t = count_ - 1; t >= 0; --t) step(q, t, count_ - 1 - t);
+    for (std::int64_t t = count_ - 1; t >= 0; --t) {
+      replay(q, t, count_ - 1 - t, [&] { step(q, t, count_ - 1 - t); });
+    }
   }
 
   void forward(std::size_t q, std::int64_t end) {
-    for (std::int64_t t = 0; t < end; ++t) step(q, t, first_ + t);
+    for (std::int64_t t = 0; t < end; ++t) {
+      replay(q, t, first_ + t, [&] { step(q, t, first_ + t); });
+    }
+  }
+
+  // Does `work` of that kind at frame t, `visits` frames of the sequence having been visited
+  // before, or queues what it queued when frame t's place came up last; see Note [Graphs].
+  template <typename Work>
+  void replay(std::size_t kind, std::int64_t t, std::int64_t visits, const Work& work) {
+    if (!net_.graphs_ || visits < kPast || trace_ != nullptr || net_.observer_) return work();
+    const std::pair key(kind, slot(t));
+    try {
+      auto found = room_.graphs.find(key);
+      if (found == room_.graphs.end()) {
+        found = room_.graphs.emplace(key, gpu::Graph::record(net_.aside_, aside(work))).first;
+      }
+      found->second.queue(net_.compute_.stream);
+    } catch (const OutOfMemory&) {
+      work();  // the device is full to the brim
+    }
+  }
+
+  // `work`, queued in the stream that is recorded.
+  template <typename Work>
+  auto aside(const Work& work) {
+    return [this, &work] {
+      struct Detour {
+        gpu::StreamView& stream;
+        const gpu::StreamView usual;
+
+        ~Detour() { stream = usual; }
+      };
+
+      const Detour detour{net_.compute_.stream, net_.compute_.stream};
+      net_.compute_.stream = net_.aside_.view();
+      work();
+    };
   }
 
   // Branch q at frame t, having visited `visits` frames of the sequence before.
@@ -523,7 +599,8 @@ class Engine::Window {
     }
   }
 
-  const float* reconstruct(std::int64_t t) {
+  // Up to the map that the picture is made from.
+  void reconstruct(std::int64_t t) {
     Conv::Sources sources = inputs_of(3, t);
     sources.push_back(result(3, t));
     begin_part("reconstruction");
@@ -532,6 +609,9 @@ class Engine::Window {
     begin_part("upsampling");
     net_.upsample1_.run(net_.compute_, {room_.x}, room_.up1, shuffled);
     net_.upsample2_.run(net_.compute_, {room_.up1}, room_.up2, shuffled);
+  }
+
+  const float* picture(std::int64_t t) {
     begin_part("picture");
     net_.end_.run(net_.compute_,
                   room_.up2,

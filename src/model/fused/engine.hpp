@@ -13,6 +13,7 @@
 #include "fused/flow.hpp"
 #include "fused/picture_end.hpp"
 #include "vsr/base/frame_range.hpp"
+#include "vsr/gpu/graph.hpp"
 #include "vsr/model/checkpoint.hpp"
 
 #include <array>
@@ -75,6 +76,12 @@ class Engine {
   // Windows of up to so many frames are made room for at once, so that it need not grow.
   void expect_frames(int frames) { expected_frames_ = frames; }
 
+  // Whether work that comes again is queued as graphs (it is, unless told otherwise, where no trace
+  // and no observer looks on); for benches and tests. And how many there are.
+  void use_graphs(bool use) { graphs_ = use; }
+
+  std::size_t graph_count() const;
+
   // Called on the way of run() as each part of the work begins to be queued, by its name; for
   // benches.
   using PartObserver = std::function<void(const char* part)>;
@@ -88,6 +95,8 @@ class Engine {
                                   const Compute& compute,
                                   const FrameSize& size,
                                   int frames);
+  // What the graphs of such windows take, about.
+  static std::size_t graph_bytes(int frames);
   // What the weights take, about.
   static std::size_t weight_bytes(const NetworkShape& shape);
 
@@ -114,6 +123,7 @@ class Engine {
 
   NetworkShape shape_;
   Compute compute_;
+  gpu::Stream aside_;  // where graphs are recorded
   WeightStore store_;
   FlowNet flow_;
   std::vector<Conv> shrink_;  // x1 only: the two convolutions of stride 2
@@ -125,6 +135,7 @@ class Engine {
   PictureEnd end_;
   int expected_frames_ = 0;
   PartObserver observer_;
+  bool graphs_ = true;
 
   // The sequence so far.
   std::unique_ptr<Room> room_;

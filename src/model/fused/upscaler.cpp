@@ -456,7 +456,8 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
   const PictureFormat output = output_format_of(options, shape.scale());
   std::uint64_t bytes = kContextBytes + Engine::weight_bytes(shape);
   const Compute compute = make_compute(options.precision, {.device = options.device.index});
-  bytes += Engine::window_bytes(shape, compute, size, std::max(frames, 1));
+  bytes += Engine::window_bytes(shape, compute, size, std::max(frames, 1)) +
+           Engine::graph_bytes(std::max(frames, 1));
   bytes += sizeof(float) * 3 * to_size(size.height) * to_size(size.width) *
            to_size(2 * frames + kFramesBeside);
   const std::size_t planes = device_picture(output, nullptr).bytes;
