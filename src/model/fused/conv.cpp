@@ -1,7 +1,7 @@
 #include "fused/conv.hpp"
 
+#include "fused/launch.hpp"
 #include "vsr/base/error.hpp"
-#include "vsr/kernels/conv_rows.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -115,7 +115,7 @@ void Conv::run(const Compute& compute,
   call.out_channels = out.channels;
   call.out_image_stride = out.image_elements();
   for (std::size_t i = 0; i < 2; ++i) call.residuals[i] = ending.residuals[i];
-  kernels::launch_conv(call, compute.type, compute.stream);
+  launch(compute, call);
 }
 
 // Each pass adds to what the ones before it left in `out`; bias, activation and the caller's
@@ -156,7 +156,7 @@ void Conv::run_rows(const Compute& compute,
         if (residual != nullptr && residuals < 2) call.residuals[residuals++] = residual;
       }
     }
-    kernels::launch_rows_conv(call, compute.type, compute.stream);
+    launch(compute, call);
     begun = true;
   }
 }
@@ -169,7 +169,7 @@ void Conv::run_to_flow(const Compute& compute,
   call.ending = kernels::ConvEnding::kFlow;
   call.base = base;
   call.out = out;
-  kernels::launch_conv(call, compute.type, compute.stream);
+  launch(compute, call);
 }
 
 void Conv::run_to_picture(
@@ -179,7 +179,7 @@ void Conv::run_to_picture(
   call.base = base;
   call.scale = scale;
   call.out = out;
-  kernels::launch_conv(call, compute.type, compute.stream);
+  launch(compute, call);
 }
 
 ResidualBlocks::ResidualBlocks(WeightStore& store,

@@ -1,12 +1,9 @@
 #include "fused/engine.hpp"
 
+#include "fused/launch.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/gpu/copy.hpp"
-#include "vsr/kernels/alignment_context.hpp"
-#include "vsr/kernels/conv_rows.hpp"
-#include "vsr/kernels/deform_align.hpp"
-#include "vsr/kernels/space_to_depth.hpp"
 #include "vsr/model/cost.hpp"
 
 #include <algorithm>
@@ -339,7 +336,7 @@ class Engine::Window {
   static constexpr std::size_t kLastAndPicture = 4;
 
   void begin_part(const char* part) const {
-    if (net_.observer_) net_.observer_(part);
+    if (net_.compute_.observer != nullptr) net_.compute_.observer->begin_part(part);
   }
 
   std::int64_t slot(std::int64_t t) const { return (first_ + t) % room_.capacity; }
@@ -376,30 +373,14 @@ class Engine::Window {
       Map input = several(room_.pictures);
       if (net_.shape_.low_res_input) {
         for (int i = 0; i < images; ++i) {
-          kernels::launch_picture_map(frames_[to_size(t + i)],
-                                      room_.size.height,
-                                      room_.size.width,
-                                      image_of(room_.pictures, i).data,
-                                      net_.compute_.type,
-                                      net_.compute_.stream);
+          launch_picture_map(net_.compute_, frames_[to_size(t + i)], image_of(room_.pictures, i));
         }
       } else {
-        kernels::launch_picture_blocks(frames_[to_size(t)],
-                                       room_.size.height / 2,
-                                       room_.size.width / 2,
-                                       input.data,
-                                       net_.compute_.type,
-                                       net_.compute_.stream);
+        launch_picture_blocks(net_.compute_, frames_[to_size(t)], input);
         const Conv::Ending leaky{.activation = ConvActivation::kLeakyRelu};
         net_.shrink_[0].run(net_.compute_, {input}, room_.shrunk, leaky);
-        kernels::launch_space_to_depth(room_.shrunk.data,
-                                       room_.spatial.height,
-                                       room_.spatial.width,
-                                       room_.shrunk.channels,
-                                       net_.shape_.mid_channels,
-                                       room_.shrunk_blocks.data,
-                                       net_.compute_.type,
-                                       net_.compute_.stream);
+        launch_space_to_depth(
+            net_.compute_, room_.shrunk, net_.shape_.mid_channels, blocks_of_shrunk());
         input = image_of(room_.extract[0], 0);
         net_.shrink_[1].run(net_.compute_, {blocks_of_shrunk()}, input, leaky);
       }
@@ -436,8 +417,7 @@ class Engine::Window {
         const float* picture = t + i < 0 ? room_.last_picture : frames_[to_size(t + i)];
         if (!net_.shape_.low_res_input) {
           float* const small = room_.small_pictures[to_size(i)];
-          kernels::launch_quarter(
-              picture, room_.spatial.height, room_.spatial.width, small, net_.compute_.stream);
+          launch_quarter(net_.compute_, picture, room_.spatial.height, room_.spatial.width, small);
           picture = small;
         }
         pictures.push_back(picture);
@@ -472,7 +452,8 @@ class Engine::Window {
   // before, or queues what it queued when frame t's place came up last; see Note [Graphs].
   template <typename Work>
   void replay(std::size_t kind, std::int64_t t, std::int64_t visits, const Work& work) {
-    if (!net_.graphs_ || visits < kPast || trace_ != nullptr || net_.observer_) return work();
+    if (!net_.graphs_ || visits < kPast || trace_ != nullptr || net_.compute_.observer != nullptr)
+      return work();
     const std::pair key(kind, slot(t));
     try {
       auto found = room_.graphs.find(key);
@@ -529,20 +510,19 @@ class Engine::Window {
     const Map x2 = second ? result(q, t + 2 * direction) : nothing_like(x1);
     const float* const flow1 = flow_to_previous(branch.backward, t);
     begin_part("context");
-    kernels::launch_alignment_context(
-        {.height = x1.height,
-         .width = x1.width,
-         .channels = x1.channels,
-         .x1 = x1.data,
-         .flow1 = flow1,
-         .x2 = x2.data,
-         .flow_t1_t2 = second ? flow_to_previous(branch.backward, t + direction) : nullptr,
-         .warped1 = room_.warped1.data,
-         .warped2 = room_.warped2.data,
-         .flow2 = room_.flow2,
-         .flow_map = room_.flow_map.data},
-        net_.compute_.type,
-        net_.compute_.stream);
+    launch(net_.compute_,
+           kernels::AlignmentContextCall{
+               .height = x1.height,
+               .width = x1.width,
+               .channels = x1.channels,
+               .x1 = x1.data,
+               .flow1 = flow1,
+               .x2 = x2.data,
+               .flow_t1_t2 = second ? flow_to_previous(branch.backward, t + direction) : nullptr,
+               .warped1 = room_.warped1.data,
+               .warped2 = room_.warped2.data,
+               .flow2 = room_.flow2,
+               .flow_map = room_.flow_map.data});
     const Conv::Ending leaky{.activation = ConvActivation::kLeakyRelu, .saturate = true};
     const Map warped2 = second ? room_.warped2 : nothing_like(room_.warped2);
     const auto& [first, middle, last] = branch.condition;
@@ -555,18 +535,17 @@ class Engine::Window {
     branch.heads.run(net_.compute_, {a}, room_.heads, {.saturate = true});
     begin_part("alignment");
     if (kernels::has_deform_align(net_.shape_.mid_channels)) {
-      kernels::launch_deform_align({.kernel = align_kernel(net_.compute_),
-                                    .shape = {x1.height, x1.width, net_.shape_.mid_channels},
-                                    .x1 = x1.data,
-                                    .x2 = x2.data,
-                                    .heads = room_.heads.data,
-                                    .flow1 = flow1,
-                                    .flow2 = room_.flow2,
-                                    .weights = branch.deform_weights,
-                                    .bias = branch.deform_bias,
-                                    .out = room_.aligned.data},
-                                   net_.compute_.type,
-                                   net_.compute_.stream);
+      launch(net_.compute_,
+             kernels::DeformAlignCall{.kernel = align_kernel(net_.compute_),
+                                      .shape = {x1.height, x1.width, net_.shape_.mid_channels},
+                                      .x1 = x1.data,
+                                      .x2 = x2.data,
+                                      .heads = room_.heads.data,
+                                      .flow1 = flow1,
+                                      .flow2 = room_.flow2,
+                                      .weights = branch.deform_weights,
+                                      .bias = branch.deform_bias,
+                                      .out = room_.aligned.data});
     } else {
       align_by_columns(branch, x1, second ? x2 : room_.no_second, flow1);
     }
@@ -580,18 +559,17 @@ class Engine::Window {
     for (int row = 0; row < x1.height; row += room_.columns.height) {
       Map columns = room_.columns;
       columns.height = std::min(columns.height, x1.height - row);
-      kernels::launch_align_columns({.shape = {x1.height, x1.width, net_.shape_.mid_channels},
-                                     .x1 = x1.data,
-                                     .x2 = x2.data,
-                                     .heads = static_cast<const std::uint16_t*>(room_.heads.data) +
-                                              row * width * room_.heads.channels,
-                                     .flow1 = flow1,
-                                     .flow2 = room_.flow2,
-                                     .columns = columns.data,
-                                     .map_channels = x1.channels},
-                                    {row * width, (row + columns.height) * width},
-                                    net_.compute_.type,
-                                    net_.compute_.stream);
+      launch_align_columns(net_.compute_,
+                           {.shape = {x1.height, x1.width, net_.shape_.mid_channels},
+                            .x1 = x1.data,
+                            .x2 = x2.data,
+                            .heads = static_cast<const std::uint16_t*>(room_.heads.data) +
+                                     row * width * room_.heads.channels,
+                            .flow1 = flow1,
+                            .flow2 = room_.flow2,
+                            .columns = columns.data,
+                            .map_channels = x1.channels},
+                           {row * width, (row + columns.height) * width});
       Map out = room_.aligned;
       out.data = static_cast<std::uint16_t*>(out.data) + row * width * out.channels;
       out.height = columns.height;

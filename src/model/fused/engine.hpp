@@ -82,11 +82,8 @@ class Engine {
 
   std::size_t graph_count() const;
 
-  // Called on the way of run() as each part of the work begins to be queued, by its name; for
-  // benches.
-  using PartObserver = std::function<void(const char* part)>;
-
-  void observe_parts(PartObserver observer) { observer_ = std::move(observer); }
+  // Sees what run() queues from now on; null: nobody does. For benches.
+  void observe(Observer* observer) { compute_.observer = observer; }
 
   const NetworkShape& shape() const { return shape_; }
 
@@ -134,7 +131,6 @@ class Engine {
   Conv upsample2_;
   PictureEnd end_;
   int expected_frames_ = 0;
-  PartObserver observer_;
   bool graphs_ = true;
 
   // The sequence so far.

@@ -1,5 +1,6 @@
 #include "fused/flow.hpp"
 
+#include "fused/launch.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 
@@ -50,7 +51,7 @@ void FlowConv::run(const Compute& compute, const Map& source, const Map& out) co
   }
   kernels::FlowConvCall call = call_for(source);
   call.out = out.data;
-  kernels::launch_flow_conv(call, compute.type, compute.stream);
+  launch(compute, call);
 }
 
 void FlowConv::run_to_flow(const Compute& compute,
@@ -61,7 +62,7 @@ void FlowConv::run_to_flow(const Compute& compute,
   kernels::FlowConvCall call = call_for(source);
   call.base = base;
   call.out = out;
-  kernels::launch_flow_conv(call, compute.type, compute.stream);
+  launch(compute, call);
 }
 
 FlowNet::FlowNet(WeightStore& store, const Checkpoint& checkpoint) {
@@ -131,7 +132,7 @@ void FlowNet::run(const Compute& compute,
     const auto& made = room.pyramids[to_size(level)];
     std::copy_n(made.begin(), pictures.size(), pyramids.levels[level]);
   }
-  kernels::launch_flow_pyramid(pyramids, compute.stream);
+  launch(compute, pyramids);
   // Images 2 i and 2 i + 1 are the two ways of pair i.
   const int images = 2 * pairs;
   const float* coarser = nullptr;
@@ -157,7 +158,7 @@ void FlowNet::run(const Compute& compute,
     for (int image = 0; image < images; ++image) {
       call.levels[image] = room.pyramids[to_size(level)][to_size(image / 2 + image % 2)];
     }
-    kernels::launch_flow_input(call, compute.type, compute.stream);
+    launch(compute, call);
     const auto& convs = levels_[to_size(level)];
     Map map = input;
     for (std::size_t i = 0; i < room.maps.size(); ++i) {
@@ -178,7 +179,7 @@ void FlowNet::run(const Compute& compute,
     call.outs[2 * i] = there[to_size(i)];
     call.outs[2 * i + 1] = back[to_size(i)];
   }
-  kernels::launch_flow_output(call, compute.stream);
+  launch(compute, call);
 }
 
 }  // namespace vsr::model::fused

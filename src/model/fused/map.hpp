@@ -11,12 +11,15 @@
 
 namespace vsr::model::fused {
 
+class Observer;
+
 // Where and in what the network computes. Features and weights are of `type` (half or bfloat16),
 // flows and pictures fp32. All work is queued in `stream`.
 struct Compute {
   gpu::StreamView stream;
   kernels::ElementType type = kernels::ElementType::kHalf;
-  bool hopper = false;  // the device has rows convolutions
+  bool hopper = false;           // the device has rows convolutions
+  Observer* observer = nullptr;  // see fused/launch.hpp
 };
 
 // [images, height, width, channels] of the compute's type, contiguous; channels are a multiple of
@@ -28,9 +31,9 @@ struct Map {
   int height = 0;
   int width = 0;
 
-  std::int64_t image_elements() const {
-    return static_cast<std::int64_t>(height) * width * channels;
-  }
+  std::int64_t image_pixels() const { return std::int64_t{height} * width; }
+
+  std::int64_t image_elements() const { return image_pixels() * channels; }
 };
 
 // Device memory handed out in pieces that live as long as the arena. A first pass over the same

@@ -1,7 +1,6 @@
 #include "fused/picture_end.hpp"
 
-#include "vsr/kernels/conv_picture.hpp"
-#include "vsr/kernels/conv_rows.hpp"
+#include "fused/launch.hpp"
 
 namespace vsr::model::fused {
 
@@ -35,19 +34,18 @@ void PictureEnd::run(const Compute& compute,
     last_.run_to_picture(compute, between, base, scale, out);
     return;
   }
-  kernels::launch_picture_conv({.height = source.height,
-                                .width = source.width,
-                                .source = source.data,
-                                .weights1 = weights1_,
-                                .bias1 = bias1_,
-                                .slope = kSlope,
-                                .weights2 = weights2_,
-                                .bias2 = bias2_,
-                                .base = base,
-                                .scale = scale,
-                                .out = out},
-                               compute.type,
-                               compute.stream);
+  launch(compute,
+         kernels::PictureConvCall{.height = source.height,
+                                  .width = source.width,
+                                  .source = source.data,
+                                  .weights1 = weights1_,
+                                  .bias1 = bias1_,
+                                  .slope = kSlope,
+                                  .weights2 = weights2_,
+                                  .bias2 = bias2_,
+                                  .base = base,
+                                  .scale = scale,
+                                  .out = out});
 }
 
 }  // namespace vsr::model::fused
