@@ -8,6 +8,7 @@
 #include "vsr/gpu/device.hpp"
 #include "vsr/model/checkpoint.hpp"
 #include "vsr/model/cost.hpp"
+#include "vsr/model/tiling.hpp"
 
 #include <filesystem>
 #include <iostream>
@@ -41,9 +42,12 @@ int print_dry_run(const Arguments& arguments) {
   const model::DeviceSpec device = choose_device(job.stream.device, 0);
   model::UpscalerOptions options = upscaler_options(job, timeline, device);
   set_output(options, job, prepared.network, prepared.plan.picture);
+  options.tile = plan.tile;
+  const Tiling tiling = model::tiling_of(prepared.network, timeline.format, plan.tile);
   const Backend backend = model::Upscaler::backend_for(prepared.network, options);
-  // Its windows remember what is before them.
-  const Past past = backend == Backend::kFused ? Past::kRemembered : Past::kSeen;
+  // Its windows remember what is before them, but for those in tiles.
+  const bool remembers = backend == Backend::kFused && tiling.count() == 1;
+  const Past past = remembers ? Past::kRemembered : Past::kSeen;
   std::size_t windows = 0;
   std::int64_t computed = 0;
   for (const Segment& segment : plan.segments) {
@@ -52,8 +56,8 @@ int print_dry_run(const Arguments& arguments) {
       computed += window.input.size();
     }
   }
-  const double gflop =
-      model::network_gflop(prepared.network, timeline.format) * static_cast<double>(computed);
+  const double gflop = model::network_gflop(prepared.network, timeline.format) *
+                       static_cast<double>(computed) * tiling.work();
   const Rational final_rate = job.final.fps.value_or(timeline.rate);
   const auto line = [](std::string_view name, const std::string& text) {
     std::cout << format("{:<10} {}\n", name, text);
@@ -89,6 +93,14 @@ int print_dry_run(const Arguments& arguments) {
               plan.max_seq_len,
               100.0 * static_cast<double>(computed - plan.timeline_frames) /
                   static_cast<double>(plan.timeline_frames)));
+  line("tiles",
+       tiling.count() == 1 ? std::string("none: the network sees pictures whole")
+                           : format("{} x {} of {}x{}, {:.1f}% of a picture computed twice",
+                                    tiling.across.count(),
+                                    tiling.down.count(),
+                                    tiling.across.tile(),
+                                    tiling.down.tile(),
+                                    100 * (tiling.work() - 1)));
   line("memory",
        format("{:.2f} GB of {} memory a window",
               static_cast<double>(

@@ -158,12 +158,15 @@ void introduce(const Lead& lead) {
             to_string(timeline.rate),
             to_string(timeline.colour.matrix));
   log::info("launcher",
-            "{} segments to {} mezzanines of {}, windows of up to {} frames, overlap {}",
+            "{} segments to {} mezzanines of {}, windows of up to {} frames, overlap {}{}",
             plan.segments.size(),
             to_string(lead.job.segment.codec),
             to_string(plan.picture),
             plan.max_seq_len,
-            plan.overlap);
+            plan.overlap,
+            plan.tile.whole()
+                ? std::string()
+                : format(", in tiles of up to {}x{}", plan.tile.width, plan.tile.height));
 }
 
 void check_space(const Lead& lead, const std::vector<std::optional<store::Record>>& records) {

@@ -11,6 +11,7 @@
 #include "vsr/job/job_file.hpp"
 #include "vsr/media/filter_graph.hpp"
 #include "vsr/media/segment_writer.hpp"
+#include "vsr/model/tiling.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -84,6 +85,39 @@ std::string stored_form(media::Timeline timeline) {
   return timeline.serialize();
 }
 
+// What a window may take: a share of what the smallest rank has free.
+std::uint64_t memory_for_windows(const std::vector<Resources>& ranks, bool cuda) {
+  std::uint64_t room = 0;
+  for (const Resources& rank : ranks) {
+    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
+                              : kCpuShare * static_cast<double>(rank.host_bytes);
+    if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
+    const auto own = static_cast<std::uint64_t>(bytes);
+    room = room == 0 ? own : std::min(room, own);
+  }
+  return room;
+}
+
+// The longest window in such tiles, up to `longest` frames, that `room` holds; 0: none.
+int frames_held(const model::NetworkShape& network,
+                model::UpscalerOptions options,
+                const TileSize& tile,
+                int longest,
+                std::uint64_t room) {
+  options.tile = tile;
+  int low = 0;
+  int high = longest;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
 store::Plan make_plan(const Job& job,
                       const media::Timeline& timeline,
                       const model::NetworkShape& network,
@@ -108,7 +142,13 @@ store::Plan make_plan(const Job& job,
   media::check_mezzanine(codec_of(job.segment.codec), plan.picture);
   plan.colour = options.output_colour;
   set_output(options, job, network, plan.picture);
-  plan.max_seq_len = choose_max_seq_len(job, network, options, ranks);
+  std::int64_t segment_frames = 0;
+  for (const Segment& segment : plan.segments) {
+    segment_frames = std::max(segment_frames, segment.input.size());
+  }
+  const WindowSize window = choose_window(job, network, options, segment_frames, ranks);
+  plan.max_seq_len = window.max_seq_len;
+  plan.tile = window.tile;
   plan.timeline = stored_form(timeline);
   plan.created = utc_now();
   plan.host = host_name();
@@ -290,48 +330,71 @@ int longest_window(int segment_frames, int overlap) {
   return std::max(48, segment_frames / 8) + 2 * overlap;
 }
 
-int choose_max_seq_len(const Job& job,
-                       const model::NetworkShape& network,
-                       const model::UpscalerOptions& options,
-                       const std::vector<Resources>& ranks) {
-  if (job.stream.max_seq_len > 0) return job.stream.max_seq_len;
-  std::uint64_t room = 0;
+WindowSize choose_window(const Job& job,
+                         const model::NetworkShape& network,
+                         const model::UpscalerOptions& options,
+                         std::int64_t segment_frames,
+                         const std::vector<Resources>& ranks) {
   const bool cuda = options.device.cuda;
-  for (const Resources& rank : ranks) {
-    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
-                              : kCpuShare * static_cast<double>(rank.host_bytes);
-    if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
-    const auto own = static_cast<std::uint64_t>(bytes);
-    room = room == 0 ? own : std::min(room, own);
+  const int overlap = job.stream.overlap;
+  const bool asked = job.stream.max_seq_len > 0;
+  const int longest = asked ? job.stream.max_seq_len
+                            : static_cast<int>(std::min<std::int64_t>(
+                                  longest_window(job.segment.frames, overlap), segment_frames));
+  const std::uint64_t room = memory_for_windows(ranks, cuda);
+  const auto frames_of = [&](const TileSize& tile) {
+    return frames_held(network, options, tile, longest, room);
+  };
+  // Shorter ones have nothing between two overlaps, or are not what was asked for.
+  const int least = asked ? longest : std::min(longest, 2 * overlap + 1);
+  const TileChoice& choice = job.stream.tile;
+  WindowSize best;
+  if (choice.kind == TileChoice::Kind::kSize) {
+    const TileSize tile{choice.width, choice.height, job.stream.tile_overlap};
+    if (model::tiling_of(network, options.input, tile).count() > 1) best.tile = tile;
   }
-  const int longest = longest_window(job.segment.frames, job.stream.overlap);
-  int low = 0;
-  int high = longest;
-  while (low < high) {
-    const int middle = (low + high + 1) / 2;
-    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
-      low = middle;
-    } else {
-      high = middle - 1;
+  best.max_seq_len = frames_of(best.tile);
+  if (choice.kind == TileChoice::Kind::kAuto && best.max_seq_len < least) {
+    double least_work = std::numeric_limits<double>::infinity();
+    for (const TileSize& tile :
+         model::tile_sizes(network, options.input, job.stream.tile_overlap)) {
+      const int frames = frames_of(tile);
+      // Frames computed for one that is given, unless one window sees the segment.
+      const double again = frames >= segment_frames
+                               ? 1.0
+                               : static_cast<double>(frames) / std::max(1, frames - 2 * overlap);
+      const double work = again * model::tiling_of(network, options.input, tile).work();
+      const bool better = best.max_seq_len < least ? frames > best.max_seq_len
+                                                   : frames >= least && work < least_work;
+      if (!better) continue;
+      best = {frames, tile};
+      least_work = work;
     }
   }
-  if (low < 1) {
+  if (asked) {
+    best.max_seq_len = job.stream.max_seq_len;
+    return best;
+  }
+  if (best.max_seq_len < 1) {
+    model::UpscalerOptions one = options;
+    one.tile = best.tile;
     throw Error(
         cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
         format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
-               "GB): make the picture smaller with preprocess.width and height",
+               "GB): make the picture smaller with preprocess.width and height{}",
                static_cast<double>(room) / 1e9,
                cuda ? "GPU" : "host",
                to_string(options.input),
-               static_cast<double>(model::Upscaler::window_bytes(network, options, 1)) / 1e9));
+               static_cast<double>(model::Upscaler::window_bytes(network, one, 1)) / 1e9,
+               choice.kind == TileChoice::Kind::kAuto ? "" : ", or set stream.tile = auto"));
   }
-  if (low <= 2 * job.stream.overlap && low < longest) {
+  if (best.max_seq_len < least) {
     log::warning("launcher",
                  "memory holds windows of {} frames only: the overlap of {} frames is cut short",
-                 low,
-                 job.stream.overlap);
+                 best.max_seq_len,
+                 overlap);
   }
-  return low;
+  return best;
 }
 
 media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source) {

@@ -2,6 +2,7 @@
 // the run directory already holds a plan for just this.
 #pragma once
 
+#include "vsr/base/tiles.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/media/segment_writer.hpp"
 #include "vsr/media/source.hpp"
@@ -11,6 +12,7 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -102,13 +104,25 @@ media::Timeline timeline_of(const store::Plan& plan,
 // else runs beside is then an eighth of a segment's.
 int longest_window(int segment_frames, int overlap);
 
-// stream.max_seq_len, or for "auto" what the memory of the smallest of `ranks` holds, up to
-// longest_window(); the same for all ranks, since its length shows (faintly) in the pictures.
+// What the network sees at once.
+struct WindowSize {
+  int max_seq_len = 0;  // frames
+  TileSize tile;
+
+  bool operator==(const WindowSize&) const = default;
+};
+
+// stream.max_seq_len and stream.tile, or for "auto" what the memory of the smallest of `ranks`
+// holds; the same for all ranks, since both show (faintly) in the pictures. Windows are at most of
+// longest_window() frames and of `segment_frames`, which the longest segment has with its halo.
+// Pictures stay whole as long as memory holds a window that has something between two overlaps;
+// else they are cut into the tiles with which the least is computed twice.
 // Throws Error(kGpu), or Error(kUsage) on a CPU, when memory does not hold one frame.
-int choose_max_seq_len(const Job& job,
-                       const model::NetworkShape& network,
-                       const model::UpscalerOptions& options,
-                       const std::vector<Resources>& ranks);
+WindowSize choose_window(const Job& job,
+                         const model::NetworkShape& network,
+                         const model::UpscalerOptions& options,
+                         std::int64_t segment_frames,
+                         const std::vector<Resources>& ranks);
 
 // The [preprocess] and [input] sections as the media room takes them, for this film.
 media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source);

@@ -90,6 +90,7 @@ void SegmentRunner::make_pipeline() {
   model::UpscalerOptions options = upscaler_options(job_, timeline_, device);
   options.cpu_threads = cpus_;
   options.window_frames = plan_.max_seq_len;
+  options.tile = plan_.tile;
   set_output(options, job_, checkpoint.shape(), plan_.picture);
   upscaler_.emplace(checkpoint, options);
   pipeline::PipelineOptions pipeline_options;

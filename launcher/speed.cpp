@@ -31,6 +31,7 @@ class Discard : public model::OutputSink {
 double measure_gflop_per_s(const model::Checkpoint& checkpoint,
                            const model::UpscalerOptions& options) {
   model::UpscalerOptions small = options;
+  small.tile = {};
   small.input = {.width = options.device.cuda ? 512 : 96,
                  .height = options.device.cuda ? 288 : 64,
                  .model = ColourModel::kGray,

@@ -238,6 +238,17 @@ void check_job(const Job& job) {
                job.stream.overlap,
                2 * job.stream.overlap));
   }
+  const TileChoice& tile = job.stream.tile;
+  if (tile.kind == TileChoice::Kind::kSize &&
+      std::min(tile.width, tile.height) <= 2 * job.stream.tile_overlap) {
+    refuse(
+        format("stream.tile = {}x{} leaves nothing between two overlaps of {} pixels: make it "
+               "larger than {}, or stream.tile_overlap smaller",
+               tile.width,
+               tile.height,
+               job.stream.tile_overlap,
+               2 * job.stream.tile_overlap));
+  }
   if (job.final.encoder == "copy" && job.final.height != 0) {
     refuse("final.encoder = copy joins the mezzanines as they are: set final.height = native");
   }

@@ -133,6 +133,38 @@ std::string print_crop(const std::optional<CropRect>& crop) {
   return format("{}:{}:{}:{}", crop->width, crop->height, crop->x, crop->y);
 }
 
+constexpr int kLeastTile = 64;
+constexpr int kMostTile = 16384;
+
+bool parse_tile(const std::string& text, TileChoice& choice) {
+  using Kind = TileChoice::Kind;
+  if (text == "auto" || text == "off") {
+    choice = {text == "auto" ? Kind::kAuto : Kind::kOff};
+    return true;
+  }
+  const std::size_t cross = text.find('x');
+  if (cross == std::string::npos) return false;
+  choice.kind = Kind::kSize;
+  const auto length = [](std::string_view digits, int& value) {
+    return parse_number(digits, value) && value >= kLeastTile && value <= kMostTile;
+  };
+  const std::string_view whole = text;
+  return length(whole.substr(0, cross), choice.width) &&
+         length(whole.substr(cross + 1), choice.height);
+}
+
+std::string print_tile(const TileChoice& choice) {
+  switch (choice.kind) {
+    case TileChoice::Kind::kAuto:
+      return "auto";
+    case TileChoice::Kind::kOff:
+      return "off";
+    case TileChoice::Kind::kSize:
+      break;
+  }
+  return format("{}x{}", choice.width, choice.height);
+}
+
 // --- Kinds of keys -----------------------------------------------------------------------------
 
 template <typename Value>
@@ -413,6 +445,20 @@ void add_network_keys(std::vector<JobKey>& keys) {
                             0,
                             200,
                             VSR_FIELD(stream.overlap)));
+  keys.push_back(special_key(
+      "stream.tile",
+      format("auto, off, or WIDTHxHEIGHT, each from {} to {}", kLeastTile, kMostTile),
+      "largest part of a picture that the network sees at once; auto: all of it, or what memory "
+      "holds",
+      kPicture,
+      [](Job& job, const std::string& text) { return parse_tile(text, job.stream.tile); },
+      [](const Job& job) { return print_tile(job.stream.tile); }));
+  keys.push_back(number_key("stream.tile_overlap",
+                            "pixels that neighbouring tiles share and fade across",
+                            kPicture,
+                            0,
+                            512,
+                            VSR_FIELD(stream.tile_overlap)));
   keys.push_back(number_key("stream.prefetch",
                             "decoded frames kept ready",
                             Affects::kNothing,

@@ -46,6 +46,7 @@ std::string Plan::fingerprint() const {
                        segment.input.end));
   }
   hash.update(format("{} {} {} {}\n", kPlanVersion, max_seq_len, overlap, timeline_frames));
+  hash.update(format("{} {} {}\n", tile.width, tile.height, tile.overlap));
   return hash.finish();
 }
 
@@ -62,6 +63,9 @@ std::string encode_plan(const Plan& plan) {
   file.attribute("timeline_rate_den", plan.timeline_rate.den());
   file.attribute("max_seq_len_frames", std::int64_t{plan.max_seq_len});
   file.attribute("overlap_frames", std::int64_t{plan.overlap});
+  file.attribute("tile_width", std::int64_t{plan.tile.width});
+  file.attribute("tile_height", std::int64_t{plan.tile.height});
+  file.attribute("tile_overlap", std::int64_t{plan.tile.overlap});
   file.attribute("width", std::int64_t{plan.picture.width});
   file.attribute("height", std::int64_t{plan.picture.height});
   file.attribute("colour_model", static_cast<std::int64_t>(plan.picture.model));
@@ -113,6 +117,9 @@ Plan decode_plan(const std::string& bytes) {
   plan.timeline_rate = {file.integer("timeline_rate_num"), file.integer("timeline_rate_den")};
   plan.max_seq_len = static_cast<int>(file.integer("max_seq_len_frames"));
   plan.overlap = static_cast<int>(file.integer("overlap_frames"));
+  plan.tile.width = static_cast<int>(file.integer("tile_width"));
+  plan.tile.height = static_cast<int>(file.integer("tile_height"));
+  plan.tile.overlap = static_cast<int>(file.integer("tile_overlap"));
   plan.picture.width = static_cast<int>(file.integer("width"));
   plan.picture.height = static_cast<int>(file.integer("height"));
   plan.picture.model = to_enum(file.integer("colour_model"), ColourModel::kGray);

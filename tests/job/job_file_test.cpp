@@ -260,6 +260,30 @@ TEST(JobFile, EveryKeyHasHelpAndAPrintableDefault) {
   }
 }
 
+TEST(JobFile, TilesAreAWordOrASize) {
+  using Kind = TileChoice::Kind;
+  const auto tile = [](const char* text) { return job_with({{"stream.tile", text}}).stream.tile; };
+  EXPECT_EQ(job_with({}).stream.tile, (TileChoice{Kind::kAuto, 0, 0}));
+  EXPECT_EQ(tile("off"), (TileChoice{Kind::kOff, 0, 0}));
+  EXPECT_EQ(tile("640x512"), (TileChoice{Kind::kSize, 640, 512}));
+  for (const char* wrong :
+       {"", "640", "640x", "x512", "640x512x3", "640 x 512", "63x512", "1e3x9"}) {
+    EXPECT_THAT(value_message("stream.tile", wrong),
+                HasSubstr("auto, off, or WIDTHxHEIGHT, each from 64 to 16384"))
+        << wrong;
+  }
+  EXPECT_THAT(message_of([] {
+                job_with({{"stream.tile", "640x128"}, {"stream.tile_overlap", "64"}});
+              }),
+              HasSubstr("stream.tile = 640x128 leaves nothing between two overlaps of 64 pixels"));
+  const Job job = job_with({{"stream.tile", "640x512"}, {"stream.tile_overlap", "48"}});
+  const Job again = parse_job_text(print_job(job, false));
+  EXPECT_EQ(again.stream.tile, job.stream.tile);
+  EXPECT_EQ(again.stream.tile_overlap, 48);
+  EXPECT_TRUE(changes_segments("stream.tile"));
+  EXPECT_TRUE(changes_segments("stream.tile_overlap"));
+}
+
 TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
   EXPECT_TRUE(changes_segments("stream.decode"));
   EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}).stream.decode, DecodeChoice::kCpu);

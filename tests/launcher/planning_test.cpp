@@ -2,8 +2,10 @@
 
 #include "test_support.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/job/job_file.hpp"
+#include "vsr/model/tiling.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,8 +45,17 @@ Resources with_gpu(std::uint64_t bytes) {
   return rank;
 }
 
+// In a film of many segments.
+WindowSize window_for(const KeyValues& values,
+                      const model::UpscalerOptions& options,
+                      const std::vector<Resources>& ranks) {
+  return choose_window(job_with(values), kNetwork, options, 100'000, ranks);
+}
+
 int auto_window(const std::vector<Resources>& ranks, const KeyValues& values = {}) {
-  return choose_max_seq_len(job_with(values), kNetwork, pal_options(true), ranks);
+  KeyValues all = {{"stream.tile", "off"}};
+  all.insert(all.end(), values.begin(), values.end());
+  return window_for(all, pal_options(true), ranks).max_seq_len;
 }
 
 TEST(MaxSeqLen, WhatTheUserSaysHolds) {
@@ -85,12 +96,102 @@ TEST(MaxSeqLen, TooLittleMemoryForOneFrameIsAnError) {
   Resources poor;
   poor.host_bytes = kGB / 100;
   try {
-    choose_max_seq_len(job_with({}), kNetwork, pal_options(false), {poor});
+    window_for({}, pal_options(false), {poor});
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     EXPECT_THAT(error.what(), HasSubstr("host memory"));
   }
+}
+
+model::UpscalerOptions options_of(int width, int height) {
+  model::UpscalerOptions options = pal_options(true);
+  options.input.width = width;
+  options.input.height = height;
+  return options;
+}
+
+std::uint64_t bytes_of(model::UpscalerOptions options, const WindowSize& window, int more = 0) {
+  options.tile = window.tile;
+  return model::Upscaler::window_bytes(kNetwork, options, window.max_seq_len + more);
+}
+
+TEST(Tiles, PicturesStayWholeWhereAShortWindowFits) {
+  const auto options = options_of(1024, 432);
+  const auto needed = model::Upscaler::window_bytes(kNetwork, options, 21);
+  const auto rank =
+      with_gpu(static_cast<std::uint64_t>(static_cast<double>(needed) / 0.85) + kGB / 100);
+  const auto window = window_for({}, options, {rank});
+  EXPECT_TRUE(window.tile.whole());
+  EXPECT_EQ(window.max_seq_len, 21);
+}
+
+TEST(Tiles, AreChosenWhereItDoesNot) {
+  const auto options = options_of(3840, 2160);
+  const Resources rank = with_gpu(80 * kGB);
+  const auto window = window_for({}, options, {rank});
+  EXPECT_FALSE(window.tile.whole());
+  EXPECT_EQ(window.tile.overlap, 32);
+  EXPECT_GT(window.max_seq_len, 20);
+  const auto room = static_cast<std::uint64_t>(0.85 * 80 * kGB);
+  EXPECT_LE(bytes_of(options, window), room);
+  EXPECT_GT(bytes_of(options, window, 1), room);
+  // The same as asked for by name.
+  const auto again = window_for(
+      {{"stream.tile", format("{}x{}", window.tile.width, window.tile.height)}}, options, {rank});
+  EXPECT_EQ(again, window);
+  // No other number of tiles computes less twice.
+  const auto work = [&](const WindowSize& size) {
+    return model::tiling_of(kNetwork, options.input, size.tile).work() * size.max_seq_len /
+           (size.max_seq_len - 20);
+  };
+  for (const char* tile : {"2048x2160", "1936x1096", "1302x1096", "992x752", "512x512"}) {
+    const auto other = window_for({{"stream.tile", tile}}, options, {rank});
+    if (other.max_seq_len <= 20) continue;
+    EXPECT_LE(work(window), work(other)) << tile;
+  }
+}
+
+TEST(Tiles, OffMeansWholeWhateverItCosts) {
+  const KeyValues off = {{"stream.tile", "off"}};
+  const Resources rank = with_gpu(40 * kGB);
+  const auto whole = window_for(off, options_of(1920, 1080), {rank});
+  EXPECT_TRUE(whole.tile.whole());
+  EXPECT_LT(whole.max_seq_len, 21);
+  try {
+    window_for(off, options_of(3840, 2160), {rank});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kGpu);
+    EXPECT_THAT(error.what(), HasSubstr("set stream.tile = auto"));
+  }
+}
+
+TEST(Tiles, OfASizeAskedForHold) {
+  const auto options = options_of(1024, 432);
+  const auto window = window_for({{"stream.tile", "600x512"}}, options, {with_gpu(80 * kGB)});
+  EXPECT_EQ(window.tile, (TileSize{600, 512, 32}));
+  EXPECT_TRUE(
+      window_for({{"stream.tile", "1024x512"}}, options, {with_gpu(80 * kGB)}).tile.whole());
+}
+
+TEST(Tiles, OfAFilmThatIsOneWindowAreAsFewAsHoldIt) {
+  const auto options = options_of(3840, 2160);
+  const Resources rank = with_gpu(80 * kGB);
+  const auto short_film = choose_window(job_with({}), kNetwork, options, 21, {rank});
+  EXPECT_EQ(short_film.max_seq_len, 21);
+  const auto tiles = [&](const WindowSize& window) {
+    return model::tiling_of(kNetwork, options.input, window.tile).count();
+  };
+  EXPECT_LT(tiles(short_film), tiles(window_for({}, options, {rank})));
+}
+
+TEST(Tiles, AreChosenForTheWindowAskedFor) {
+  const auto options = options_of(1920, 1080);
+  const auto window = window_for({{"stream.max_seq_len", "100"}}, options, {with_gpu(80 * kGB)});
+  EXPECT_EQ(window.max_seq_len, 100);
+  EXPECT_FALSE(window.tile.whole());
+  EXPECT_LE(bytes_of(options, window), static_cast<std::uint64_t>(0.85 * 80 * kGB));
 }
 
 // The preset as shipped gives the recipe, word for word.

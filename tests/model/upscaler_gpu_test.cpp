@@ -18,28 +18,10 @@ namespace {
 using test::Clip;
 using test::Collector;
 using test::options_for;
+using test::Pictures;
+using test::psnr_db;
 using test::upload_all;
 using test::upscale;
-
-using Pictures = std::vector<std::vector<std::byte>>;
-
-// Of 16-bit samples, all pictures together.
-double psnr_db(const Pictures& a, const Pictures& b) {
-  double squares = 0;
-  double count = 0;
-  if (a.size() != b.size()) return 0;
-  for (std::size_t t = 0; t < a.size(); ++t) {
-    for (std::size_t i = 0; i + 1 < a[t].size(); i += 2) {
-      const auto sample = [i](const std::vector<std::byte>& picture) {
-        return std::to_integer<int>(picture[i]) + 256 * std::to_integer<int>(picture[i + 1]);
-      };
-      const double error = sample(a[t]) - sample(b[t]);
-      squares += error * error;
-      ++count;
-    }
-  }
-  return squares == 0 ? 200 : 10 * std::log10(65535.0 * 65535.0 * count / squares);
-}
 
 // Of the luma samples, in 0 to 1.
 double mean_luma(const std::vector<std::byte>& picture, const PictureFormat& format) {

@@ -123,6 +123,26 @@ inline std::vector<std::vector<std::byte>> upscale(Upscaler& upscaler,
   return sink.pictures;
 }
 
+using Pictures = std::vector<std::vector<std::byte>>;
+
+// Of 16-bit samples, all pictures together.
+inline double psnr_db(const Pictures& a, const Pictures& b) {
+  double squares = 0;
+  double count = 0;
+  if (a.size() != b.size()) return 0;
+  for (std::size_t t = 0; t < a.size(); ++t) {
+    for (std::size_t i = 0; i + 1 < a[t].size(); i += 2) {
+      const auto sample = [i](const std::vector<std::byte>& picture) {
+        return std::to_integer<int>(picture[i]) + 256 * std::to_integer<int>(picture[i + 1]);
+      };
+      const double error = sample(a[t]) - sample(b[t]);
+      squares += error * error;
+      ++count;
+    }
+  }
+  return squares == 0 ? 200 : 10 * std::log10(65535.0 * 65535.0 * count / squares);
+}
+
 inline UpscalerOptions options_for(const PictureFormat& input, DeviceSpec device = {}) {
   UpscalerOptions options;
   options.device = device;

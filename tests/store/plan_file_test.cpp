@@ -18,6 +18,7 @@ Plan sample_plan() {
   plan.timeline_rate = {25, 1};
   plan.max_seq_len = 64;
   plan.overlap = 10;
+  plan.tile = {640, 512, 32};
   plan.picture = {4096, 1728, ColourModel::kYuv, ChromaSubsampling::k422, 10};
   plan.colour = {Matrix::kBt2020Ncl, true, ChromaSiting::kTopLeft, 9, 16};
   plan.sample_aspect = {16, 15};
@@ -32,6 +33,7 @@ TEST(PlanFile, ComesBackAsItWas) {
   const Plan again = decode_plan(encode_plan(plan));
   EXPECT_EQ(again.identity, plan.identity);
   EXPECT_EQ(again.segments, plan.segments);
+  EXPECT_EQ(again.tile, plan.tile);
   EXPECT_EQ(again.picture, plan.picture);
   EXPECT_EQ(again.colour, plan.colour);
   EXPECT_EQ(again.sample_aspect, plan.sample_aspect);
@@ -63,6 +65,9 @@ TEST(PlanFile, FingerprintFollowsWhatShapesPictures) {
   EXPECT_NE(other.fingerprint(), plan.fingerprint());
   other = plan;
   other.max_seq_len = 32;
+  EXPECT_NE(other.fingerprint(), plan.fingerprint());
+  other = plan;
+  other.tile.width = 320;
   EXPECT_NE(other.fingerprint(), plan.fingerprint());
 }
 

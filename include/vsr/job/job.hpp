@@ -70,10 +70,21 @@ struct ModelOptions {
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 enum class DecodeChoice { kCpu, kNvdec };
 
+// Parts that pictures are computed in where memory does not hold them whole.
+struct TileChoice {
+  enum class Kind { kAuto, kOff, kSize };
+  Kind kind = Kind::kAuto;
+  int width = 0;  // of the largest tile, in pixels that the network sees
+  int height = 0;
+  bool operator==(const TileChoice&) const = default;
+};
+
 struct StreamOptions {
   int max_seq_len = 0;  // frames in one forward pass; 0: auto, from free memory
   int overlap = 10;     // frames of context on each side of a segment or window
-  int prefetch = 16;    // decoded frames kept ready
+  TileChoice tile;
+  int tile_overlap = 32;  // pixels that neighbouring tiles share
+  int prefetch = 16;      // decoded frames kept ready
   DeviceChoice device = DeviceChoice::kAuto;
   DecodeChoice decode = DecodeChoice::kCpu;
 };

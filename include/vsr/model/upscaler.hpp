@@ -13,6 +13,7 @@
 #include "vsr/base/frame_range.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/precision.hpp"
+#include "vsr/base/tiles.hpp"
 #include "vsr/gpu/event.hpp"
 #include "vsr/model/checkpoint.hpp"
 #include "vsr/model/device_spec.hpp"
@@ -31,6 +32,7 @@ struct UpscalerOptions {
   Backend backend = Backend::kAuto;
   int cpu_threads = 0;    // 0: all that this process may use
   int window_frames = 0;  // the longest window to come, if known: its memory is then taken at once
+  TileSize tile;          // pictures larger than that are computed in parts
   PictureFormat input;
   ColourDescription input_colour;
   // Output size is input size times the network's scale, or (fused back end only) as given here, by

@@ -4,6 +4,7 @@
 
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
+#include "vsr/base/tiles.hpp"
 #include "vsr/job/plan.hpp"
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace vsr::store {
 
-inline constexpr int kPlanVersion = 1;
+inline constexpr int kPlanVersion = 2;
 
 struct Plan {
   // What this plan was made of, by name: the job's keys that change pictures, "input" and "model"
@@ -24,6 +25,7 @@ struct Plan {
   Rational timeline_rate{25, 1};
   int max_seq_len = 0;
   int overlap = 0;
+  TileSize tile;
   // Of the mezzanines.
   PictureFormat picture;
   ColourDescription colour;

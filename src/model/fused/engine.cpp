@@ -140,7 +140,8 @@ Engine::Room Engine::take_room(Arena& arena,
                                const NetworkShape& shape,
                                const Compute& compute,
                                const FrameSize& size,
-                               int frames) {
+                               int frames,
+                               bool finds_flows) {
   const int shrink = shape.low_res_input ? 1 : 4;
   const int h = size.height / shrink;
   const int w = size.width / shrink;
@@ -158,11 +159,11 @@ Engine::Room Engine::take_room(Arena& arena,
   room.back = arena.take_values<float>(room.capacity * pixels * 2);
   room.last_results = map(c, kLastResults + room.capacity % kLastResults);
   room.last_picture = arena.take_values<float>(std::int64_t{3} * size.height * size.width);
-  room.flow = FlowNet::take_room(arena, h, w);
+  if (finds_flows) room.flow = FlowNet::take_room(arena, h, w);
   if (shape.low_res_input) {
     room.pictures = map(3, kFeatureFrames);
   } else {
-    for (int i = 0; i <= room.flow.pairs; ++i) {
+    for (int i = 0; finds_flows && i <= room.flow.pairs; ++i) {
       room.small_pictures.push_back(arena.take_values<float>(3 * pixels));
     }
     room.pictures = arena.take_map(1, 2 * h, 2 * w, 4 * 3);
@@ -196,9 +197,10 @@ Engine::Room Engine::take_room(Arena& arena,
 std::size_t Engine::window_bytes(const NetworkShape& shape,
                                  const Compute& compute,
                                  const FrameSize& size,
-                                 int frames) {
+                                 int frames,
+                                 bool finds_flows) {
   Arena measuring;
-  take_room(measuring, shape, compute, size, frames);
+  take_room(measuring, shape, compute, size, frames, finds_flows);
   return measuring.bytes();
 }
 
@@ -215,10 +217,12 @@ std::size_t Engine::weight_bytes(const NetworkShape& shape) {
 
 void Engine::make_room(const FrameSize& size, int frames) {
   if (room_ != nullptr && room_->size == size && room_->capacity >= frames + kPast) return;
-  frames = std::max(frames, expected_frames_);
+  // Once: should it be too much, shorter windows come.
+  frames = std::max(frames, std::exchange(expected_frames_, 0));
   room_ = nullptr;  // first, since both may not fit
-  Arena arena(window_bytes(shape_, compute_, size, frames), compute_.stream);
-  auto room = std::make_unique<Room>(take_room(arena, shape_, compute_, size, frames));
+  const bool finds_flows = !flow_source_;
+  Arena arena(window_bytes(shape_, compute_, size, frames, finds_flows), compute_.stream);
+  auto room = std::make_unique<Room>(take_room(arena, shape_, compute_, size, frames, finds_flows));
   room->arena = std::move(arena);
   room_ = std::move(room);
   whole_ = false;
@@ -406,6 +410,7 @@ class Engine::Window {
 
   void find_flows() {
     begin_part("flow");
+    if (net_.flow_source_) return take_flows();
     // The last known frame, which may be the one before this window.
     const std::int64_t begin = std::max<std::int64_t>(known_ - 1, first_ > 0 ? -1 : 0);
     for (std::int64_t t = begin; t + 1 < count_;) {
@@ -433,6 +438,12 @@ class Engine::Window {
         trace_->see_flow("flows_forward", i, flow_back(i), height, width);
       }
       t += pairs;
+    }
+  }
+
+  void take_flows() {
+    for (std::int64_t t = 0; t + 1 < count_; ++t) {
+      net_.flow_source_(t, flow_there(t), flow_back(t));
     }
   }
 

@@ -73,6 +73,16 @@ class Engine {
            const Deliver& deliver,
            Trace* trace = nullptr);
 
+  // Gives the flows between frames t and t + 1 of the window, fp32 [height, width, 2] of the
+  // features' size each, queued in the engine's stream.
+  using FlowSource = std::function<void(std::int64_t t, float* there, float* back)>;
+
+  // From now on flows come from there and are not found by the engine. REQUIRES: no run() before
+  // the first such call.
+  void take_flows(FlowSource source) { flow_source_ = std::move(source); }
+
+  const FlowNet& flow_net() const { return flow_; }
+
   // Windows of up to so many frames are made room for at once, so that it need not grow.
   void expect_frames(int frames) { expected_frames_ = frames; }
 
@@ -87,11 +97,13 @@ class Engine {
 
   const NetworkShape& shape() const { return shape_; }
 
-  // Bytes that a window of `frames` takes beside the weights; exact.
+  // Bytes that a window of `frames` takes beside the weights; exact. `finds_flows`: unless they are
+  // taken from elsewhere.
   static std::size_t window_bytes(const NetworkShape& shape,
                                   const Compute& compute,
                                   const FrameSize& size,
-                                  int frames);
+                                  int frames,
+                                  bool finds_flows = true);
   // What the graphs of such windows take, about.
   static std::size_t graph_bytes(int frames);
   // What the weights take, about.
@@ -115,7 +127,8 @@ class Engine {
                         const NetworkShape& shape,
                         const Compute& compute,
                         const FrameSize& size,
-                        int frames);
+                        int frames,
+                        bool finds_flows);
   void make_room(const FrameSize& size, int frames);
 
   NetworkShape shape_;
@@ -130,6 +143,7 @@ class Engine {
   Conv upsample1_;
   Conv upsample2_;
   PictureEnd end_;
+  FlowSource flow_source_;
   int expected_frames_ = 0;
   bool graphs_ = true;
 

@@ -5,6 +5,7 @@
 #include "vsr/gpu/event.hpp"
 #include "vsr/kernels/conv.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace vsr::model::fused {
@@ -37,6 +38,7 @@ Arena::Arena(std::size_t bytes, gpu::StreamView stream) : memory_(bytes, stream.
 void* Arena::take(std::size_t bytes) {
   const std::size_t at = used_;
   used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  most_ = std::max(most_, used_);
   if (memory_.size() == 0) return nullptr;
   if (used_ > memory_.size()) {
     throw Error(ErrorCode::kInternal,

@@ -61,12 +61,19 @@ class Arena {
 
   Map take_map(int images, int height, int width, int channels);
 
-  // Taken so far.
-  std::size_t bytes() const { return used_; }
+  // Where the next piece begins; and to begin there once more, with pieces that live while those
+  // taken since do not. What lies there is no zeros then.
+  std::size_t mark() const { return used_; }
+
+  void rewind(std::size_t mark) { used_ = mark; }
+
+  // The most that was taken at a time.
+  std::size_t bytes() const { return most_; }
 
  private:
   gpu::DeviceBuffer memory_;
   std::size_t used_ = 0;
+  std::size_t most_ = 0;
 };
 
 // Values on the host become device memory; what the network's weights are made of.

@@ -2,6 +2,7 @@
 #include "backends.hpp"
 #include "fused/device.hpp"
 #include "fused/engine.hpp"
+#include "fused/tiles.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
@@ -11,6 +12,7 @@
 #include "vsr/kernels/colour.hpp"
 #include "vsr/kernels/lanczos.hpp"
 #include "vsr/kernels/prores.hpp"
+#include "vsr/model/tiling.hpp"
 
 #include <array>
 #include <cstring>
@@ -248,7 +250,13 @@ class FusedUpscaler final : public PictureUpscaler {
         source_(device_picture(options.input, nullptr).bytes, options.device.index),
         flag_(sizeof(int), options.device.index),
         flag_on_host_(sizeof(int), true) {
-    engine_.expect_frames(options.window_frames);
+    const Tiling tiling = tiling_of(checkpoint.shape(), options.input, options.tile);
+    if (tiling.count() > 1) {
+      tiled_.emplace(engine_, make_compute(options.precision, work_.view()), tiling);
+      tiled_->expect_frames(options.window_frames);
+    } else {
+      engine_.expect_frames(options.window_frames);
+    }
     if (options.prores_packets) {
       encoder_.emplace(output_format_, options.output_colour, options.device.index);
     }
@@ -296,7 +304,7 @@ class FusedUpscaler final : public PictureUpscaler {
     return LrFrame(std::move(frame));
   }
 
-  bool remembers() const override { return true; }
+  bool remembers() const override { return !tiled_; }
 
   void begin_sequence() override {
     in_sequence_ = true;
@@ -344,9 +352,14 @@ class FusedUpscaler final : public PictureUpscaler {
       frames.push_back(static_cast<const float*>(state.buffer.data()));
     }
     gpu::clear_async(flag_.data(), sizeof(int), work_.view());
-    engine_.run(frames, size_, emit, continues, [&](std::int64_t index, const float* picture) {
+    const auto deliver = [&](std::int64_t index, const float* picture) {
       hand_out(to_size(index), picture, sink);
-    });
+    };
+    if (tiled_) {
+      tiled_->run(frames, emit, static_cast<int*>(flag_.data()), deliver);
+    } else {
+      engine_.run(frames, size_, emit, continues, deliver);
+    }
     while (!packets_.empty()) hand_out_packet(sink);
     gpu::copy_bytes_async(flag_.data(), flag_on_host_.data(), sizeof(int), work_.view());
     gpu::Event::record(work_.view()).wait();
@@ -431,6 +444,7 @@ class FusedUpscaler final : public PictureUpscaler {
   gpu::Stream work_;
   gpu::Stream copy_out_;
   Engine engine_;
+  std::optional<TiledEngine> tiled_;  // where pictures are too large for it
   std::shared_ptr<FramePool> pool_;
   gpu::DeviceBuffer source_;
   std::optional<PacketEncoder> encoder_;
@@ -456,8 +470,11 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
   const PictureFormat output = output_format_of(options, shape.scale());
   std::uint64_t bytes = kContextBytes + Engine::weight_bytes(shape);
   const Compute compute = make_compute(options.precision, {.device = options.device.index});
-  bytes += Engine::window_bytes(shape, compute, size, std::max(frames, 1)) +
-           Engine::graph_bytes(std::max(frames, 1));
+  const Tiling tiling = tiling_of(shape, options.input, options.tile);
+  bytes += tiling.count() > 1
+               ? TiledEngine::window_bytes(shape, compute, tiling, std::max(frames, 1))
+               : Engine::window_bytes(shape, compute, size, std::max(frames, 1));
+  bytes += Engine::graph_bytes(std::max(frames, 1));
   bytes += sizeof(float) * 3 * to_size(size.height) * to_size(size.width) *
            to_size(2 * frames + kFramesBeside);
   const std::size_t planes = device_picture(output, nullptr).bytes;

@@ -152,9 +152,9 @@ class Generator::Window {
         results_{kept(count_), kept(count_), kept(count_), kept(kLastResults)},
         flows_(2 * (count_ - 1), 2, height_, width_, options(at::kFloat)) {}
 
-  void run(const FrameRange& emit, const Emit& deliver) {
+  void run(const FrameRange& emit, const Emit& deliver, const FlowSource& flows) {
     extract();
-    find_flows();
+    take_flows(flows);
     for (std::size_t q = 0; q < 3; ++q) propagate(q, count_, [](std::int64_t) {});
     propagate(3, trace_ != nullptr ? count_ : emit.end, [&](std::int64_t t) {
       if (!emit.contains(t)) return;
@@ -204,22 +204,15 @@ class Generator::Window {
 
   at::Tensor flow_forward(std::int64_t t) const { return flows_.at(2 * t + 1); }
 
-  void find_flows() {
-    const Stopwatch watch(net_.seconds_, "flow");
-    SpyNet::Pyramid before;
-    for (std::int64_t t = 0; t < count_; ++t) {
-      const at::Tensor& frame = frames_[static_cast<std::size_t>(t)];
-      SpyNet::Pyramid here =
-          net_.spynet_.pyramid(net_.shape_.low_res_input ? frame : quarter(frame));
-      if (t > 0) {
-        const at::Tensor flows = net_.spynet_.flows_both_ways(before, here, height_, width_);
-        flow_backward(t - 1).copy_(flows.narrow(0, 0, 1));
-        flow_forward(t - 1).copy_(flows.narrow(0, 1, 1));
-        record("flows_backward", flow_backward(t - 1));
-        record("flows_forward", flow_forward(t - 1));
-      }
-      before = std::move(here);
-    }
+  void take_flows(const FlowSource& source) {
+    const auto take = [this](std::int64_t t, const at::Tensor& flows) {
+      flow_backward(t).copy_(flows.narrow(0, 0, 1));
+      flow_forward(t).copy_(flows.narrow(0, 1, 1));
+      record("flows_backward", flow_backward(t));
+      record("flows_forward", flow_forward(t));
+    };
+    if (!source) return net_.find_flows(frames_, take);
+    for (std::int64_t t = 0; t + 1 < count_; ++t) take(t, source(t));
   }
 
   // The flow from frame t to the frame that this branch visits before it.
@@ -315,7 +308,8 @@ class Generator::Window {
 void Generator::run(std::span<const at::Tensor> frames,
                     const FrameRange& emit,
                     const Emit& deliver,
-                    Trace* trace) {
+                    Trace* trace,
+                    const FlowSource& flows) {
   const FrameRange all{0, static_cast<std::int64_t>(frames.size())};
   if (frames.empty() || !all.contains(emit)) {
     throw Error(ErrorCode::kInternal,
@@ -330,7 +324,24 @@ void Generator::run(std::span<const at::Tensor> frames,
       throw Error(ErrorCode::kInternal, "frames of a size that the network does not take");
     }
   }
-  Window(*this, frames, trace).run(emit, deliver);
+  Window(*this, frames, trace).run(emit, deliver, flows);
+}
+
+void Generator::find_flows(
+    std::span<const at::Tensor> frames,
+    const std::function<void(std::int64_t t, const at::Tensor& flows)>& found) {
+  const Stopwatch watch(seconds_, "flow");
+  const int shrink = shape_.low_res_input ? 1 : 4;
+  SpyNet::Pyramid before;
+  for (std::size_t t = 0; t < frames.size(); ++t) {
+    const at::Tensor& frame = frames[t];
+    SpyNet::Pyramid here = spynet_.pyramid(shape_.low_res_input ? frame : quarter(frame));
+    if (t > 0) {
+      found(static_cast<std::int64_t>(t) - 1,
+            spynet_.flows_both_ways(before, here, frame.size(2) / shrink, frame.size(3) / shrink));
+    }
+    before = std::move(here);
+  }
 }
 
 }  // namespace vsr::model::reference

@@ -35,13 +35,22 @@ class Generator {
   // fp32 (1, 3, H, W), planar, not clamped. Handed over before the next frame is computed.
   using Emit = std::function<void(std::int64_t index, const at::Tensor& picture)>;
 
+  // (2, 2, h, w) of the features' size: from frame t to t + 1 and back.
+  using FlowSource = std::function<at::Tensor(std::int64_t t)>;
+
   // `frames`: fp32 (1, 3, H, W) on the device, all of one size that padded_height() and
   // padded_width() leave as it is. Emits the frames of `emit`, which lies within the window. With a
-  // trace, every frame is computed and recorded. To be called within a ComputeScope.
+  // trace, every frame is computed and recorded. Flows are found, or come from `flows`. To be
+  // called within a ComputeScope.
   void run(std::span<const at::Tensor> frames,
            const FrameRange& emit,
            const Emit& deliver,
-           Trace* trace = nullptr);
+           Trace* trace = nullptr,
+           const FlowSource& flows = {});
+
+  // Between neighbouring ones of such frames, in order.
+  void find_flows(std::span<const at::Tensor> frames,
+                  const std::function<void(std::int64_t t, const at::Tensor& flows)>& found);
 
   // Sizes the network takes: at least 64 (x4), or at least 256 and a multiple of 4 (x1).
   std::int64_t padded(std::int64_t size) const;

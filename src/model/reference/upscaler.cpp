@@ -1,10 +1,12 @@
 #include "backends.hpp"
 #include "colour.hpp"
 #include "generator.hpp"
+#include "tiles.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/gpu/copy.hpp"
+#include "vsr/model/tiling.hpp"
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
@@ -54,6 +56,7 @@ struct Impl {
   c10::Stream copy_out;
   Generator generator;  // its weights belong to the work stream
   PictureFormat output_format;
+  Tiling tiling;
 
   Impl(const Checkpoint& checkpoint, const UpscalerOptions& asked)
       : options(asked),
@@ -67,7 +70,8 @@ struct Impl {
                             const c10::StreamGuard guard(work);
                             return Generator(checkpoint, compute);
                           })),
-        output_format(output_format_of(asked, checkpoint.shape().scale())) {
+        output_format(output_format_of(asked, checkpoint.shape().scale())),
+        tiling(tiling_of(checkpoint.shape(), asked.input, asked.tile)) {
     if (output_format.width != asked.input.width * checkpoint.shape().scale() ||
         output_format.height != asked.input.height * checkpoint.shape().scale()) {
       throw Error(ErrorCode::kModel,
@@ -190,11 +194,12 @@ struct Impl {
     }
     // One look at the end: a picture of infinities must not pass as a dark one.
     at::Tensor finite;
-    generator.run(frames, emit, [&](std::int64_t index, const at::Tensor& rgb) {
+    const auto deliver = [&](std::int64_t index, const at::Tensor& rgb) {
       const at::Tensor sum = at::sum(rgb);  // finite if and only if every value is, near enough
       finite = finite.defined() ? at::add(finite, sum) : sum;
       hand_out(static_cast<std::size_t>(index), rgb, sink);
-    });
+    };
+    run_in_tiles(generator, tiling, frames, emit, deliver);
     if (finite.defined() && !std::isfinite(finite.item<float>())) {
       throw Error(
           ErrorCode::kModel,

@@ -1,4 +1,5 @@
-// The device code of the colour and scaling kernels, compiled as C++.
+// The device code of the kernels on whole pictures, compiled as C++.
 #include "cuda/lanczos.cu"
 #include "cuda/planes_to_rgb.cu"
 #include "cuda/rgb_to_planes.cu"
+#include "cuda/tiles.cu"
