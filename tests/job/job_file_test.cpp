@@ -138,7 +138,8 @@ TEST(JobFile, ValuesOutOfRangeAreRefusedWithWhatIsAllowed) {
   EXPECT_THAT(value_message("stream.overlap", "-1"), HasSubstr("a whole number from 0 to 200"));
   EXPECT_THAT(value_message("stream.overlap", "ten"), HasSubstr("stream.overlap = 'ten'"));
   EXPECT_THAT(value_message("stream.overlap", "3.5"), HasSubstr("not allowed"));
-  EXPECT_THAT(value_message("model.precision", "fp64"), HasSubstr("fp16, bf16, tf32, fp32"));
+  EXPECT_THAT(value_message("model.precision", "fp8"),
+              HasSubstr("model.precision = 'fp8' is not allowed; allowed: fp16, bf16, tf32, fp32"));
   EXPECT_THAT(value_message("preprocess.crop", "10:10:0"), HasSubstr("width:height:x:y"));
   EXPECT_THAT(value_message("preprocess.crop", "0:10:0:0"), HasSubstr("not allowed"));
   EXPECT_THAT(value_message("final.crf", "nan"), HasSubstr("from 0 to 63"));
