@@ -14,6 +14,7 @@
 
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace vsr::kernels {
@@ -31,6 +32,7 @@ class GatheredTiles : public ::testing::Test {
 #ifndef VSR_EMULATED_KERNELS
     if (gpu::device_count() == 0) GTEST_SKIP() << gpu::unavailable_reason();
 #endif
+    flag_.emplace(std::vector<std::byte>(sizeof(int)));
   }
 
   // What `picture` comes to, cut into tiles of at most 64x40 pixels and put together again.
@@ -52,7 +54,7 @@ class GatheredTiles : public ::testing::Test {
 
   int flag() {
     int value = 0;
-    const auto bytes = flag_.bytes();
+    const auto bytes = flag_->bytes();
     std::memcpy(&value, bytes.data(), sizeof(value));
     return value;
   }
@@ -84,11 +86,11 @@ class GatheredTiles : public ::testing::Test {
                     whole,
                     across.begin(column),
                     down.begin(row),
-                    static_cast<int*>(flag_.data()),
+                    static_cast<int*>(flag_->data()),
                     kStream);
   }
 
-  OnDevice flag_{std::vector<std::byte>(sizeof(int))};
+  std::optional<OnDevice> flag_;
 };
 
 TEST_F(GatheredTiles, GiveThePictureThatTheyWereCutFrom) {
