@@ -38,7 +38,7 @@ int print_dry_run(const Arguments& arguments) {
   const Prepared prepared = prepare_dry(job, ingredients, ranks);
   const store::Plan& plan = prepared.plan;
   const media::Timeline& timeline = prepared.timeline;
-  assemble::validate(assemble_spec(job, prepared, fs::path(job.run.dir) / "final"));
+  assemble::validate(assemble_spec(job, plan, timeline, fs::path(job.run.dir) / "final"));
   const model::DeviceSpec device = choose_device(job.stream.device, 0);
   model::UpscalerOptions options = upscaler_options(job, timeline, device);
   set_output(options, job, prepared.network, prepared.plan.picture);
@@ -115,14 +115,16 @@ int print_dry_run(const Arguments& arguments) {
   line("time",
        format(
            "about {} of upscaling here, {:.2f} fps (by a short window: {:.2f} TFLOP/s); the final "
-           "encode comes after it",
+           "encode {}",
            duration_text(gflop / gflop_per_s),
            static_cast<double>(plan.timeline_frames) * gflop_per_s / gflop,
-           gflop_per_s / 1e3));
+           gflop_per_s / 1e3,
+           job.segment.codec == SegmentCodec::kNone ? "goes on beside it and may take longer"
+                                                    : "comes after it"));
   line("disk",
-       format("about {:.1f} GB of {} mezzanines in {}",
+       format("about {:.1f} GB of {} in {}",
               static_cast<double>(mezzanine_bytes(job, plan)) / 1e9,
-              to_string(job.segment.codec),
+              describe_segments(job),
               job.run.dir));
   line("final",
        format("{} frames at {} fps, {:.1f} s, {}",

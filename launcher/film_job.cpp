@@ -122,7 +122,7 @@ Lead open_run(const Arguments& arguments,
   }
   auto lock = std::make_unique<store::RunLock>(directory);
   const auto check = [&](const Prepared& planned) {
-    assemble::validate(assemble_spec(job, planned, directory.final_dir()));
+    assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));
   };
   Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
   write_file(directory.job_file(), print_job(job, false));
@@ -158,9 +158,9 @@ void introduce(const Lead& lead) {
             to_string(timeline.rate),
             to_string(timeline.colour.matrix));
   log::info("launcher",
-            "{} segments to {} mezzanines of {}, windows of up to {} frames, overlap {}{}",
+            "{} segments to {} of {}, windows of up to {} frames, overlap {}{}",
             plan.segments.size(),
-            to_string(lead.job.segment.codec),
+            describe_segments(lead.job),
             to_string(plan.picture),
             plan.max_seq_len,
             plan.overlap,
@@ -182,7 +182,7 @@ void check_space(const Lead& lead, const std::vector<std::optional<store::Record
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
     log::warning("store",
-                 "{} has {:.1f} GB free and the mezzanines will take about {:.1f} GB",
+                 "{} has {:.1f} GB free and the segments will take about {:.1f} GB",
                  lead.directory.root().string(),
                  free / 1e9,
                  needed / 1e9);
@@ -301,11 +301,12 @@ int lead_film(const Arguments& arguments,
     const auto records = make_segments(lead, communicator, signals, runner);
     fs::remove(lead.directory.final_stamp());
     try {
-      result = make_films(assemble_spec(lead.job, lead.prepared, lead.directory.final_dir()),
-                          lead.directory,
-                          plan,
-                          records,
-                          signals.stop());
+      result = make_films(
+          assemble_spec(lead.job, plan, lead.prepared.timeline, lead.directory.final_dir()),
+          lead.directory,
+          plan,
+          records,
+          signals.stop());
       break;
     } catch (const Error& error) {
       // A mezzanine that went bad after its commit is made again, once.

@@ -22,16 +22,17 @@ constexpr auto kProgressEvery = std::chrono::seconds(15);
 }  // namespace
 
 assemble::AssembleSpec assemble_spec(const Job& job,
-                                     const Prepared& prepared,
+                                     const store::Plan& plan,
+                                     const media::Timeline& timeline,
                                      const fs::path& out) {
   assemble::AssembleSpec spec;
   spec.source = job.input.file;
   spec.codec = codec_of(job.segment.codec);
-  spec.picture = prepared.plan.picture;
-  spec.colour = prepared.plan.colour;
-  spec.sample_aspect = prepared.plan.sample_aspect;
-  spec.timeline_rate = prepared.plan.timeline_rate;
-  spec.start_time_s = prepared.timeline.start_time_s;
+  spec.picture = plan.picture;
+  spec.colour = plan.colour;
+  spec.sample_aspect = plan.sample_aspect;
+  spec.timeline_rate = plan.timeline_rate;
+  spec.start_time_s = timeline.start_time_s;
   spec.partial = job.input.start_s > 0 || job.input.end_s > 0;
   spec.options = job.final;
   spec.audio = job.input.audio;
@@ -88,7 +89,7 @@ assemble::AssembleResult make_films(assemble::AssembleSpec spec,
     const Segment& segment = plan.segments[i];
     spec.segments.push_back({directory.mezzanine(segment.index, extension),
                              segment.core,
-                             segment.input,
+                             plan.held(segment),
                              records[i].checksums});
   }
   const auto begin = std::chrono::steady_clock::now();

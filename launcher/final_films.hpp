@@ -16,7 +16,8 @@ namespace vsr::launcher {
 
 // All but the segments.
 assemble::AssembleSpec assemble_spec(const Job& job,
-                                     const Prepared& prepared,
+                                     const store::Plan& plan,
+                                     const media::Timeline& timeline,
                                      const std::filesystem::path& out);
 
 // Names everything the films depend on.
@@ -30,8 +31,8 @@ void write_stamp(const store::RunDirectory& directory,
                  const std::string& identity,
                  const std::vector<std::filesystem::path>& films);
 
-// Encodes the films from the mezzanines of all segments (`records` in the plan's order), telling
-// the log how it goes. Throws Error: kStorage when a mezzanine is not what its record says,
+// Makes the films from the files of all segments (`records` in the plan's order), telling
+// the log how it goes. Throws Error: kStorage when one is not what its record says,
 // kInterrupted when `stop` asks to end.
 assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     const store::RunDirectory& directory,

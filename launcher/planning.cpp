@@ -30,12 +30,21 @@ namespace {
 constexpr double kGpuShare = 0.85;
 constexpr double kCpuShare = 0.5;
 
+// Keys of the final encode that the picture depends on, and not sound alone.
+bool changes_film_picture(const std::string& key) {
+  return changes_final(key) && key != "final.variants" && !key.starts_with("final.audio_") &&
+         key.starts_with("final.");
+}
+
 std::map<std::string, std::string> identity_of(const Job& job,
                                                const std::string& input_fingerprint,
                                                const std::string& model_sha256) {
   std::map<std::string, std::string> identity;
   for (const auto& [key, value] : job_values(job)) {
     if (changes_segments(key)) identity[key] = value;
+    if (job.segment.codec == SegmentCodec::kNone && changes_film_picture(key)) {
+      identity[key] = value;
+    }
   }
   // Files count by content: moving a film does not make it another one.
   identity.erase("input.file");
@@ -236,7 +245,8 @@ media::DecodeDevice decode_device(const StreamOptions& stream, int local_rank) {
                        gpu::unavailable_reason()));
   }
   const int index = local_rank % gpus;
-  return {.nvdec = true, .gpu = index, .cuda_context = gpu::driver_context(index)};
+  return {
+      .nvdec = true, .gpu = index, .cuda_context = gpu::driver_context(index), .stay_on_gpu = true};
 }
 
 void check_decoding(const Job& job,
@@ -262,8 +272,15 @@ media::MezzanineCodec codec_of(SegmentCodec codec) {
       return media::MezzanineCodec::kFfv1;
     case SegmentCodec::kPng:
       return media::MezzanineCodec::kPng;
+    case SegmentCodec::kNone:
+      return media::MezzanineCodec::kNone;
   }
   throw Error(ErrorCode::kInternal, "unknown mezzanine codec");
+}
+
+std::string describe_segments(const Job& job) {
+  return job.segment.codec == SegmentCodec::kNone ? "chunks for " + job.final.encoder
+                                                  : to_string(job.segment.codec) + " mezzanines";
 }
 
 ColourDescription mezzanine_colour(const Job& job, const media::Timeline& timeline) {
@@ -511,12 +528,16 @@ Prepared prepare_dry(const Job& job,
 std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan) {
   // Bytes a pixel, from upscaled real pictures: DNxHR HQX always takes this much, ProRes 422 HQ
   // from 0.45 without grain to 0.7 with a lot of it; FFV1 and PNG depend on the grain even more.
+  // Chunks take what the film takes, a guess on the safe side.
   double per_pixel = 0.6;
   if (job.segment.codec == SegmentCodec::kDnxhr) per_pixel = 0.55;
   if (job.segment.codec == SegmentCodec::kFfv1) per_pixel = 1.3;
   if (job.segment.codec == SegmentCodec::kPng) per_pixel = 3.5;
+  if (job.segment.codec == SegmentCodec::kNone) per_pixel = 0.05;
   double frames = 0;
-  for (const Segment& segment : plan.segments) frames += static_cast<double>(segment.input.size());
+  for (const Segment& segment : plan.segments) {
+    frames += static_cast<double>(plan.held(segment).size());
+  }
   return static_cast<std::uint64_t>(frames * per_pixel * plan.picture.width * plan.picture.height);
 }
 

@@ -37,8 +37,8 @@ Resources decode_resources(const std::string& bytes);
 // The GPU that a rank uses, or the CPU, by the job's wish. Throws Error(kGpu) when a GPU is asked
 // for and there is none.
 model::DeviceSpec choose_device(DeviceChoice choice, int local_rank);
-// What decodes the film for a rank, in the context of the GPU that the network uses. Throws
-// Error(kGpu) as above.
+// What decodes the film for a rank, in the context of the GPU that the network uses; pictures stay
+// there where they can. Throws Error(kGpu) as above.
 media::DecodeDevice decode_device(const StreamOptions& stream, int local_rank);
 // Refuses stream.decode = nvdec for a film that it cannot decode here, before any work is done.
 // `why_decode`: as the film will be read from a lossless copy, which is not made yet.
@@ -56,6 +56,8 @@ void set_output(model::UpscalerOptions& options,
                 const model::NetworkShape& network,
                 const PictureFormat& picture);
 media::MezzanineCodec codec_of(SegmentCodec codec);
+// What segments become: "prores mezzanines", "chunks for libx265".
+std::string describe_segments(const Job& job);
 // How the mezzanines are tagged: the timeline's colour in limited range, as video codecs want it.
 ColourDescription mezzanine_colour(const Job& job, const media::Timeline& timeline);
 

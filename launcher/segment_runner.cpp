@@ -1,7 +1,9 @@
 #include "segment_runner.hpp"
 
 #include "embedded_model.hpp"
+#include "final_films.hpp"
 #include "planning.hpp"
+#include "vsr/assemble/chunk_writer.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
@@ -104,6 +106,13 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.decode_device = decode_device(job_.stream, local_rank_);
   pipeline_options.encode_threads = std::max(1, cpus_ - pipeline_options.decode_threads);
   pipeline_options.pinned = device.cuda;
+  if (job_.segment.codec == SegmentCodec::kNone) {
+    assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
+    spec.threads = pipeline_options.encode_threads;
+    pipeline_options.open_writer = [spec](const Segment& segment, const fs::path& path) {
+      return std::make_unique<assemble::ChunkWriter>(path, spec, segment.core.size());
+    };
+  }
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
   log::info("launcher",
             "network {} of {} on {}, {} back end, {} threads{}",

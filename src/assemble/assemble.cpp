@@ -78,6 +78,8 @@ std::vector<FilmFile> create_files(const AssembleSpec& spec, bool retimed) {
   return files;
 }
 
+bool chunks(const AssembleSpec& spec) { return spec.codec == media::MezzanineCodec::kNone; }
+
 void add_video(const AssembleSpec& spec,
                const VideoTarget& target,
                const VideoStream& video,
@@ -88,6 +90,7 @@ void add_video(const AssembleSpec& spec,
   media::check_av(avcodec_parameters_copy(out.codecpar, &video.parameters()),
                   ErrorCode::kInternal,
                   "describing the video stream");
+  if (chunks(spec)) out.codecpar->codec_tag = 0;  // of their own container
   const bool copied = copies_video(spec.options);
   const PictureFormat picture =
       copied ? spec.picture
@@ -148,7 +151,7 @@ AssembleResult assemble(const AssembleSpec& spec,
   const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
 
   const std::vector<FilmFile> files = create_files(spec, times.retiming.changes_speed());
-  const std::unique_ptr<VideoStream> video = copies_video(spec.options)
+  const std::unique_ptr<VideoStream> video = copies_video(spec.options) || chunks(spec)
                                                  ? join_video(spec)
                                                  : encode_video(spec, target, hdr, result.warnings);
   for (const FilmFile& out : files) add_video(spec, target, *video, hdr, film, *out.file);

@@ -12,6 +12,10 @@ namespace vsr::assemble {
 
 namespace {
 
+// No codec shows a picture more packets than this after the one where it stands. Chunks do not keep
+// when their packets are decoded, and neither does the film.
+constexpr std::int64_t kMostReordered = 16;
+
 // What has to agree for the packets of two files to make one stream.
 bool same_stream(const AVCodecParameters& a, const AVCodecParameters& b) {
   return a.codec_id == b.codec_id && a.codec_tag == b.codec_tag && a.width == b.width &&
@@ -40,12 +44,21 @@ class JoinedVideo final : public VideoStream {
       ++segment_;
       open_segment();
     }
-    packet.pts = packet.dts = position_++;
+    if (chunks()) {
+      packet.pts = spec_.segments[segment_].core.begin +
+                   av_rescale_q(packet.pts, packets_.time_base(), frame_time_);
+      packet.dts = position_ - kMostReordered;
+    } else {
+      packet.pts = packet.dts = position_;
+    }
+    ++position_;
     packet.duration = 1;
     return true;
   }
 
  private:
+  bool chunks() const { return spec_.codec == media::MezzanineCodec::kNone; }
+
   media::SegmentPackets first_packets() const {
     if (spec_.codec == media::MezzanineCodec::kPng) {
       throw Error(ErrorCode::kUsage,
@@ -77,6 +90,7 @@ class JoinedVideo final : public VideoStream {
   }
 
   const AssembleSpec& spec_;
+  const AVRational frame_time_ = media::to_av(final_rate(spec_).inverse());  // of chunks
   std::size_t segment_ = 0;
   std::int64_t position_ = 0;
   media::SegmentPackets packets_;
@@ -110,6 +124,9 @@ std::unique_ptr<VideoStream> join_video(const AssembleSpec& spec) {
 std::int64_t concatenate(const AssembleSpec& spec,
                          const std::filesystem::path& path,
                          const std::function<bool(std::int64_t)>& progress) {
+  if (spec.codec == media::MezzanineCodec::kNone) {
+    throw Error(ErrorCode::kUsage, "segment.codec=none leaves no mezzanines to join into a master");
+  }
   JoinedVideo video(spec);
   std::int64_t frames = 0;
   try {

@@ -1,5 +1,5 @@
-// The final video encode: mezzanines -> pictures -> final size and 4:2:0 -> encoder, each on a
-// thread of its own, with short queues between them.
+// The final video encode: pictures, of the mezzanines or as they are made -> final size and 4:2:0
+// -> encoder, each on a thread of its own, with short queues between them.
 #include "media/segment_packets.hpp"
 #include "video_stream.hpp"
 #include "vsr/base/bounded_queue.hpp"
@@ -11,6 +11,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -158,6 +159,8 @@ class EncodedVideo final : public VideoStream {
   EncodedVideo(const AssembleSpec& spec,
                const VideoTarget& target,
                const HdrMetadata& hdr,
+               std::int64_t frames,
+               PictureSource pictures,
                std::vector<std::string>& warnings);
   ~EncodedVideo() override;
 
@@ -165,8 +168,10 @@ class EncodedVideo final : public VideoStream {
 
   bool read(AVPacket& packet) override;
 
+  void stop() override { abort(); }
+
  private:
-  void decode();
+  void fetch();
   void scale();
   void encode();
   bool pass_on_packets();
@@ -177,14 +182,14 @@ class EncodedVideo final : public VideoStream {
   const AssembleSpec& spec_;
   const VideoTarget target_;
   const std::int64_t frames_;
-  const int threads_;
+  PictureSource pictures_;
   VideoEncoderPtr encoder_;  // the encode thread's, once it runs, as is what mend_dts() keeps
   std::int64_t packets_made_ = 0;
   std::int64_t last_dts_ = std::numeric_limits<std::int64_t>::min();
   media::AvPtr<AVCodecParameters> parameters_;
   std::int64_t packets_given_ = 0;
 
-  BoundedQueue<FramePtr> decoded_{kFramesQueued};
+  BoundedQueue<FramePtr> fetched_{kFramesQueued};
   BoundedQueue<FramePtr> scaled_{kFramesQueued};
   BoundedQueue<PacketPtr> packets_{kPacketsQueued};
   std::atomic<bool> stopped_ = false;
@@ -196,19 +201,21 @@ class EncodedVideo final : public VideoStream {
 EncodedVideo::EncodedVideo(const AssembleSpec& spec,
                            const VideoTarget& target,
                            const HdrMetadata& hdr,
+                           std::int64_t frames,
+                           PictureSource pictures,
                            std::vector<std::string>& warnings)
     : spec_(spec),
       target_(target),
-      frames_(count_frames(spec)),
-      threads_(spec.threads > 0 ? spec.threads : usable_cpus()),
-      encoder_(open_video_encoder(spec.options, target, hdr, threads_, warnings)),
+      frames_(frames),
+      pictures_(std::move(pictures)),
+      encoder_(open_video_encoder(spec.options, target, hdr, spec.threads, warnings)),
       parameters_(avcodec_parameters_alloc()) {
   if (!parameters_) throw Error(ErrorCode::kInternal, "out of memory");
   media::check_av(avcodec_parameters_from_context(parameters_.get(), encoder_.get()),
                   ErrorCode::kInternal,
                   "describing the video stream");
   stages_.reserve(3);
-  stages_.push_back(start(&EncodedVideo::decode));
+  stages_.push_back(start(&EncodedVideo::fetch));
   stages_.push_back(start(&EncodedVideo::scale));
   stages_.push_back(start(&EncodedVideo::encode));
 }
@@ -220,7 +227,7 @@ EncodedVideo::~EncodedVideo() {
 
 void EncodedVideo::abort() {
   stopped_ = true;
-  decoded_.abort();
+  fetched_.abort();
   scaled_.abort();
   packets_.abort();
 }
@@ -240,44 +247,16 @@ std::thread EncodedVideo::start(void (EncodedVideo::*stage)()) {
   });
 }
 
-void EncodedVideo::decode() {
-  std::int64_t position = 0;
-  // The plan's word counts, not what a container could hold of it. RGB is always full range; the
-  // plan then speaks of the film.
-  ColourDescription colour = spec_.colour;
-  colour.full_range = colour.full_range || spec_.picture.model == ColourModel::kRgb;
-  for (const SegmentFile& segment : spec_.segments) {
-    media::SegmentFrames frames(segment.path,
-                                spec_.codec,
-                                segment.core.begin - segment.input.begin,
-                                segment.core.size(),
-                                segment.checksums,
-                                std::min(threads_, kMostDecoderThreads));
-    while (true) {
-      FramePtr frame = media::make_frame();
-      if (!frames.read(*frame)) break;
-      if (frame->width != spec_.picture.width || frame->height != spec_.picture.height) {
-        throw Error(ErrorCode::kStorage,
-                    format("{}: holds pictures of {}x{} instead of {}x{}; remove the segment and "
-                           "start again, it will be made anew",
-                           segment.path.string(),
-                           frame->width,
-                           frame->height,
-                           spec_.picture.width,
-                           spec_.picture.height));
-      }
-      frame->pts = position++;
-      frame->sample_aspect_ratio = media::to_av(spec_.sample_aspect);
-      media::tag_colour(*frame, colour, spec_.picture);
-      if (!decoded_.push(std::move(frame))) return;
-    }
+void EncodedVideo::fetch() {
+  while (FramePtr frame = pictures_()) {
+    if (!fetched_.push(std::move(frame))) return;
   }
-  decoded_.close();
+  fetched_.close();
 }
 
 void EncodedVideo::scale() {
   Scaler scaler(spec_, target_, encoder_->pix_fmt);
-  while (auto frame = decoded_.pop()) {
+  while (auto frame = fetched_.pop()) {
     if (!scaled_.push(scaler.scale(std::move(*frame)))) return;
   }
   scaled_.close();
@@ -344,13 +323,84 @@ bool EncodedVideo::read(AVPacket& packet) {
   return true;
 }
 
+// The pictures of the segments' cores, one after another.
+class MezzaninePictures {
+ public:
+  explicit MezzaninePictures(const AssembleSpec& spec)
+      : spec_(spec), threads_(spec.threads > 0 ? spec.threads : usable_cpus()) {}
+
+  FramePtr next() {
+    FramePtr frame = media::make_frame();
+    while (true) {
+      if (!segment_) {
+        if (index_ == spec_.segments.size()) return nullptr;
+        open(spec_.segments[index_]);
+      }
+      if (segment_->read(*frame)) break;
+      segment_.reset();
+      ++index_;
+    }
+    check_size(*frame);
+    frame->pts = position_++;
+    tag_picture(*frame, spec_);
+    return frame;
+  }
+
+ private:
+  void open(const SegmentFile& segment) {
+    segment_.emplace(segment.path,
+                     spec_.codec,
+                     segment.core.begin - segment.input.begin,
+                     segment.core.size(),
+                     segment.checksums,
+                     std::min(threads_, kMostDecoderThreads));
+  }
+
+  void check_size(const AVFrame& frame) const {
+    if (frame.width == spec_.picture.width && frame.height == spec_.picture.height) return;
+    throw Error(ErrorCode::kStorage,
+                format("{}: holds pictures of {}x{} instead of {}x{}; remove the segment and "
+                       "start again, it will be made anew",
+                       spec_.segments[index_].path.string(),
+                       frame.width,
+                       frame.height,
+                       spec_.picture.width,
+                       spec_.picture.height));
+  }
+
+  const AssembleSpec& spec_;
+  const int threads_;
+  std::size_t index_ = 0;
+  std::int64_t position_ = 0;
+  std::optional<media::SegmentFrames> segment_;
+};
+
 }  // namespace
+
+void tag_picture(AVFrame& frame, const AssembleSpec& spec) {
+  // RGB is always full range; the plan then speaks of the film.
+  ColourDescription colour = spec.colour;
+  colour.full_range = colour.full_range || spec.picture.model == ColourModel::kRgb;
+  frame.sample_aspect_ratio = media::to_av(spec.sample_aspect);
+  media::tag_colour(frame, colour, spec.picture);
+}
+
+std::unique_ptr<VideoStream> encode_pictures(const AssembleSpec& spec,
+                                             const VideoTarget& target,
+                                             const HdrMetadata& hdr,
+                                             std::int64_t frames,
+                                             PictureSource pictures,
+                                             std::vector<std::string>& warnings) {
+  return std::make_unique<EncodedVideo>(spec, target, hdr, frames, std::move(pictures), warnings);
+}
 
 std::unique_ptr<VideoStream> encode_video(const AssembleSpec& spec,
                                           const VideoTarget& target,
                                           const HdrMetadata& hdr,
                                           std::vector<std::string>& warnings) {
-  return std::make_unique<EncodedVideo>(spec, target, hdr, warnings);
+  const auto pictures = std::make_shared<MezzaninePictures>(spec);
+  return encode_pictures(
+      spec, target, hdr, count_frames(spec), [pictures] { return pictures->next(); }, warnings);
 }
 
 }  // namespace vsr::assemble

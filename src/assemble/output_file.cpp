@@ -16,11 +16,11 @@ constexpr AVRational kNanosecond{1, 1'000'000'000};
 
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
+OutputFile::OutputFile(std::filesystem::path path, const char* container) : path_(std::move(path)) {
   AVFormatContext* opened = nullptr;
   const std::string part = part_name(path_).string();
   const std::string url = "file:" + part;
-  media::check_av(avformat_alloc_output_context2(&opened, nullptr, "matroska", url.c_str()),
+  media::check_av(avformat_alloc_output_context2(&opened, nullptr, container, url.c_str()),
                   ErrorCode::kInternal,
                   "making a muxer");
   muxer_.reset(opened);

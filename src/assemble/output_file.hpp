@@ -1,5 +1,6 @@
-// One Matroska file of the film: streams are added, the header is written, packets are handed in
-// roughly in order and written in order of their times, the end is written, the file published.
+// One file of the film, Matroska or a chunk in another container: streams are added, the header is
+// written, packets are handed in roughly in order and written in order of their times, the end is
+// written, the file published.
 #pragma once
 
 #include "media/av.hpp"
@@ -14,7 +15,7 @@ namespace vsr::assemble {
 class OutputFile {
  public:
   // Creates part_name(path). Throws Error(kStorage).
-  explicit OutputFile(std::filesystem::path path);
+  explicit OutputFile(std::filesystem::path path, const char* container = "matroska");
   // Unpublished: closes and removes the part file.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;

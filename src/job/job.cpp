@@ -24,6 +24,8 @@ std::string to_string(SegmentCodec codec) {
       return "ffv1";
     case SegmentCodec::kPng:
       return "png";
+    case SegmentCodec::kNone:
+      return "none";
   }
   return "unknown";
 }

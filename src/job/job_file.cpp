@@ -249,6 +249,9 @@ void check_job(const Job& job) {
                job.stream.tile_overlap,
                2 * job.stream.tile_overlap));
   }
+  if (job.segment.codec == SegmentCodec::kNone && job.final.encoder == "copy") {
+    refuse("segment.codec = none leaves no mezzanines that final.encoder = copy could join");
+  }
   if (job.final.encoder == "copy" && job.final.height != 0) {
     refuse("final.encoder = copy joins the mezzanines as they are: set final.height = native");
   }

@@ -484,12 +484,14 @@ void add_network_keys(std::vector<JobKey>& keys) {
                             100000,
                             VSR_FIELD(segment.frames)));
   keys.push_back(choice_key<SegmentCodec>("segment.codec",
-                                          "codec of the segment mezzanines",
+                                          "codec of the segment mezzanines; none: segments are "
+                                          "encoded for the film at once",
                                           kPicture,
                                           {{"prores", SegmentCodec::kProres},
                                            {"dnxhr", SegmentCodec::kDnxhr},
                                            {"ffv1", SegmentCodec::kFfv1},
-                                           {"png", SegmentCodec::kPng}},
+                                           {"png", SegmentCodec::kPng},
+                                           {"none", SegmentCodec::kNone}},
                                           VSR_FIELD(segment.codec)));
   keys.push_back(
       choice_key<SegmentSize>("segment.size",

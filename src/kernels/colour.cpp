@@ -43,6 +43,17 @@ Neighbours neighbours_of(bool halved, double offset) {
   return {halved, narrow(shares.even), narrow(shares.odd)};
 }
 
+void check_form(const SampleForm& form, const PictureFormat& format) {
+  const bool pairs = !form.semi_planar || format.model == ColourModel::kYuv;
+  const int bits = 8 * bytes_per_sample(format);
+  if (pairs && form.shift_bits >= 0 && form.shift_bits + format.bit_depth <= bits) return;
+  throw Error(ErrorCode::kInternal,
+              vsr::format("no pictures of {}{}, {} bits up",
+                          to_string(format),
+                          form.semi_planar ? " with chroma in turn" : "",
+                          form.shift_bits));
+}
+
 bool multiple(const void* pointer, std::int64_t stride_bytes, std::int64_t bytes) {
   return reinterpret_cast<std::uintptr_t>(pointer) % static_cast<std::uintptr_t>(bytes) == 0 &&
          stride_bytes % bytes == 0;
@@ -51,11 +62,13 @@ bool multiple(const void* pointer, std::int64_t stride_bytes, std::int64_t bytes
 }  // namespace
 
 void launch_planes_to_rgb(const PictureView& picture,
+                          const SampleForm& form,
                           const ColourDescription& colour,
                           const MutableRgbView& rgb,
                           gpu::StreamView stream) {
   const PictureFormat& format = picture.format;
   check_format(format);
+  check_form(form, format);
   if (rgb.width < format.width || rgb.height < format.height) {
     throw Error(
         ErrorCode::kInternal,
@@ -66,6 +79,12 @@ void launch_planes_to_rgb(const PictureView& picture,
     call.planes[i] = picture.planes[static_cast<std::size_t>(i)];
     call.pitch_bytes[i] = picture.pitch_bytes[static_cast<std::size_t>(i)];
   }
+  if (form.semi_planar) {
+    call.planes[2] = picture.planes[1] + bytes_per_sample(format);
+    call.pitch_bytes[2] = picture.pitch_bytes[1];
+    call.chroma_step = 2;
+  }
+  call.shift_bits = form.shift_bits;
   call.width = format.width;
   call.height = format.height;
   const Quantiser luma = quantiser_of(format.bit_depth, colour.full_range, false);

@@ -26,6 +26,8 @@ struct PlanesToRgbCall {
   int height = 0;
   int chroma_width = 0;
   int chroma_height = 0;
+  int chroma_step = 1;  // samples from one of a chroma plane to the next
+  int shift_bits = 0;   // samples stand this far above the low bits
 
   // R, G, B or Y = (sample - luma_offset) * luma_gain; the others take (sample - chroma_offset).
   float luma_offset = 0;

@@ -136,7 +136,7 @@ void FrameReader::Impl::check_shape(const AVFrame& frame) const {
 
 // Whether a picture on the GPU is as the timeline has it, so that the graph would hand it through.
 bool FrameReader::Impl::needs_nothing(const AVFrame& frame) const {
-  return timeline.filters.empty() && decoder.on_device(frame).format == timeline.format;
+  return timeline.filters.empty() && decoder.on_device(frame).view.format == timeline.format;
 }
 
 // Makes `current` the graph's next picture; false after the last.

@@ -185,6 +185,16 @@ const AVCodec& nvdec_decoder(const std::string& path, AVCodecID codec) {
                      name));
 }
 
+void refuse_half_rows(const AVFrame& picture, AVCodecID codec) {
+  const int rows = (picture.height + 15) / 16;
+  if (codec != AV_CODEC_ID_MPEG2VIDEO || !frame_is_interlaced(picture) || rows % 2 == 0) return;
+  throw Error(
+      ErrorCode::kUsage,
+      format("stream.decode = nvdec: interlaced MPEG-2 of {} lines, an odd number of rows of "
+             "16, comes out wrong at the bottom; set stream.decode = cpu",
+             picture.height));
+}
+
 AVPixelFormat NvdecChoice::choose(const AVPixelFormat* offered, const std::string& codec) {
   // A decoder that got no answer may ask with every picture; the first reason is the one.
   if (!refusal_.empty()) return AV_PIX_FMT_NONE;
@@ -269,6 +279,7 @@ FramePtr Nvdec::picture(FramePtr frame, const AVCodecContext& decoder) const {
                        path_,
                        format_name(static_cast<AVPixelFormat>(frame->format))));
   }
+  refuse_half_rows(*frame, decoder.codec_id);
   if (device_.stay_on_gpu) return frame;
   return to_host(*frame, decoder.sw_pix_fmt);
 }
@@ -290,13 +301,16 @@ DevicePicture device_picture(const AVFrame& frame, AVPixelFormat wanted) {
   refuse_offset(frame);
   const auto* frames = reinterpret_cast<const AVHWFramesContext*>(frame.hw_frames_ctx->data);
   const auto* cuda = static_cast<const CudaDeviceContext*>(frames->device_ctx->hwctx);
-  DevicePicture picture{.format = format_wanted(wanted, frame.width, frame.height)};
-  const NvdecForm form = form_for(frames->sw_format, picture.format);
-  picture.semi_planar = form.semi_planar;
-  if (form.sample_bits == 16) picture.shift_bits = form.sample_bits - picture.format.bit_depth;
+  DevicePicture picture;
+  picture.view.format = format_wanted(wanted, frame.width, frame.height);
+  const NvdecForm form = form_for(frames->sw_format, picture.view.format);
+  picture.form.semi_planar = form.semi_planar;
+  if (form.sample_bits == 16) {
+    picture.form.shift_bits = form.sample_bits - picture.view.format.bit_depth;
+  }
   for (std::size_t i = 0; i < (form.semi_planar ? 2u : 3u); ++i) {
-    picture.planes[i] = frame.data[i];
-    picture.pitch_bytes[i] = frame.linesize[i];
+    picture.view.planes[i] = reinterpret_cast<const std::byte*>(frame.data[i]);
+    picture.view.pitch_bytes[i] = frame.linesize[i];
   }
   picture.cuda_context = cuda->cuda_ctx;
   picture.stream = cuda->stream;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "av.hpp"
+#include "vsr/base/device_picture.hpp"
 #include "vsr/media/decoding.hpp"
 
 #include <string>
@@ -40,6 +41,12 @@ class NvdecChoice {
 // samples that stand in turn get planes of their own, and samples in the high bits move down.
 // Throws Error(kUsage) for one that cannot be turned into that.
 FramePtr planar_of(const AVFrame& picture, AVPixelFormat wanted);
+
+// An interlaced MPEG-2 picture has an even number of rows of macroblocks, the last of which may lie
+// below what is shown; motion reaches into it. FFmpeg (5.1) tells NVDEC of the rows that are shown:
+// where they are odd, pictures come out wrong from the bottom upwards. Throws Error(kUsage) for
+// those; PAL, NTSC and 1080 lines are even.
+void refuse_half_rows(const AVFrame& picture, AVCodecID codec);
 
 class Nvdec {
  public:

@@ -41,6 +41,7 @@ SegmentPackets::SegmentPackets(std::filesystem::path path,
                                std::int64_t count,
                                std::vector<std::uint32_t> checksums)
     : path_(std::move(path)),
+      codec_(codec),
       position_(0),
       end_(first + count),
       checksums_(std::move(checksums)),
@@ -54,7 +55,7 @@ SegmentPackets::SegmentPackets(std::filesystem::path path,
     position_ = first;
     return;
   }
-  open_container(codec);
+  open_container();
   const PacketPtr skipped = make_packet();
   for (; position_ < first; ++position_) read_container(*skipped);
 }
@@ -75,17 +76,25 @@ bool SegmentPackets::read(AVPacket& packet) {
       fail(position_, format("checksum {:08x} instead of the recorded {:08x}", found, recorded));
     }
   }
-  packet.pts = packet.dts = position_;
+  if (codec_ == MezzanineCodec::kNone) {
+    if (position_ == 0) first_pts_ = packet.pts;
+    packet.pts -= first_pts_;
+  } else {
+    packet.pts = position_;
+  }
+  packet.dts = position_;
   packet.duration = 1;
   packet.stream_index = 0;
   ++position_;
   return true;
 }
 
-void SegmentPackets::open_container(MezzanineCodec codec) {
+void SegmentPackets::open_container() {
   AVFormatContext* opened = nullptr;
-  const AVInputFormat* demuxer =
-      av_find_input_format(mezzanine_extension(codec) == ".mkv" ? "matroska" : "mov");
+  const std::string extension = mezzanine_extension(codec_);
+  const AVInputFormat* demuxer = av_find_input_format(extension == ".mkv"   ? "matroska"
+                                                      : extension == ".nut" ? "nut"
+                                                                            : "mov");
   // "file:" keeps a colon in the name from being read as a protocol.
   check_av(avformat_open_input(&opened, ("file:" + path_.string()).c_str(), demuxer, nullptr),
            ErrorCode::kStorage,

@@ -36,19 +36,25 @@ class SegmentPackets {
   const std::filesystem::path& path() const { return path_; }
 
   // The next packet; pts and dts are the picture's position in the mezzanine, one tick a picture.
-  // False after the last.
+  // With MezzanineCodec::kNone packets come in the order of decoding: dts is the position in that,
+  // pts the time after the first packet's, in time_base(). False after the last.
   bool read(AVPacket& packet);
 
+  // REQUIRES: no PNG.
+  AVRational time_base() const { return input_->streams[stream_]->time_base; }
+
  private:
-  void open_container(MezzanineCodec codec);
+  void open_container();
   void open_folder();
   void read_container(AVPacket& packet);
   void read_file_of_folder(AVPacket& packet);
   [[noreturn]] void fail(std::int64_t position, const std::string& what) const;
 
   std::filesystem::path path_;
+  MezzanineCodec codec_;
   std::int64_t position_;
   std::int64_t end_;
+  std::int64_t first_pts_ = 0;
   std::vector<std::uint32_t> checksums_;
   AvPtr<AVCodecParameters> parameters_;
   InputPtr input_;

@@ -46,6 +46,7 @@ const Kind& kind_of(MezzanineCodec codec) {
                           "matroska",
                           ".mkv",
                           {{"level", "3"}, {"slicecrc", "1"}, {"context", "0"}, {"g", "1"}}};
+  static const Kind kNone{"none", nullptr, "nut", ".nut", {}};
   static const Kind kPng{"png", "png", nullptr, "", {{"pred", "up"}, {"compression_level", "2"}}};
   switch (codec) {
     case MezzanineCodec::kProres:
@@ -56,6 +57,8 @@ const Kind& kind_of(MezzanineCodec codec) {
       return kFfv1;
     case MezzanineCodec::kPng:
       return kPng;
+    case MezzanineCodec::kNone:
+      return kNone;
   }
   throw Error(ErrorCode::kInternal, "no such mezzanine codec");
 }
@@ -382,6 +385,8 @@ SegmentWriter::SegmentWriter(const std::filesystem::path& path,
                      .rate = rate,
                      .sample_aspect = sample_aspect,
                      .first_frame = first_frame}) {
+  if (codec == MezzanineCodec::kNone)
+    throw Error(ErrorCode::kInternal, "no mezzanine is to be made");
   check_mezzanine(codec, format);
   if (format.model == ColourModel::kRgb) impl_->colour.full_range = true;
   if (threads <= 0) threads = usable_cpus();

@@ -20,10 +20,20 @@ void check_format(const PictureFormat& format, const char* which) {
   }
 }
 
+void check_input(const PictureFormat& given, const PictureFormat& wanted) {
+  if (given == wanted) return;
+  throw Error(ErrorCode::kInternal,
+              format("a picture of {} for an upscaler of {}", to_string(given), to_string(wanted)));
+}
+
 }  // namespace
 
 std::span<std::byte> OutputSink::acquire_packet(std::size_t /*index*/, std::size_t /*bytes*/) {
   throw Error(ErrorCode::kInternal, "packets for a sink that takes pictures");
+}
+
+LrFrame PictureUpscaler::take(const DevicePicture& /*picture*/, gpu::Event* /*read*/) {
+  throw Error(ErrorCode::kInternal, "a picture on the GPU for a back end that takes the host's");
 }
 
 Backend Upscaler::backend_for(const NetworkShape& shape, const UpscalerOptions& options) {
@@ -69,13 +79,15 @@ const PictureFormat& Upscaler::input_format() const { return impl_->upscaler->in
 const PictureFormat& Upscaler::output_format() const { return impl_->upscaler->output_format(); }
 
 LrFrame Upscaler::upload(const PictureView& picture, gpu::Event* copied) {
-  if (!(picture.format == input_format())) {
-    throw Error(ErrorCode::kInternal,
-                format("a picture of {} for an upscaler of {}",
-                       to_string(picture.format),
-                       to_string(input_format())));
-  }
+  check_input(picture.format, input_format());
   return impl_->upscaler->upload(picture, copied);
+}
+
+bool Upscaler::takes_device_pictures() const { return impl_->upscaler->takes_device_pictures(); }
+
+LrFrame Upscaler::take(const DevicePicture& picture, gpu::Event* read) {
+  check_input(picture.view.format, input_format());
+  return impl_->upscaler->take(picture, read);
 }
 
 std::size_t Upscaler::usual_packet_bytes() const { return impl_->upscaler->usual_packet_bytes(); }

@@ -20,8 +20,10 @@ namespace vsr::pipeline {
 
 namespace {
 
-// Upload slots are reused as soon as their copy is done.
+// Pictures on their way to the network: slots of a ring, reused as soon as their copy is done, or
+// the decoder's own on the GPU.
 constexpr std::size_t kUploadSlots = 4;
+static_assert(kUploadSlots <= DevicePicture::kMostHeld);
 // Download slots wait for the encoders, which read pictures where they are. A window's pictures
 // come in a burst after its features: room for all of them, beside those that encoders are at, lets
 // the network go on with the next window while the encoders work them off.
@@ -101,6 +103,32 @@ struct Finished {
   gpu::Event ready;
 };
 
+// What has to stay as it is until the device has read a picture.
+struct Upload {
+  gpu::Event read;
+  std::optional<std::size_t> slot;    // of the ring
+  std::shared_ptr<const void> owner;  // of a picture on the GPU
+};
+
+// Whether pictures stay on the GPU where it decodes them, and if not, why.
+media::DecodeDevice resolved(media::DecodeDevice device,
+                             const media::Timeline& timeline,
+                             const model::PictureUpscaler& upscaler) {
+  if (!device.nvdec || !device.stay_on_gpu) return device;
+  if (!timeline.filters.empty()) {
+    device.stay_on_gpu = false;
+    log::info("pipeline", "pictures decoded on the GPU come to the host: filters work there");
+  } else if (!upscaler.takes_device_pictures()) {
+    device.stay_on_gpu = false;
+    log::info("pipeline",
+              "pictures decoded on the GPU come to the host: only the fused network takes them "
+              "where they are");
+  } else {
+    log::info("pipeline", "pictures stay on the GPU from decoder to network");
+  }
+  return device;
+}
+
 // Woken by another stage's failure; that failure is the one to report.
 struct Woken {};
 
@@ -113,12 +141,14 @@ struct SegmentPipeline::Impl {
       : timeline(timeline_in),
         upscaler(upscaler_in),
         options(options_in),
+        decode_device(resolved(options_in.decode_device, timeline_in, upscaler_in)),
         uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned),
         downloads(upscaler_in, options_in) {}
 
   const media::Timeline& timeline;
   model::PictureUpscaler& upscaler;
   const PipelineOptions options;
+  const media::DecodeDevice decode_device;
   PictureRing uploads;
   Downloads downloads;
 
@@ -136,6 +166,7 @@ class Run {
   Run(const media::Timeline& timeline,
       model::PictureUpscaler& upscaler,
       const PipelineOptions& options,
+      const media::DecodeDevice& decode_device,
       PictureRing& uploads,
       Downloads& downloads,
       std::optional<media::FrameReader>& reader,
@@ -147,6 +178,7 @@ class Run {
       : timeline_(timeline),
         upscaler_(upscaler),
         options_(options),
+        decode_device_(decode_device),
         uploads_(uploads),
         downloads_(downloads),
         reader_(reader),
@@ -214,7 +246,7 @@ class Run {
     if (!reader_ || first < kept_begin || first > kept_end) {
       recent_.clear();
       reader_.reset();
-      return reader_.emplace(timeline_, first, options_.decode_threads, options_.decode_device);
+      return reader_.emplace(timeline_, first, options_.decode_threads, decode_device_);
     }
     for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
       if (!decoded_.push(recent_[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
@@ -232,19 +264,13 @@ class Run {
         decode_watch_.start();
         const std::int64_t frame = reader.position();
         PictureView picture;
-        if (!reader.read(picture)) {
+        std::optional<DevicePicture> on_device;
+        if (!reader.read(picture, on_device)) {
           throw Error(
               ErrorCode::kInput,
               format("the film ends at frame {}, {} were expected", frame, timeline_.frames()));
         }
-        decode_watch_.stop();
-        const auto slot = uploads_.acquire();
-        if (!slot) throw Woken{};
-        decode_watch_.start();
-        copy_picture(picture, uploads_.view(*slot));
-        gpu::Event copied;
-        const model::LrFrame uploaded = upscaler_.upload(uploads_.view(*slot), &copied);
-        pending_uploads_.push_back({*slot, std::move(copied)});
+        const model::LrFrame uploaded = on_device ? take(*on_device) : upload(picture);
         release_uploads();
         remember(uploaded);
         decode_watch_.stop();
@@ -252,22 +278,52 @@ class Run {
       }
       remarks_ = reader.remarks(segment_.input.begin, segment_.input.end);
     } catch (...) {
+      abandon_uploads();
       // A reader that was interrupted or failed is in an unknown place.
       reader_.reset();
       recent_.clear();
       throw;
     }
-    for (Finished& upload : pending_uploads_) upload.ready.wait();
+    for (const Upload& upload : pending_uploads_) upload.read.wait();
     decoded_.close();
+  }
+
+  model::LrFrame upload(const PictureView& picture) {
+    decode_watch_.stop();
+    const auto slot = uploads_.acquire();
+    if (!slot) throw Woken{};
+    decode_watch_.start();
+    copy_picture(picture, uploads_.view(*slot));
+    gpu::Event copied;
+    model::LrFrame uploaded = upscaler_.upload(uploads_.view(*slot), &copied);
+    pending_uploads_.push_back({.read = std::move(copied), .slot = slot});
+    return uploaded;
+  }
+
+  // A picture on the GPU stays the decoder's, which must not write to it before it has been read.
+  model::LrFrame take(const DevicePicture& picture) {
+    gpu::Event read;
+    model::LrFrame taken = upscaler_.take(picture, &read);
+    pending_uploads_.push_back({.read = std::move(read), .owner = picture.owner});
+    return taken;
   }
 
   // One upload stays in flight while the next picture is decoded.
   void release_uploads() {
     while (!pending_uploads_.empty() &&
-           (pending_uploads_.size() >= kUploadSlots || pending_uploads_.front().ready.done())) {
-      pending_uploads_.front().ready.wait();
-      uploads_.release(pending_uploads_.front().slot);
+           (pending_uploads_.size() >= kUploadSlots || pending_uploads_.front().read.done())) {
+      pending_uploads_.front().read.wait();
+      if (const auto slot = pending_uploads_.front().slot) uploads_.release(*slot);
       pending_uploads_.pop_front();
+    }
+  }
+
+  // After a failure, which is the one to report: what is still being read must not be reused.
+  void abandon_uploads() noexcept {
+    try {
+      for (const Upload& upload : pending_uploads_) upload.read.wait();
+    } catch (const std::exception& error) {
+      log::warning("pipeline", "{}", error.what());
     }
   }
 
@@ -372,17 +428,25 @@ class Run {
   // --- encode thread, which hands on what the writer's threads encode ---------------------------
 
   void encode(const std::filesystem::path& path) {
-    if (downloads_.packets) {
+    if (options_.open_writer) {
+      const auto writer = options_.open_writer(segment_, path);
+      hand_on([&](std::size_t slot, std::int64_t frame) {
+        if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot));
+        downloads_.ring().release(slot);
+      });
+      finish(segment_.core.size(), [&] { return writer->finish([this] { check_stop(); }); });
+    } else if (downloads_.packets) {
       media::PacketWriter writer(path,
                                  upscaler_.output_format(),
                                  options_.output_colour,
                                  timeline_.rate,
                                  options_.sample_aspect,
                                  segment_.input.begin);
-      hand_on(writer, [&](std::size_t slot) {
+      hand_on([&](std::size_t slot, std::int64_t) {
         writer.write(downloads_.packets->packet(slot));
         downloads_.ring().release(slot);
       });
+      finish(segment_.input.size(), [&] { return writer.finish(); });
     } else {
       media::SegmentWriter writer(path,
                                   options_.codec,
@@ -392,37 +456,41 @@ class Run {
                                   options_.sample_aspect,
                                   segment_.input.begin,
                                   options_.encode_threads);
-      hand_on(writer, [&](std::size_t slot) {
+      hand_on([&](std::size_t slot, std::int64_t) {
         writer.lend(downloads_.pictures->view(slot),
                     [this, slot] { downloads_.ring().release(slot); });
       });
+      finish(segment_.input.size(), [&] { return writer.finish(); });
     }
   }
 
-  // Gives every finished slot to `take`, then finishes the file.
-  template <typename Writer, typename Take>
-  void hand_on(Writer& writer, const Take& take) {
+  // Gives every finished slot to `take`, with the frame in it.
+  template <typename Take>
+  void hand_on(const Take& take) {
     std::int64_t frames = 0;
     while (auto item = finished_.pop()) {
       device_watch_.start();
       item->ready.wait();
       device_watch_.stop();
-      take(item->slot);
+      take(item->slot, segment_.input.begin + frames);
       progress_(++frames);
     }
     if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
-    result_.mezzanine = writer.finish();
-    if (result_.mezzanine.frames != segment_.input.size()) {
+  }
+
+  template <typename Finish>
+  void finish(std::int64_t frames, const Finish& finish_file) {
+    result_.mezzanine = finish_file();
+    if (result_.mezzanine.frames != frames) {
       throw Error(ErrorCode::kInternal,
-                  format("a mezzanine of {} pictures, {} expected",
-                         result_.mezzanine.frames,
-                         segment_.input.size()));
+                  format("a file of {} pictures, {} expected", result_.mezzanine.frames, frames));
     }
   }
 
   const media::Timeline& timeline_;
   model::PictureUpscaler& upscaler_;
   const PipelineOptions& options_;
+  const media::DecodeDevice& decode_device_;
   PictureRing& uploads_;
   Downloads& downloads_;
   std::optional<media::FrameReader>& reader_;  // decode thread only
@@ -434,12 +502,12 @@ class Run {
   BoundedQueue<model::LrFrame> decoded_;
   BoundedQueue<Finished> finished_;
   FirstFailure failure_;
-  std::deque<Finished> pending_uploads_;  // decode thread only
-  Stopwatch decode_watch_;                // decode thread only
-  Stopwatch network_watch_;               // calling thread only
-  Stopwatch device_watch_;                // encode thread only: waiting for the device
-  std::vector<std::string> remarks_;      // decode thread only: on the film's pictures
-  SegmentResult result_;                  // each field by one thread, read after the joins
+  std::deque<Upload> pending_uploads_;  // decode thread only
+  Stopwatch decode_watch_;              // decode thread only
+  Stopwatch network_watch_;             // calling thread only
+  Stopwatch device_watch_;              // encode thread only: waiting for the device
+  std::vector<std::string> remarks_;    // decode thread only: on the film's pictures
+  SegmentResult result_;                // each field by one thread, read after the joins
 };
 
 }  // namespace
@@ -461,6 +529,7 @@ SegmentResult SegmentPipeline::run(const Segment& segment,
     Run run(impl_->timeline,
             impl_->upscaler,
             impl_->options,
+            impl_->decode_device,
             impl_->uploads,
             impl_->downloads,
             impl_->reader,

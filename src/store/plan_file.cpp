@@ -35,6 +35,11 @@ void check_segments(const Plan& plan) {
 
 }  // namespace
 
+FrameRange Plan::held(const Segment& segment) const {
+  const auto codec = identity.find("segment.codec");
+  return codec != identity.end() && codec->second == "none" ? segment.core : segment.input;
+}
+
 std::string Plan::fingerprint() const {
   Sha256 hash;
   for (const auto& [name, value] : identity) hash.update(format("{}={}\n", name, value));

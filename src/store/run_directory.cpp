@@ -118,7 +118,7 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
     return no(format("its record cannot be used ({})", error.what()));
   }
   if (record.plan_fingerprint != plan.fingerprint()) return no("its record is of another plan");
-  if (!(record.segment == segment) || record.frames != segment.input.size() ||
+  if (!(record.segment == segment) || record.frames != plan.held(segment).size() ||
       record.checksums.size() != static_cast<std::size_t>(record.frames)) {
     return no("its record speaks of another segment");
   }

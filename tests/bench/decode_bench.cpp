@@ -28,6 +28,7 @@ void time_one(Table& table,
   try {
     if (device.nvdec) check_nvdec(timeline, device);  // opens the GPU, which takes its time
     const auto begin = std::chrono::steady_clock::now();
+    const test::ProcessorTime before = test::processor_time();
     FrameReader reader(timeline, 0, threads, device);
     PictureView picture;
     std::optional<DevicePicture> on_device;
@@ -35,12 +36,15 @@ void time_one(Table& table,
     while (pictures < most && reader.read(picture, on_device)) ++pictures;
     const double passed_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const test::ProcessorTime used = test::processor_time() - before;
+    const auto count = static_cast<double>(pictures);
     table.row({name,
                format("{}", pictures),
                format("{:.2f}", passed_s),
-               format("{:.1f}", static_cast<double>(pictures) / passed_s)});
+               format("{:.1f}", count / passed_s),
+               format("{:.2f}", 1e3 * (used.user_s + used.system_s) / count)});
   } catch (const Error& error) {
-    table.row({name, "", "", ""});
+    table.row({name, "", "", "", ""});
     print_line(format("{}: {}", name, error.what()));
   }
 }
@@ -56,7 +60,7 @@ void time_film(const std::string& film,
                     source.video.codec,
                     to_string(plan.timeline.format),
                     plan.needs_mezzanine ? " (needs a lossless copy)" : ""));
-  Table table({"decoded by", "pictures", "s", "pictures/s"});
+  Table table({"decoded by", "pictures", "s", "pictures/s", "processor, ms a picture"});
   time_one(table, "cpu, 1 thread", plan.timeline, most, 1, {});
   time_one(table, format("cpu, {} threads", threads), plan.timeline, most, threads, {});
   time_one(table, "nvdec, own context", plan.timeline, most, threads, {.nvdec = true});

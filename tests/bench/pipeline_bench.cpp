@@ -14,6 +14,7 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +27,9 @@ namespace vsr::bench {
 
 namespace {
 
-// Runs the program to its end, what it prints going to stderr. Throws Error(kInternal) where it
-// does not succeed.
-void run_program(std::vector<std::string> command) {
+// Runs the program to its end, what it prints going to stderr; the seconds that it had processors.
+// Throws Error(kInternal) where it does not succeed.
+double run_program(std::vector<std::string> command) {
   std::vector<char*> words;
   for (std::string& word : command) words.push_back(word.data());
   words.push_back(nullptr);
@@ -42,13 +43,18 @@ void run_program(std::vector<std::string> command) {
     throw Error(ErrorCode::kUsage, format("{}: {}", command[0], std::strerror(failed)));
   }
   int status = 0;
-  waitpid(child, &status, 0);
+  rusage used{};
+  wait4(child, &status, 0, &used);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw Error(ErrorCode::kInternal,
                 format("{} ended with status {}; what it said is above",
                        command[0],
                        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
   }
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 struct Made {
@@ -129,7 +135,7 @@ void bench_pipeline(Arguments& words) {
 
   GpuLoad load;
   const auto begin = std::chrono::steady_clock::now();
-  run_program(command);
+  const double processor_s = run_program(command);
   const double program_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   load.finish();
@@ -150,6 +156,8 @@ void bench_pipeline(Arguments& words) {
   Table table({"whole run", ""});
   table.row({"program, s (with the mezzanines joined)", format("{:.2f}", program_s)});
   table.row({"segments, frames/s", format("{:.1f}", rate)});
+  table.row({"processor, ms a frame (the program whole)",
+             format("{:.1f}", 1e3 * processor_s / static_cast<double>(sum.frames))});
   table.row({"frames seen by windows for each one given", format("{:.3f}", again)});
   if (const auto busy = load.summary(made.spans)) {
     std::string idle;

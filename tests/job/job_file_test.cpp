@@ -292,6 +292,22 @@ TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
             DecodeChoice::kNvdec);
 }
 
+TEST(JobFile, WithoutMezzaninesThereIsNothingToCopy) {
+  EXPECT_EQ(make_job({{"input.file", "film.mkv"}, {"segment.codec", "none"}}, {}).segment.codec,
+            SegmentCodec::kNone);
+  try {
+    make_job({{"input.file", "film.mkv"},
+              {"segment.codec", "none"},
+              {"final.encoder", "copy"},
+              {"final.height", "native"}},
+             {});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("segment.codec = none"));
+  }
+}
+
 // "(empty)" rather than a value `empty`.
 TEST(JobFile, ThePageOfKeysSaysWhatTheHelpSays) {
   std::ifstream file(test::source_dir() / "docs/job-file.md");

@@ -24,6 +24,7 @@ namespace vsr::kernels {
 namespace {
 
 using test::exact_sample;
+using test::FormOnHost;
 using test::kStream;
 using test::OnDevice;
 using test::PlanesOnHost;
@@ -134,6 +135,30 @@ class ColourKernels : public testing::Test {
     }
   }
 
+  // Random samples once in planes and once as a decoder on the GPU leaves them: the same RGB, bit
+  // for bit.
+  static void check_same_rgb(const Conversion& given, const SampleForm& form) {
+    const auto& [format, colour] = given;
+    const auto rgb_of = [&](const std::vector<std::byte>& bytes, const auto& launch) {
+      OnDevice memory(bytes);
+      RgbOnDevice out(Rgb(format.width + 3, format.height + 2), ElementType::kFloat);
+      launch(memory.data(), out.mutable_view());
+      bool untouched = false;
+      return out.read(&untouched).values;
+    };
+    PlanesOnHost planes(format, 1, 0);
+    planes.fill(5);
+    const FormOnHost left(planes.view(), form, 6);
+    const auto expected = rgb_of(planes.bytes(), [&](void* memory, const MutableRgbView& rgb) {
+      launch_planes_to_rgb(planes.view(memory), colour, rgb, kStream);
+    });
+    const auto got = rgb_of(left.bytes(), [&](void* memory, const MutableRgbView& rgb) {
+      launch_planes_to_rgb(left.view(memory), form, colour, rgb, kStream);
+    });
+    EXPECT_EQ(got, expected) << to_string(given) << (form.semi_planar ? " in turn" : "")
+                             << ", bits up: " << form.shift_bits;
+  }
+
   // The planes that the kernel makes, all around them untouched.
   static PlanesOnHost run_to_planes(const Conversion& given,
                                     RgbOnDevice& rgb,
@@ -195,6 +220,35 @@ TEST_F(ColourKernels, PlanesToRgbOfEverySizeRepeatsTheEdges) {
     check_to_rgb(given, 6, 0, 5, 1);
     if (HasFatalFailure()) return;
   }
+}
+
+TEST_F(ColourKernels, PicturesOfADecoderOnTheGpuGiveTheSameRgb) {
+  constexpr int kSizes[][2] = {{1, 1}, {5, 2}, {67, 35}};
+  for (const auto& [width, height] : kSizes) {
+    for (const int depth : {8, 10, 12, 16}) {
+      for (const auto subsampling :
+           {ChromaSubsampling::k420, ChromaSubsampling::k422, ChromaSubsampling::k444}) {
+        for (const auto siting : {ChromaSiting::kLeft, ChromaSiting::kCenter}) {
+          const Conversion given{{width, height, ColourModel::kYuv, subsampling, depth},
+                                 {.siting = siting}};
+          for (const bool semi_planar : {false, true}) {
+            check_same_rgb(given, {semi_planar, depth == 8 ? 0 : 16 - depth});
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ColourKernels, FormsThatCannotBeAreRefused) {
+  RgbOnDevice memory(Rgb(8, 8), ElementType::kFloat);
+  const auto launch = [&](ColourModel model, int depth, const SampleForm& form) {
+    PlanesOnHost planes({8, 8, model, ChromaSubsampling::k444, depth}, 1, 0);
+    launch_planes_to_rgb(planes.view(), form, {}, memory.mutable_view(), kStream);
+  };
+  EXPECT_THROW(launch(ColourModel::kRgb, 8, {.semi_planar = true}), Error);
+  EXPECT_THROW(launch(ColourModel::kYuv, 10, {.shift_bits = 7}), Error);
+  EXPECT_THROW(launch(ColourModel::kYuv, 8, {.shift_bits = 1}), Error);
 }
 
 TEST_F(ColourKernels, RgbToPlanesOfEveryDescription) {

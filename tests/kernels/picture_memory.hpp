@@ -5,6 +5,7 @@
 #include "colour_reference.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
+#include "vsr/base/device_picture.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/kernels/rgb_view.hpp"
 
@@ -73,6 +74,57 @@ class PlanesOnHost {
         std::to_integer<int>(kUntouched) * (bytes_per_sample(format_) == 1 ? 1 : 257);
     for_each([&](int plane, int y, int x) { set_sample(samples, plane, y, x, untouched); });
     return rest == std::vector<std::byte>(rest.size(), kUntouched);
+  }
+
+ private:
+  PictureFormat format_;
+  std::array<std::ptrdiff_t, 3> begin_{};
+  std::array<std::ptrdiff_t, 3> pitch_bytes_{};
+  std::vector<std::byte> bytes_;
+};
+
+// The same samples laid out as a GPU's decoder leaves them; rows longer by some bytes. All that is
+// no sample, the bits under a sample among it, is set.
+class FormOnHost {
+ public:
+  FormOnHost(const PictureView& picture, const SampleForm& form, std::ptrdiff_t extra_bytes)
+      : format_(picture.format) {
+    const int bytes = bytes_per_sample(format_);
+    std::ptrdiff_t end = 0;
+    for (int plane = 0; plane < (form.semi_planar ? 2 : plane_count(format_)); ++plane) {
+      const auto i = static_cast<std::size_t>(plane);
+      const int samples = plane_width(format_, plane) * (form.semi_planar && plane == 1 ? 2 : 1);
+      begin_[i] = end;
+      pitch_bytes_[i] = std::ptrdiff_t{samples} * bytes + extra_bytes;
+      end += pitch_bytes_[i] * plane_height(format_, plane);
+    }
+    bytes_.assign(static_cast<std::size_t>(end), std::byte{0xFF});
+    const int below = (1 << form.shift_bits) - 1;
+    for (int plane = 0; plane < plane_count(format_); ++plane) {
+      const bool in_turn = form.semi_planar && plane > 0;
+      MutablePictureView to{.format = format_};
+      const std::size_t at = in_turn ? 1 : static_cast<std::size_t>(plane);
+      to.planes[0] = bytes_.data() + begin_[at];
+      to.pitch_bytes[0] = pitch_bytes_[at];
+      for (int y = 0; y < plane_height(format_, plane); ++y) {
+        for (int x = 0; x < plane_width(format_, plane); ++x) {
+          const int value = sample_at(picture, plane, y, x) << form.shift_bits | below;
+          set_sample(to, 0, y, in_turn ? 2 * x + plane - 1 : x, value);
+        }
+      }
+    }
+  }
+
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+
+  // Of a copy in other memory.
+  PictureView view(const void* memory) const {
+    PictureView made{.format = format_};
+    for (std::size_t i = 0; i < 3 && pitch_bytes_[i] > 0; ++i) {
+      made.planes[i] = static_cast<const std::byte*>(memory) + begin_[i];
+      made.pitch_bytes[i] = pitch_bytes_[i];
+    }
+    return made;
   }
 
  private:

@@ -251,6 +251,26 @@ TEST(PlanarOf, RefusesWhatItWouldGetWrong) {
   EXPECT_THAT(refusal.text, HasSubstr("2 columns at the left"));
 }
 
+TEST(RefuseHalfRows, OnlyInterlacedMpeg2OfAnOddNumberOfRows) {
+  const FramePtr picture = make_frame();
+  const auto refused = [&](int height, bool interlaced, AVCodecID codec) {
+    picture->height = height;
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
+    picture->flags = interlaced ? AV_FRAME_FLAG_INTERLACED : 0;
+#else
+    picture->interlaced_frame = interlaced ? 1 : 0;
+#endif
+    return refusal_of([&] { refuse_half_rows(*picture, codec); }).code == ErrorCode::kUsage;
+  };
+  EXPECT_TRUE(refused(144, true, AV_CODEC_ID_MPEG2VIDEO));
+  EXPECT_TRUE(refused(720, true, AV_CODEC_ID_MPEG2VIDEO));
+  for (const int height : {576, 480, 1080, 160, 145}) {
+    EXPECT_FALSE(refused(height, true, AV_CODEC_ID_MPEG2VIDEO)) << height;
+  }
+  EXPECT_FALSE(refused(720, false, AV_CODEC_ID_MPEG2VIDEO));
+  EXPECT_FALSE(refused(144, true, AV_CODEC_ID_H264));
+}
+
 TEST(IsOnGpu, NotOnTheHost) {
   const auto [own, nvdec] = same_picture({AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P, 0}, 64, 48);
   EXPECT_FALSE(is_on_gpu(*own));

@@ -42,6 +42,8 @@ std::string codec_name(MezzanineCodec codec) {
       return "ffv1";
     case MezzanineCodec::kPng:
       return "png";
+    case MezzanineCodec::kNone:
+      break;
   }
   return "";
 }

@@ -71,6 +71,42 @@ TEST_F(Pipeline, FramesComeOutInOrderAndOnceOverWindowsAndSegments) {
   EXPECT_THAT(upscaler_.windows, Each(Le(16)));
 }
 
+// Keeps the gray levels that it is given, in 10 bits.
+class LevelWriter final : public media::PictureWriter {
+ public:
+  explicit LevelWriter(std::vector<double>& levels) : levels_(levels) { levels_.clear(); }
+
+  void write(const PictureView& picture) override {
+    levels_.push_back(*reinterpret_cast<const std::uint16_t*>(picture.planes[0]));
+  }
+
+  media::WrittenMezzanine finish(const std::function<void()>& check) override {
+    check();
+    return {.frames = static_cast<std::int64_t>(levels_.size())};
+  }
+
+ private:
+  std::vector<double>& levels_;
+};
+
+TEST_F(Pipeline, AWriterInPlaceOfTheMezzaninesGetsTheCoresOnly) {
+  std::vector<double> levels;
+  PipelineOptions options = small_options();
+  options.open_writer = [&](const Segment&, const std::filesystem::path&) {
+    return std::make_unique<LevelWriter>(levels);
+  };
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, options);
+  for (const Segment& segment : plan_segments(60, {25, 3})) {
+    run(pipeline, segment);
+    ASSERT_EQ(static_cast<std::int64_t>(levels.size()), segment.core.size());
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      const auto frame = static_cast<std::size_t>(segment.core.begin) + i;
+      EXPECT_NEAR(levels[i], expected_[frame] * 4, 0.01) << frame;
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(film_.folder() / "out.mkv"));
+}
+
 TEST_F(Pipeline, WindowsThatRememberSeeNoFrameBeforeTheirOwn) {
   upscaler_.remembering = true;
   SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());

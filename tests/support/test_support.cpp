@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,15 @@ std::optional<std::filesystem::path> shared_dir() {
       given != nullptr ? std::filesystem::path(given) : source_dir().parent_path() / "shared";
   if (!std::filesystem::is_directory(path / "golden")) return std::nullopt;
   return path;
+}
+
+ProcessorTime processor_time() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return {seconds(used.ru_utime), seconds(used.ru_stime)};
 }
 
 ProcessResult run_process(const std::vector<std::string>& arguments, int timeout_s) {

@@ -29,6 +29,18 @@ std::filesystem::path build_dir();
 // it is not there; a test that needs it then skips with the reason.
 std::optional<std::filesystem::path> shared_dir();
 
+// What this process has had of the processor so far, all threads together.
+struct ProcessorTime {
+  double user_s = 0;
+  double system_s = 0;
+
+  ProcessorTime operator-(const ProcessorTime& earlier) const {
+    return {user_s - earlier.user_s, system_s - earlier.system_s};
+  }
+};
+
+ProcessorTime processor_time();
+
 // Runs a program by its argument list (no shell). Output is stdout and stderr together.
 struct ProcessResult {
   int status = 0;  // exit status; 128 + n when signal n ended it

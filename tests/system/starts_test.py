@@ -65,6 +65,22 @@ class Starts(FilmTest):
         self.assertIn("it is gone", output)
         self.assertEqual(frame_hashes(self.film("gone")), expected)
 
+    def test_segments_encoded_for_the_film_at_once_are_resumed(self):
+        keys = {**self.KEYS, "segment__codec": "none"}
+        run(self.job("chunks", **keys), check=True)
+        expected = frame_hashes(self.film("chunks"))
+        self.assertEqual(len(expected), 6)
+        segments = self.folder / "chunks/segments"
+        self.assertEqual(sorted(f.name for f in segments.iterdir()), ["0000.h5", "0000.nut", "0001.h5", "0001.nut"])
+        # They hold what the final encode's keys say, so these may not change; sound's may.
+        status, output = run(self.job("chunks", **{**keys, "final__crf": 20}))
+        self.assert_one_line_error(status, output, 2, "final.crf was '16', is now '20'")
+        (segments / "0001.nut").unlink()
+        status, output = run(self.job("chunks", **{**keys, "final__audio_bitrate": "320k"}))
+        self.assertEqual(status, 0, output)
+        self.assertIn("1 of 2 segments are kept", output)
+        self.assertEqual(frame_hashes(self.film("chunks")), expected)
+
     def test_two_ranks_end_when_the_first_cannot_start(self):
         folder = self.folder / "loop"
         folder.mkdir()

@@ -17,7 +17,8 @@
 
 namespace vsr::assemble {
 
-// A committed segment. Cores tile [0, frames) in order.
+// A committed segment: a mezzanine, or a chunk (chunk_writer.hpp), whose input is its core. Cores
+// tile [0, frames) in order.
 struct SegmentFile {
   std::filesystem::path path;
   FrameRange core;                       // timeline frames to take
@@ -28,8 +29,8 @@ struct SegmentFile {
 struct AssembleSpec {
   std::filesystem::path source;  // the film itself, for everything but the picture
   std::vector<SegmentFile> segments;
-  media::MezzanineCodec codec = media::MezzanineCodec::kProres;
-  PictureFormat picture;  // of the mezzanines
+  media::MezzanineCodec codec = media::MezzanineCodec::kProres;  // kNone: chunks
+  PictureFormat picture;  // of the mezzanines, or what chunks are made of
   ColourDescription colour;
   Rational sample_aspect{1, 1};
   Rational timeline_rate{25, 1};  // the final rate is options.fps, or this if unset
@@ -73,7 +74,8 @@ AssembleResult assemble(const AssembleSpec& spec,
 // Joins the segments' cores into one mezzanine master at `path`, packet by packet and bit for bit,
 // frame k at k / timeline_rate; only segments, codec, sample_aspect and timeline_rate of the spec
 // are used. Returns the number of frames. `progress` as above.
-// Throws Error(kUsage) for PNG sequences, Error(kStorage) for a damaged or missing packet.
+// Throws Error(kUsage) for PNG sequences and chunks, Error(kStorage) for a damaged or missing
+// packet.
 std::int64_t concatenate(const AssembleSpec& spec,
                          const std::filesystem::path& path,
                          const std::function<bool(std::int64_t)>& progress);

@@ -89,7 +89,8 @@ struct StreamOptions {
   DecodeChoice decode = DecodeChoice::kCpu;
 };
 
-enum class SegmentCodec { kProres, kDnxhr, kFfv1, kPng };
+// kNone: no mezzanines, segments are encoded for the film at once.
+enum class SegmentCodec { kProres, kDnxhr, kFfv1, kPng, kNone };
 // The network's own size, or that of the master (final.height).
 enum class SegmentSize { kFull, kFinal };
 enum class SegmentEncoder { kAuto, kCpu, kGpu };

@@ -4,9 +4,12 @@
 // RGB is nonlinear R'G'B', 0..1; primaries and transfer play no part. Chroma is brought to luma's
 // grid by linear interpolation at its own siting, and back by the matching triangle filter; edges
 // are repeated. The planes of a view are device pointers, in the order and with the samples that
-// vsr/base/picture.hpp tells, aligned to their samples; any pitch will do. Arithmetic is fp32.
+// vsr/base/picture.hpp tells, aligned to their samples; any pitch will do. On the way in they may
+// also stand as a GPU's decoder leaves them (SampleForm): the RGB is the same bit for bit.
+// Arithmetic is fp32.
 #pragma once
 
+#include "vsr/base/device_picture.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/gpu/stream.hpp"
 #include "vsr/kernels/rgb_view.hpp"
@@ -18,11 +21,19 @@ namespace vsr::kernels {
 // Into `rgb`, clamped to 0..1. Where `rgb` is larger than the picture, the picture's last column
 // and row are repeated to its right and below it.
 // Queues and returns. Throws Error(kGpu), or Error(kInternal) for an `rgb` smaller than the
-// picture.
+// picture, or a form that cannot be.
 void launch_planes_to_rgb(const PictureView& picture,
+                          const SampleForm& form,
                           const ColourDescription& colour,
                           const MutableRgbView& rgb,
                           gpu::StreamView stream);
+
+inline void launch_planes_to_rgb(const PictureView& picture,
+                                 const ColourDescription& colour,
+                                 const MutableRgbView& rgb,
+                                 gpu::StreamView stream) {
+  launch_planes_to_rgb(picture, {}, colour, rgb, stream);
+}
 
 // How a value between two of the format's is rounded.
 //

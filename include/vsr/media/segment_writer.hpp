@@ -16,10 +16,12 @@
 
 namespace vsr::media {
 
-enum class MezzanineCodec { kProres, kDnxhr, kFfv1, kPng };
+// kNone: no mezzanine; the segment's core in the codec of the final film
+// (assemble/chunk_writer.hpp).
+enum class MezzanineCodec { kProres, kDnxhr, kFfv1, kPng, kNone };
 
 // What the upscaler has to deliver for this codec (ProRes 422 HQ: yuv422p10; PNG: gbrp16), and the
-// file's ending (".mov", ".mkv"; PNG: "" since it is a folder of pictures).
+// file's ending (".mov", ".mkv", ".nut"; PNG: "" since it is a folder of pictures).
 PictureFormat mezzanine_format(MezzanineCodec codec, int width, int height);
 std::string mezzanine_extension(MezzanineCodec codec);
 // Says before any work whether the codec can hold such pictures (DNxHR: at least 256x120; ProRes
@@ -31,6 +33,17 @@ struct WrittenMezzanine {
   std::uint64_t bytes = 0;               // of the file(s)
   std::vector<std::uint32_t> checksums;  // CRC-32 (IEEE) of each picture's packet, in order
   double busy_s = 0;  // the least that encoding and writing took, had pictures always been there
+};
+
+// Takes a segment's pictures in order and makes a file of them.
+class PictureWriter {
+ public:
+  virtual ~PictureWriter() = default;
+  // The picture may be reused after the call.
+  virtual void write(const PictureView& picture) = 0;
+  // Closes, syncs and publishes the file. That may take a while: `check` is called again and again,
+  // and ends it by what it throws.
+  virtual WrittenMezzanine finish(const std::function<void()>& check) = 0;
 };
 
 // Several encoders take pictures in turn, packets are written in the order of the pictures. So many

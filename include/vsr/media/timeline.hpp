@@ -5,6 +5,7 @@
 // whoever reads frame k through it gets the same picture, bit for bit.
 #pragma once
 
+#include "vsr/base/device_picture.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
 #include "vsr/media/decoding.hpp"

@@ -1,15 +1,16 @@
 // Pictures in, upscaled pictures out: YUV -> RGB, BasicVSR++, RGB -> YUV, on one device.
 //
 // The flow of a window: upload() each low-resolution picture (asynchronous, any order of threads),
-// then run() once; run() hands every high-resolution picture to the sink in frame order while the
-// device goes on with the next.
+// or take() it where it was decoded, then run() once; run() hands every high-resolution picture to
+// the sink in frame order while the device goes on with the next.
 //
 // Ownership: an LrFrame keeps its memory on the device alive and may be used in several windows
-// (the halo shared by two). Threads: upload() and run() may be called at the same time from two
-// threads; neither from more than one.
+// (the halo shared by two). Threads: upload() or take(), and run(), may be called at the same time
+// from two threads; neither from more than one.
 #pragma once
 
 #include "vsr/base/backend.hpp"
+#include "vsr/base/device_picture.hpp"
 #include "vsr/base/frame_range.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/precision.hpp"
@@ -101,6 +102,15 @@ class PictureUpscaler {
   // been waited for. Throws OutOfMemory.
   virtual LrFrame upload(const PictureView& picture, gpu::Event* copied) = 0;
 
+  // Whether take() can be called.
+  virtual bool takes_device_pictures() const { return false; }
+
+  // Turns a picture to RGB that lies on this device already: the same frame, bit for bit, as
+  // upload() of the same samples gives. Returns once that is queued; picture.owner has to be kept
+  // until `*read` has been waited for. Throws OutOfMemory, Error(kInternal) for a picture of
+  // another context or format.
+  virtual LrFrame take(const DevicePicture& picture, gpu::Event* read);
+
   // Whether windows may go on from each other. Then begin_sequence() is called before the first of
   // them, and the next run()'s window begins with the frame after the last one that this one gives;
   // it needs frames after those that it gives (look-ahead), none before. After an exception a new
@@ -129,6 +139,8 @@ class Upscaler final : public PictureUpscaler {
   const PictureFormat& output_format() const override;
   std::size_t usual_packet_bytes() const override;
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override;
+  bool takes_device_pictures() const override;
+  LrFrame take(const DevicePicture& picture, gpu::Event* read) override;
   bool remembers() const override;
   void begin_sequence() override;
   void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;

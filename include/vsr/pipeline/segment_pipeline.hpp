@@ -30,8 +30,12 @@ struct PipelineOptions {
   int overlap = 10;
   int prefetch = 16;       // decoded pictures kept ready
   int decode_threads = 0;  // 0: as many as this process may use
+  // stay_on_gpu: where no filter has to see the pictures and the upscaler takes them there.
   media::DecodeDevice decode_device;
   int encode_threads = 0;
+  // Where there is to be no mezzanine: opens what takes the pictures of a segment's core instead.
+  std::function<std::unique_ptr<media::PictureWriter>(const Segment&, const std::filesystem::path&)>
+      open_writer;
   bool pinned = false;  // host rings for asynchronous copies; true with a GPU
 };
 
@@ -39,7 +43,7 @@ struct PipelineOptions {
 using FrameProgress = std::function<void(std::int64_t frames)>;
 
 struct SegmentResult {
-  media::WrittenMezzanine mezzanine;
+  media::WrittenMezzanine mezzanine;                   // or what open_writer's made
   std::vector<std::pair<std::int64_t, int>> windows;   // first frame given, frames seen
   std::vector<std::pair<std::string, double>> busy_s;  // by stage: seconds at work, not waiting
   std::vector<std::string> events;                     // what went otherwise than planned

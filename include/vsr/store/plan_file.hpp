@@ -37,6 +37,10 @@ struct Plan {
   std::string host;
   std::string program_version;
 
+  // The frames that a segment's file holds: with the halo, but for segments that were encoded for
+  // the film (segment.codec = none), which have no use for it there.
+  FrameRange held(const Segment& segment) const;
+
   // SHA-256 over identity, segments and the rest that shapes pictures.
   std::string fingerprint() const;
 };

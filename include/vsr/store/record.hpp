@@ -15,9 +15,9 @@ inline constexpr int kRecordVersion = 1;
 struct Record {
   Segment segment;
   std::string plan_fingerprint;
-  std::int64_t frames = 0;               // pictures in the mezzanine: segment.input.size()
-  std::uint64_t bytes = 0;               // of the mezzanine
-  std::vector<std::uint32_t> checksums;  // CRC-32 of each picture's packet
+  std::int64_t frames = 0;                            // pictures in the mezzanine: Plan::held()
+  std::uint64_t bytes = 0;                            // of the mezzanine
+  std::vector<std::uint32_t> checksums;               // CRC-32 of each picture's packet
   std::vector<std::pair<std::int64_t, int>> windows;  // first frame given, frames seen
   // How it went, for people and reports.
   std::string host;

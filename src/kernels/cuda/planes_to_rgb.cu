@@ -27,7 +27,7 @@ template <typename Sample>
 __device__ float sample_at(const PlanesToRgbCall& call, int plane, int y, int x) {
   const auto* row = static_cast<const unsigned char*>(call.planes[plane]) +
                     static_cast<std::int64_t>(y) * call.pitch_bytes[plane];
-  return static_cast<float>(reinterpret_cast<const Sample*>(row)[x]);
+  return static_cast<float>(reinterpret_cast<const Sample*>(row)[x] >> call.shift_bits);
 }
 
 template <typename Sample>
@@ -36,10 +36,11 @@ __device__ float chroma_at(const PlanesToRgbCall& call,
                            const Pair& down,
                            const Pair& across) {
   const auto column = [&](int x) {
-    const float first = sample_at<Sample>(call, plane, down.first, x);
+    const int at = x * call.chroma_step;
+    const float first = sample_at<Sample>(call, plane, down.first, at);
     if (down.share == 0.0f) return first;
     return first * (1.0f - down.share) +
-           sample_at<Sample>(call, plane, down.second, x) * down.share;
+           sample_at<Sample>(call, plane, down.second, at) * down.share;
   };
   const float first = column(across.first);
   const float value = across.share == 0.0f
@@ -48,8 +49,8 @@ __device__ float chroma_at(const PlanesToRgbCall& call,
   return value - call.chroma_offset;
 }
 
-// planes: Sample, as the layout has them; rgb: fp32 [3, rgb_height, rgb_width], 0..1.
-// One thread a pixel of rgb, a warp 32 in a row; grid (across, down).
+// planes: Sample, as the layout has them, chroma in planes of its own or in turn; rgb: fp32 [3,
+// rgb_height, rgb_width], 0..1. One thread a pixel of rgb, a warp 32 in a row; grid (across, down).
 template <typename Sample>
 __global__ void __launch_bounds__(kBlockWidth* kBlockHeight)
     planes_to_rgb_kernel(const PlanesToRgbCall call, PlaneLayout layout) {

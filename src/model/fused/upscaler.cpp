@@ -7,6 +7,7 @@
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/gpu/copy.hpp"
+#include "vsr/gpu/device.hpp"
 #include "vsr/gpu/event.hpp"
 #include "vsr/gpu/pinned_buffer.hpp"
 #include "vsr/kernels/colour.hpp"
@@ -46,13 +47,13 @@ constexpr std::uint64_t kContextBytes = std::uint64_t{600} << 20;
 std::size_t to_size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // A view of a picture in device memory; `memory` null: only its size counts.
-struct DevicePicture {
+struct PlacedPicture {
   MutablePictureView view;
   std::size_t bytes = 0;
 };
 
-DevicePicture device_picture(const PictureFormat& format, std::byte* memory) {
-  DevicePicture made;
+PlacedPicture device_picture(const PictureFormat& format, std::byte* memory) {
+  PlacedPicture made;
   made.view.format = format;
   for (int plane = 0; plane < plane_count(format); ++plane) {
     const auto i = static_cast<std::size_t>(plane);
@@ -241,6 +242,7 @@ class FusedUpscaler final : public PictureUpscaler {
         natural_{options.input.height * checkpoint.shape().scale(),
                  options.input.width * checkpoint.shape().scale()},
         size_(padded(checkpoint.shape(), {options.input.height, options.input.width})),
+        context_(gpu::driver_context(options.device.index)),
         copy_in_(options.device.index),
         work_(options.device.index),
         copy_out_(options.device.index),
@@ -286,21 +288,23 @@ class FusedUpscaler final : public PictureUpscaler {
 
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override {
     // The staging planes serve one picture after another: all that touches them is in one stream.
-    const DevicePicture staged =
+    const PlacedPicture staged =
         device_picture(options_.input, static_cast<std::byte*>(source_.data()));
     copy_planes(picture, staged.view, copy_in_.view());
     if (copied != nullptr) *copied = gpu::Event::record(copy_in_.view());
-    auto frame = std::make_shared<RgbFrame>(pool_, pool_->take(copy_in_.view()));
-    const std::int64_t pixels = std::int64_t{size_.height} * size_.width;
-    kernels::launch_planes_to_rgb(staged.view,
-                                  options_.input_colour,
-                                  {.data = static_cast<float*>(frame->buffer.data()),
-                                   .width = size_.width,
-                                   .height = size_.height,
-                                   .row_stride_elems = size_.width,
-                                   .plane_stride_elems = pixels},
-                                  copy_in_.view());
-    frame->ready = gpu::Event::record(copy_in_.view());
+    return LrFrame(to_rgb(staged.view, {}));
+  }
+
+  bool takes_device_pictures() const override { return true; }
+
+  LrFrame take(const DevicePicture& picture, gpu::Event* read) override {
+    if (picture.cuda_context != context_) {
+      throw Error(ErrorCode::kInternal, "a picture in another GPU context than the network's");
+    }
+    const gpu::StreamView decoder{.handle = picture.stream, .device = options_.device.index};
+    gpu::Event::record(decoder).hold(copy_in_.view());
+    std::shared_ptr<RgbFrame> frame = to_rgb(picture.view, picture.form);
+    *read = frame->ready;
     return LrFrame(std::move(frame));
   }
 
@@ -338,6 +342,22 @@ class FusedUpscaler final : public PictureUpscaler {
     Output* output = nullptr;
     gpu::Event made;
   };
+
+  // Queues the conversion of planes on the device in the stream of copies in.
+  std::shared_ptr<RgbFrame> to_rgb(const PictureView& planes, const SampleForm& form) {
+    auto frame = std::make_shared<RgbFrame>(pool_, pool_->take(copy_in_.view()));
+    kernels::launch_planes_to_rgb(planes,
+                                  form,
+                                  options_.input_colour,
+                                  {.data = static_cast<float*>(frame->buffer.data()),
+                                   .width = size_.width,
+                                   .height = size_.height,
+                                   .row_stride_elems = size_.width,
+                                   .plane_stride_elems = std::int64_t{size_.height} * size_.width},
+                                  copy_in_.view());
+    frame->ready = gpu::Event::record(copy_in_.view());
+    return frame;
+  }
 
   void run_window(std::span<const LrFrame> window,
                   const FrameRange& emit,
@@ -386,7 +406,7 @@ class FusedUpscaler final : public PictureUpscaler {
                          .row_stride_elems = row,
                          .plane_stride_elems = row * size_.height * scale};
     if (scaler_) rgb = scaler_->scale(rgb, work_.view());
-    const DevicePicture planes = device_picture(
+    const PlacedPicture planes = device_picture(
         output_format_,
         encoder_ ? encoder_->planes() : static_cast<std::byte*>(output.memory.data()));
     kernels::launch_rgb_to_planes(rgb,
@@ -440,6 +460,7 @@ class FusedUpscaler final : public PictureUpscaler {
   const PictureFormat output_format_;
   const FrameSize natural_;  // of the network's picture, without what it was padded by
   const FrameSize size_;     // of the frames that the network sees
+  void* const context_;      // CUcontext that all memory here belongs to
   gpu::Stream copy_in_;
   gpu::Stream work_;
   gpu::Stream copy_out_;

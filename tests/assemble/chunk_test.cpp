@@ -1,0 +1,216 @@
+// Segments that are encoded for the film at once, and the film joined from them.
+#include "film_fixture.hpp"
+#include "vsr/assemble/chunk_writer.hpp"
+#include "vsr/base/atomic_file.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace vsr::assemble {
+namespace {
+
+using test::make_segments;
+using test::make_source;
+using ::testing::HasSubstr;
+
+void never() {}
+
+class Chunks : public ::testing::Test {
+ protected:
+  // Lossless mezzanines of the same pictures, to encode from in either way. Not smaller: x265 (3.5)
+  // makes other bytes of the same 96x64 pictures from one time to the next.
+  AssembleSpec mezzanines(std::int64_t frames, std::int64_t core) {
+    AssembleSpec spec = make_segments(folder_.path(),
+                                      {.codec = media::MezzanineCodec::kFfv1,
+                                       .width = 192,
+                                       .height = 128,
+                                       .frames = frames,
+                                       .core = core});
+    spec.source = make_source(folder_.path() / "film.mkv", 1, "", {});
+    spec.options.variants = {AudioVariant::kPitchOk};
+    spec.options.preset = "fast";
+    return spec;
+  }
+
+  static void write_core(ChunkWriter& writer, const AssembleSpec& spec, const SegmentFile& from) {
+    media::SegmentReader reader(from.path,
+                                spec.codec,
+                                from.core.begin - from.input.begin,
+                                from.core.size(),
+                                from.checksums,
+                                1);
+    PictureView picture;
+    while (reader.read(picture)) writer.write(picture);
+  }
+
+  // The same film from chunks.
+  AssembleSpec chunks_of(const AssembleSpec& mezzanines) {
+    AssembleSpec spec = mezzanines;
+    spec.codec = media::MezzanineCodec::kNone;
+    spec.name = "chunked";
+    for (SegmentFile& segment : spec.segments) {
+      const auto path = folder_.path() / format("{}.nut", segment.core.begin);
+      ChunkWriter writer(path, spec, segment.core.size());
+      write_core(writer, mezzanines, segment);
+      const media::WrittenMezzanine made = writer.finish(never);
+      EXPECT_EQ(made.frames, segment.core.size());
+      EXPECT_EQ(made.bytes, std::filesystem::file_size(path));
+      segment = {path, segment.core, segment.core, made.checksums};
+    }
+    return spec;
+  }
+
+  static std::filesystem::path film_of(const AssembleSpec& spec) {
+    return test::assemble_all(spec).files.at(0);
+  }
+
+  // Packets of the film that begin a chunk, and all others that can be entered at.
+  static std::vector<std::string> key_times(const std::filesystem::path& film) {
+    std::vector<std::string> times;
+    for (const std::string& line : test::probe(film, "v", "packet=pts_time,flags")) {
+      if (line.find('K') != std::string::npos) times.push_back(line.substr(0, line.find(',')));
+    }
+    return times;
+  }
+
+  // Of the film's luma against the mezzanines'.
+  double psnr_db(const std::filesystem::path& film, const AssembleSpec& mezzanines) {
+    const auto master = folder_.path() / "master.mkv";
+    concatenate(mezzanines, master, {});
+    const auto result =
+        test::run_process({"ffmpeg",
+                           "-nostdin",
+                           "-i",
+                           film.string(),
+                           "-i",
+                           master.string(),
+                           "-lavfi",
+                           "[0:v]setpts=N[a];[1:v]format=yuv420p10le,setpts=N[b];[a][b]psnr",
+                           "-f",
+                           "null",
+                           "-"});
+    const std::string word = "PSNR y:";
+    const auto at = result.output.find(word);
+    return at == std::string::npos ? 0 : std::stod(result.output.substr(at + word.size()));
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(Chunks, OneChunkIsWhatTheFilmWouldBe) {
+  const AssembleSpec whole = mezzanines(30, 30);
+  const auto expected = film_of(whole);
+  const auto film = film_of(chunks_of(whole));
+  const auto hash = [](const std::filesystem::path& path) {
+    return test::run_process({"ffmpeg",
+                              "-nostdin",
+                              "-v",
+                              "error",
+                              "-i",
+                              path.string(),
+                              "-map",
+                              "0:v",
+                              "-c",
+                              "copy",
+                              "-f",
+                              "streamhash",
+                              "-"})
+        .output;
+  };
+  EXPECT_EQ(hash(film), hash(expected));
+  EXPECT_EQ(test::packet_times(film, "v"), test::packet_times(expected, "v"));
+}
+
+TEST_F(Chunks, JoinToAFilmWithoutASeam) {
+  const AssembleSpec parts = mezzanines(97, 32);  // the last is of one picture
+  const auto expected = film_of(parts);
+  const auto film = film_of(chunks_of(parts));
+  test::expect_decodes(film);
+  std::vector<double> times = test::packet_times(film, "v");
+  std::sort(times.begin(), times.end());
+  ASSERT_EQ(times.size(), 97u);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    EXPECT_NEAR(times[i], static_cast<double>(i) * test::kFrame24, 0.0011) << i;
+  }
+  EXPECT_THAT(key_times(film),
+              ::testing::IsSupersetOf({"0.000000", "1.333000", "2.667000", "4.000000"}));
+  EXPECT_EQ(test::probe_one(film, "v", "stream_tags=ENCODER_SETTINGS"),
+            test::probe_one(expected, "v", "stream_tags=ENCODER_SETTINGS"));
+  // Every picture is the one that the central encode has in its place, as good as there.
+  const double psnr = psnr_db(film, parts);
+  EXPECT_NEAR(psnr, psnr_db(expected, parts), 0.5);
+  EXPECT_GT(psnr, 35);
+}
+
+TEST_F(Chunks, ADamagedOneIsNamed) {
+  const AssembleSpec spec = chunks_of(mezzanines(40, 20));
+  const auto& path = spec.segments[1].path;
+  std::string bytes = read_file(path, 1 << 20);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+  write_file(path, bytes);
+  EXPECT_FALSE(media::find_damage(spec.segments[0].path, spec.codec, spec.segments[0].checksums));
+  EXPECT_TRUE(media::find_damage(path, spec.codec, spec.segments[1].checksums));
+  try {
+    film_of(spec);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    EXPECT_THAT(error.what(), HasSubstr("20.nut"));
+  }
+}
+
+TEST_F(Chunks, OfOtherSettingsDoNotJoin) {
+  const AssembleSpec lossless = mezzanines(40, 20);
+  AssembleSpec spec = chunks_of(lossless);
+  AssembleSpec other = spec;
+  other.options.params = "ctu=32";
+  ChunkWriter writer(spec.segments[1].path, other, 20);
+  write_core(writer, lossless, lossless.segments[1]);
+  spec.segments[1].checksums = writer.finish(never).checksums;
+  try {
+    film_of(spec);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage);
+    EXPECT_THAT(error.what(), HasSubstr("differs"));
+  }
+}
+
+TEST_F(Chunks, GivenUpInMidFilmLeavesNothingAndDoesNotWait) {
+  const AssembleSpec lossless = mezzanines(40, 40);
+  AssembleSpec spec = lossless;
+  spec.options.preset = "veryslow";
+  const auto path = folder_.path() / "part.nut";
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    ChunkWriter writer(path, spec, 4000);
+    write_core(writer, lossless, lossless.segments[0]);
+  }
+  {
+    ChunkWriter writer(path, spec, 40);
+    write_core(writer, lossless, lossless.segments[0]);
+    const auto stop = [] { throw Error(ErrorCode::kInterrupted, "stopped"); };
+    EXPECT_THROW(writer.finish(stop), Error);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(part_name(path)));
+}
+
+TEST_F(Chunks, OfFewerPicturesThanWereSaidIsAnError) {
+  const AssembleSpec lossless = mezzanines(20, 20);
+  ChunkWriter writer(folder_.path() / "a.nut", lossless, 30);
+  write_core(writer, lossless, lossless.segments[0]);
+  EXPECT_THROW(writer.finish(never), Error);
+}
+
+}  // namespace
+}  // namespace vsr::assemble
