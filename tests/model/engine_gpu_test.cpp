@@ -1,4 +1,5 @@
-// The engine's graphs, held to the same work queued kernel by kernel. Skips where there is no GPU.
+// The engine's graphs, held to the same work queued kernel by kernel, and its generic kernels, held
+// to Hopper's. Skips where there is no GPU.
 #include "checkpoint/network_keys.hpp"
 #include "checkpoint_files.hpp"
 #include "fused/device.hpp"
@@ -178,6 +179,26 @@ TEST_P(EngineGraphs, DoWithoutWhereTheDeviceIsFull) {
   rest.clear();
   expect_same(run(12, true), expected);
   EXPECT_GT(engine_->graph_count(), graphs);  // so the device was full
+}
+
+// What GPUs before Hopper do, on one.
+TEST_P(EngineGraphs, GenericKernelsGiveThePicturesOfHoppers) {
+  Compute compute = make_compute(Precision::kFp16, stream_.view());
+  if (!compute.hopper) GTEST_SKIP() << "the GPU is not of the generation that is compared (Hopper)";
+  const Pictures expected = run(12, true);
+  compute.hopper = false;
+  engine_.emplace(made_up(shape_), compute);
+  const Pictures pictures = run(12, true);
+  ASSERT_EQ(pictures.size(), expected.size());
+  for (std::size_t t = 0; t < pictures.size(); ++t) {
+    double squares = 0;
+    for (std::size_t i = 0; i < expected[t].size(); ++i) {
+      const auto error = static_cast<double>(pictures[t][i] - expected[t][i]);
+      squares += error * error;
+    }
+    const double mean = squares / static_cast<double>(expected[t].size());
+    EXPECT_GT(-10 * std::log10(mean), 60) << "dB, frame " << t;
+  }
 }
 
 // Of 16 channels alignment is not one kernel.
