@@ -4,6 +4,7 @@
 #include "vsr/base/host.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace vsr::media {
@@ -43,6 +44,13 @@ ParsedGraph parse_graph(const std::string& filters, int threads) {
   const int result = avfilter_graph_parse2(
       parsed.graph.get(), filters.empty() ? "null" : filters.c_str(), &inputs, &outputs);
   if (result < 0) refuse_graph(filters, log, result);
+  // On several threads it cuts a picture into slices and, where it changes the matrix of subsampled
+  // pictures, resamples chroma as if each were alone (seen in FFmpeg 5.1): the picture would depend
+  // on how many threads there are.
+  for (unsigned i = 0; i < parsed.graph->nb_filters; ++i) {
+    AVFilterContext* const filter = parsed.graph->filters[i];
+    if (std::strcmp(filter->filter->name, "zscale") == 0) filter->nb_threads = 1;
+  }
   parsed.inputs.reset(inputs);
   parsed.outputs.reset(outputs);
   const auto one_of_video = [](const AVFilterInOut* end, bool input) {

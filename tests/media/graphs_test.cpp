@@ -52,6 +52,22 @@ class Graphs : public ::testing::Test {
   TimelineOptions options_;
 };
 
+TEST_F(Graphs, GiveTheSamePicturesOnAnyNumberOfThreads) {
+  const auto large =
+      test::make_clip(folder_.path() / "large.mkv",
+                      {.frames = 4, .filters = "scale=352:288,format=yuv420p,noise=alls=20"},
+                      "-c:v ffv1");
+  options_.filters =
+      "bwdif=mode=send_frame:parity=tff:deint=all,zscale=w=512:h=288:matrixin=bt470bg:matrix=bt709:"
+      "filter=bicubic";
+  const Timeline timeline = plan_timeline(probe(large), options_).timeline;
+  const auto expected = test::read_hashes(timeline, 0, -1, 1);
+  EXPECT_EQ(expected.size(), 4u);
+  for (const int threads : {2, 5, 16}) {
+    EXPECT_EQ(test::read_hashes(timeline, 0, -1, threads), expected) << threads;
+  }
+}
+
 TEST_F(Graphs, OtherRatesKeepTheFilmToItsEnd) {
   for (const auto& [filters, frames] : {std::pair<const char*, std::int64_t>{"fps=50", 40},
                                         {"fps=60", 48},
