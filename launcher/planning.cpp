@@ -343,8 +343,8 @@ media::Timeline timeline_of(const store::Plan& plan,
   return timeline;
 }
 
-int longest_window(int segment_frames, int overlap) {
-  return std::max(48, segment_frames / 8) + 2 * overlap;
+int longest_window(int segment_frames, int overlap, bool packets) {
+  return std::max(48, segment_frames / (packets ? 4 : 8)) + 2 * overlap;
 }
 
 WindowSize choose_window(const Job& job,
@@ -355,9 +355,11 @@ WindowSize choose_window(const Job& job,
   const bool cuda = options.device.cuda;
   const int overlap = job.stream.overlap;
   const bool asked = job.stream.max_seq_len > 0;
-  const int longest = asked ? job.stream.max_seq_len
-                            : static_cast<int>(std::min<std::int64_t>(
-                                  longest_window(job.segment.frames, overlap), segment_frames));
+  const int longest = asked
+                          ? job.stream.max_seq_len
+                          : static_cast<int>(std::min<std::int64_t>(
+                                longest_window(job.segment.frames, overlap, options.prores_packets),
+                                segment_frames));
   const std::uint64_t room = memory_for_windows(ranks, cuda);
   const auto frames_of = [&](const TileSize& tile) {
     return frames_held(network, options, tile, longest, room);

@@ -103,8 +103,9 @@ media::Timeline timeline_of(const store::Plan& plan,
 
 // Frames that a window may hold at most, halo and all, if memory allows: an eighth of a segment
 // (48 frames at least) and the overlap on both sides. What of a window's network or encoder nothing
-// else runs beside is then an eighth of a segment's.
-int longest_window(int segment_frames, int overlap);
+// else runs beside is then an eighth of a segment's. Where the GPU makes packets no encoder is left
+// to stand still, and it is a quarter: less is computed twice.
+int longest_window(int segment_frames, int overlap, bool packets);
 
 // What the network sees at once.
 struct WindowSize {

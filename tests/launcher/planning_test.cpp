@@ -70,6 +70,13 @@ TEST(MaxSeqLen, ALargeCardGetsAnEighthOfASegmentAndTheOverlap) {
             56);
 }
 
+TEST(MaxSeqLen, WithoutAnEncoderToWaitForItIsAQuarter) {
+  model::UpscalerOptions options = pal_options(true);
+  options.prores_packets = true;
+  const KeyValues values = {{"segment.frames", "800"}, {"stream.overlap", "10"}};
+  EXPECT_EQ(window_for(values, options, {with_gpu(80 * kGB)}).max_seq_len, 220);
+}
+
 TEST(MaxSeqLen, FitsTheSmallestCard) {
   const int large = auto_window({with_gpu(80 * kGB)});
   const int small = auto_window({with_gpu(10 * kGB)});
