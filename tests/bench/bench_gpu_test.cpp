@@ -50,6 +50,33 @@ TEST_F(VsrBenchOnGpu, LayersAreAllOfTheNetwork) {
   EXPECT_NEAR(counted / known, 1, 0.1) << output;
 }
 
+TEST_F(VsrBenchOnGpu, TilesBesideTheWhole) {
+  const std::string output = bench({"tiles", model(), "128", "96", "3", "80", "96", "16,32"});
+  EXPECT_THAT(output, HasSubstr("| whole "));
+  EXPECT_THAT(output, HasSubstr("| 2 x 1 of 72x96 "));
+  // Overlap, work and how near the tiles come to the whole.
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(
+      output,
+      found,
+      std::regex(R"(\| 2 x 1 of 80x96 \| +32 \| 1\.25 \| +[0-9.]+ \| +([0-9.]+) \|)")))
+      << output;
+  EXPECT_GT(std::stod(found[1]), 45) << output;
+}
+
+TEST_F(VsrBenchOnGpu, TilesAlone) {
+  const std::string output = bench({"tiles", model(), "128", "96", "3", "80", "96", "16", "alone"});
+  EXPECT_THAT(output, HasSubstr("| 2 x 1 of 72x96 "));
+  EXPECT_THAT(output, testing::Not(HasSubstr("whole ")));
+}
+
+TEST_F(VsrBenchOnGpu, Alignment) {
+  const std::string output = bench({"alignment"});
+  EXPECT_THAT(output, HasSubstr("| align 64 of 2 "));
+  EXPECT_THAT(output, HasSubstr("| align 32 of 1 "));
+  EXPECT_THAT(output, HasSubstr("| generic |"));
+}
+
 TEST_F(VsrBenchOnGpu, Copies) { EXPECT_THAT(bench({"copies"}), HasSubstr("| both at once")); }
 
 }  // namespace

@@ -82,6 +82,26 @@ TEST(VsrBench, RefusesInOneLine) {
   EXPECT_EQ(bench({"reference", "/no/such/model.pth"}).status, 4);
 }
 
+#ifdef VSR_WITH_CUDA
+TEST(VsrBench, RefusesWordsOfTilesBeforeItNeedsAGpu) {
+  const std::string model = (test::source_dir() / "models/mix_c32n3.pth").string();
+  const auto tiles = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"tiles", model, "320", "180", "5", "200", "130"});
+    const auto run = bench(words);
+    EXPECT_EQ(run.status, 2) << run.output;
+    return run.output;
+  };
+  EXPECT_EQ(tiles({"8,many"}),
+            "vsr-bench: tiles: OVERLAPS is 'many'; it must be a whole number from 0 on; see "
+            "vsr-bench --help\n");
+  EXPECT_EQ(tiles({"8", "together"}),
+            "vsr-bench: tiles: 'together' is neither compare nor alone\n");
+  EXPECT_THAT(tiles({"8", "alone", "film.mkv", "9"}), HasSubstr("'9' is one word too many"));
+  EXPECT_THAT(tiles({"8,150"}), HasSubstr("an overlap of 150 need tiles of 152x152 at least"));
+  EXPECT_EQ(bench({"tiles"}).status, 2);
+}
+#endif
+
 TEST(VsrBench, Encode) {
   const auto run = bench({"encode", "320", "180", "4", "prores", "1", "0,1"});
   EXPECT_EQ(run.status, 0) << run.output;

@@ -31,12 +31,14 @@ struct Shape {
 constexpr Shape kShapes[] = {{"backbone", 64, 64, 432, 1024},
                              {"backbone", 64, 64, 432, 1024, 1},
                              {"backbone", 64, 64, 432, 1024, 2},
+                             {"flows, colours", 16, 64, 432, 1024},
                              {"heads", 64, 432, 432, 1024},
                              {"upsampling", 64, 256, 432, 1024, 0, true},
                              {"upsampling", 64, 256, 864, 2048, 0, true},
                              {"conv_hr", 64, 64, 1728, 4096},
                              {"backbone", 32, 32, 432, 1024},
                              {"heads", 32, 432, 432, 1024},
+                             {"flows, colours", 16, 32, 432, 1024},
                              {"backbone", 64, 64, 180, 320}};
 
 void time_shape(Table& table,

@@ -90,13 +90,14 @@ gpu::DeviceBuffer filled_buffer(std::size_t bytes) {
   return made;
 }
 
-gpu::DeviceBuffer random_halves(std::size_t count) {
+gpu::DeviceBuffer random_halves(std::size_t count, float range) {
   constexpr std::size_t kDifferent = std::size_t{1} << 22;
   std::vector<std::uint16_t> bits(std::min(count, kDifferent));
   std::uint32_t state = 1;
   for (std::uint16_t& value : bits) {
     state = state * 1664525u + 1013904223u;
-    const auto half = static_cast<_Float16>(static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
+    const float unit = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
+    const auto half = static_cast<_Float16>(range * unit);
     value = __builtin_bit_cast(std::uint16_t, half);
   }
   gpu::DeviceBuffer made(count * 2, 0);

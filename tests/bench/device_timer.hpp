@@ -61,7 +61,7 @@ class DeviceTimer {
 
 // Bytes 0x3c: small positive numbers in every format.
 gpu::DeviceBuffer filled_buffer(std::size_t bytes);
-// Halves in -1..1: tensor cores are faster, and cooler, on zeros.
-gpu::DeviceBuffer random_halves(std::size_t count);
+// Halves in -range..range: tensor cores are faster, and cooler, on zeros.
+gpu::DeviceBuffer random_halves(std::size_t count, float range = 1);
 
 }  // namespace vsr::bench

@@ -88,14 +88,16 @@ Work work_of(const PictureConvCall& call) {
           pixels * (kMapBytes * kChannels + kPixelBytes * (1 + 1.0 / (call.scale * call.scale)))};
 }
 
+// Heads are read by twos of samples, so of one map's nine the last comes with one of the other's.
 Work work_of(const DeformAlignCall& call) {
   const int channels = call.shape.channels;
   const int maps = call.x2 != nullptr ? 2 : 1;
+  const int heads = kDeformHeadChannels / kDeformTaps * ((maps * kDeformTaps + 1) / 2);
   const double pixels = double{1} * call.shape.height * call.shape.width;
   return {.kernel = format("align {} of {}", channels, maps),
           .flop = product_flop(pixels, 3, maps * channels, channels),
-          .bytes = pixels * (kMapBytes * ((maps + 1) * channels + kDeformHeadChannels * maps / 2) +
-                             maps * kFlowBytes)};
+          .bytes = pixels * (kMapBytes * ((maps + 1) * channels + heads) + maps * kFlowBytes) +
+                   weight_bytes(3, maps * channels, channels)};
 }
 
 Work work_of(const AlignmentContextCall& call) {

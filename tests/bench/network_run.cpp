@@ -4,6 +4,7 @@
 #include "clip.hpp"
 #include "fused/device.hpp"
 #include "fused/engine.hpp"
+#include "fused/tiles.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/gpu/copy.hpp"
@@ -28,6 +29,10 @@ struct NetworkRun::Impl {
         engine(checkpoint, compute) {
     const std::vector<float> values =
         network_frames(rgb_clip(work.film, work.width, work.height, work.frames));
+    if (work.tiling) {
+      tiled.emplace(engine, compute, *work.tiling);
+      not_finite = gpu::DeviceBuffer(sizeof(int), 0);
+    }
     input = gpu::DeviceBuffer(values.size() * sizeof(float), 0);
     gpu::copy_bytes_async(values.data(), input.data(), input.size(), stream.view());
     const std::size_t each = values.size() / static_cast<std::size_t>(work.frames);
@@ -39,8 +44,19 @@ struct NetworkRun::Impl {
     memory = free_before - gpu::memory_info(0).free_bytes - input.size();
   }
 
-  void queue() {
-    engine.run(window, size, {0, work.frames}, false, [](std::int64_t, const float*) {});
+  void queue(const fused::Engine::Deliver& deliver = [](std::int64_t, const float*) {}) {
+    const FrameRange all{0, work.frames};
+    if (tiled) {
+      tiled->run(window, all, static_cast<int*>(not_finite.data()), deliver);
+    } else {
+      engine.run(window, size, all, false, deliver);
+    }
+  }
+
+  std::size_t window_bytes() const {
+    return tiled ? fused::TiledEngine::window_bytes(
+                       engine.shape(), compute, *work.tiling, work.frames)
+                 : fused::Engine::window_bytes(engine.shape(), compute, size, work.frames);
   }
 
   NetworkWork work;
@@ -49,6 +65,8 @@ struct NetworkRun::Impl {
   std::size_t free_before;
   fused::Compute compute;
   fused::Engine engine;
+  std::optional<fused::TiledEngine> tiled;
+  gpu::DeviceBuffer not_finite;  // of tiles: nobody asks
   gpu::DeviceBuffer input;
   std::vector<const float*> window;
   std::size_t memory = 0;
@@ -101,14 +119,25 @@ void NetworkRun::run(fused::Observer& observer, const std::function<void()>& que
   impl_->stream.wait();
 }
 
+std::vector<std::vector<float>> NetworkRun::pictures() const {
+  const auto scale = static_cast<std::size_t>(impl_->engine.shape().scale());
+  const std::size_t samples = 3 * scale * scale * static_cast<std::size_t>(impl_->size.width) *
+                              static_cast<std::size_t>(impl_->size.height);
+  std::vector<std::vector<float>> pictures;
+  impl_->queue([&](std::int64_t, const float* picture) {
+    std::vector<float>& kept = pictures.emplace_back(samples);
+    gpu::copy_bytes_async(picture, kept.data(), samples * sizeof(float), impl_->stream.view());
+  });
+  impl_->stream.wait();
+  return pictures;
+}
+
 gpu::StreamView NetworkRun::stream() const { return impl_->stream.view(); }
 
 std::size_t NetworkRun::memory_bytes() const { return impl_->memory; }
 
 std::size_t NetworkRun::predicted_bytes() const {
-  return fused::Engine::window_bytes(
-             impl_->engine.shape(), impl_->compute, impl_->size, impl_->work.frames) +
-         fused::Engine::weight_bytes(impl_->engine.shape()) +
+  return impl_->window_bytes() + fused::Engine::weight_bytes(impl_->engine.shape()) +
          fused::Engine::graph_bytes(impl_->work.frames);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vsr/base/precision.hpp"
+#include "vsr/base/tiles.hpp"
 #include "vsr/gpu/stream.hpp"
 #include "vsr/model/checkpoint.hpp"
 
@@ -10,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vsr::model::fused {
 class Observer;
@@ -23,6 +25,7 @@ struct NetworkWork {
   int height = 432;
   int frames = 30;
   Precision precision = Precision::kFp16;
+  std::optional<Tiling> tiling;  // none: pictures as a whole
 };
 
 class NetworkRun {
@@ -43,6 +46,9 @@ class NetworkRun {
   Rate rate(int rounds, Queued queued = Queued::kGraphs) const;
   // One window, watched; queue_end() queues what shall come behind it.
   void run(model::fused::Observer& observer, const std::function<void()>& queue_end) const;
+
+  // One window's pictures on the host, planar [3, height, width] of the upscaled size.
+  std::vector<std::vector<float>> pictures() const;
 
   gpu::StreamView stream() const;
   std::size_t memory_bytes() const;     // of weights and window, as the device says

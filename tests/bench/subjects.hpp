@@ -10,7 +10,9 @@ namespace vsr::bench {
 void bench_ceilings(Arguments& words);
 void bench_network(Arguments& words);
 void bench_layers(Arguments& words);
+void bench_tiles(Arguments& words);
 void bench_convolutions(Arguments& words);
+void bench_alignment(Arguments& words);
 void bench_colour(Arguments& words);
 void bench_copies(Arguments& words);
 void bench_prores(Arguments& words);

@@ -18,7 +18,11 @@ void bench_network(Arguments&) { refuse(); }
 
 void bench_layers(Arguments&) { refuse(); }
 
+void bench_tiles(Arguments&) { refuse(); }
+
 void bench_convolutions(Arguments&) { refuse(); }
+
+void bench_alignment(Arguments&) { refuse(); }
 
 void bench_colour(Arguments&) { refuse(); }
 
