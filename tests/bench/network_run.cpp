@@ -19,6 +19,27 @@ namespace vsr::bench {
 
 namespace fused = model::fused;
 
+namespace {
+
+double thread_cpu_s() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Of weights, window and graphs.
+std::size_t predicted(const model::NetworkShape& shape,
+                      const fused::Compute& compute,
+                      const NetworkWork& work) {
+  const std::size_t window =
+      work.tiling
+          ? fused::TiledEngine::window_bytes(shape, compute, *work.tiling, work.frames)
+          : fused::Engine::window_bytes(shape, compute, {work.height, work.width}, work.frames);
+  return window + fused::Engine::weight_bytes(shape) + fused::Engine::graph_bytes(work.frames);
+}
+
+}  // namespace
+
 struct NetworkRun::Impl {
   Impl(const model::Checkpoint& checkpoint, const NetworkWork& what)
       : work(what),
@@ -53,11 +74,7 @@ struct NetworkRun::Impl {
     }
   }
 
-  std::size_t window_bytes() const {
-    return tiled ? fused::TiledEngine::window_bytes(
-                       engine.shape(), compute, *work.tiling, work.frames)
-                 : fused::Engine::window_bytes(engine.shape(), compute, size, work.frames);
-  }
+  std::size_t predicted_bytes() const { return predicted(engine.shape(), compute, work); }
 
   NetworkWork work;
   fused::FrameSize size;
@@ -71,16 +88,6 @@ struct NetworkRun::Impl {
   std::vector<const float*> window;
   std::size_t memory = 0;
 };
-
-namespace {
-
-double thread_cpu_s() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-}  // namespace
 
 NetworkRun::NetworkRun(const model::Checkpoint& checkpoint, const NetworkWork& work) {
   const std::string why = fused::why_not(checkpoint.shape(), {.cuda = true}, work.precision);
@@ -136,9 +143,11 @@ gpu::StreamView NetworkRun::stream() const { return impl_->stream.view(); }
 
 std::size_t NetworkRun::memory_bytes() const { return impl_->memory; }
 
-std::size_t NetworkRun::predicted_bytes() const {
-  return impl_->window_bytes() + fused::Engine::weight_bytes(impl_->engine.shape()) +
-         fused::Engine::graph_bytes(impl_->work.frames);
+std::size_t NetworkRun::predicted_bytes() const { return impl_->predicted_bytes(); }
+
+std::size_t predicted_bytes(const model::Checkpoint& checkpoint, const NetworkWork& work) {
+  return predicted(
+      checkpoint.shape(), fused::make_compute(work.precision, gpu::StreamView{.device = 0}), work);
 }
 
 std::optional<double> fused_rate(const model::Checkpoint& checkpoint, const NetworkWork& work) {

@@ -59,6 +59,8 @@ class NetworkRun {
   std::unique_ptr<Impl> impl_;
 };
 
+// What such a run would take, without one.
+std::size_t predicted_bytes(const model::Checkpoint& checkpoint, const NetworkWork& work);
 // Its frames a second; nothing where this network, precision or machine has no fused back end.
 std::optional<double> fused_rate(const model::Checkpoint& checkpoint, const NetworkWork& work);
 

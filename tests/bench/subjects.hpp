@@ -10,6 +10,7 @@ namespace vsr::bench {
 void bench_ceilings(Arguments& words);
 void bench_network(Arguments& words);
 void bench_layers(Arguments& words);
+void bench_memory(Arguments& words);
 void bench_tiles(Arguments& words);
 void bench_convolutions(Arguments& words);
 void bench_alignment(Arguments& words);

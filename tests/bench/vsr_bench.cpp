@@ -34,6 +34,10 @@ constexpr Subject kSubjects[] = {
      "CHECKPOINT [WIDTH HEIGHT FRAMES [PRECISION [FILM]]]",
      "each kernel of it beside its roofline",
      bench::bench_layers},
+    {"memory",
+     "CHECKPOINT [PRECISION]",
+     "what its windows take of the GPU's memory, by size and length, beside what was predicted",
+     bench::bench_memory},
     {"tiles",
      "CHECKPOINT [WIDTH HEIGHT FRAMES [TILE_WIDTH TILE_HEIGHT [OVERLAPS,.. [compare|alone "
      "[FILM]]]]]",

@@ -18,6 +18,8 @@ void bench_network(Arguments&) { refuse(); }
 
 void bench_layers(Arguments&) { refuse(); }
 
+void bench_memory(Arguments&) { refuse(); }
+
 void bench_tiles(Arguments&) { refuse(); }
 
 void bench_convolutions(Arguments&) { refuse(); }
