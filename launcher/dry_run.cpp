@@ -10,6 +10,7 @@
 #include "vsr/model/cost.hpp"
 #include "vsr/model/tiling.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -101,12 +102,15 @@ int print_dry_run(const Arguments& arguments) {
                                     tiling.across.tile(),
                                     tiling.down.tile(),
                                     100 * (tiling.work() - 1)));
+  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; };
   line("memory",
-       format("{:.2f} GB of {} memory a window",
-              static_cast<double>(
-                  model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)) /
-                  1e9,
-              device.cuda ? "GPU" : "host"));
+       format("{:.2f} GB of {} memory a window{}",
+              gigabytes(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
+              device.cuda ? "GPU" : "host",
+              options.host_features ? format(", {:.2f} GB of pinned host memory",
+                                             gigabytes(model::Upscaler::host_bytes(
+                                                 prepared.network, options, plan.max_seq_len)))
+                                    : std::string()));
   line("work",
        format("{:.1f} TFLOP, {:.3f} a frame",
               gflop / 1e3,

@@ -26,9 +26,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Shares of what is free that a window may take. A CPU shares its memory with decoder and encoder.
+// Shares of what is free that a window may take. Decoder and encoder share the host's memory.
 constexpr double kGpuShare = 0.85;
-constexpr double kCpuShare = 0.5;
+constexpr double kHostShare = 0.5;
 
 // Keys of the final encode that the picture depends on, and not sound alone.
 bool changes_film_picture(const std::string& key) {
@@ -94,12 +94,12 @@ std::string stored_form(media::Timeline timeline) {
   return timeline.serialize();
 }
 
-// What a window may take: a share of what the smallest rank has free.
-std::uint64_t memory_for_windows(const std::vector<Resources>& ranks, bool cuda) {
+// What a window may take: a share of what the smallest rank has free, of GPU or host memory.
+std::uint64_t memory_for_windows(const std::vector<Resources>& ranks, bool gpu) {
   std::uint64_t room = 0;
   for (const Resources& rank : ranks) {
-    const double bytes = cuda ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
-                              : kCpuShare * static_cast<double>(rank.host_bytes);
+    const double bytes = gpu ? kGpuShare * static_cast<double>(rank.gpu_free_bytes)
+                             : kHostShare * static_cast<double>(rank.host_bytes);
     if (bytes <= 0) continue;  // a rank without a GPU beside ranks that have one
     const auto own = static_cast<std::uint64_t>(bytes);
     room = room == 0 ? own : std::min(room, own);
@@ -107,24 +107,60 @@ std::uint64_t memory_for_windows(const std::vector<Resources>& ranks, bool cuda)
   return room;
 }
 
+// Memory for a window: the network's device's, and the host's for features that are kept there.
+struct Room {
+  std::uint64_t device = 0;
+  std::uint64_t host = 0;
+};
+
 // The longest window in such tiles, up to `longest` frames, that `room` holds; 0: none.
 int frames_held(const model::NetworkShape& network,
                 model::UpscalerOptions options,
                 const TileSize& tile,
                 int longest,
-                std::uint64_t room) {
+                const Room& room) {
   options.tile = tile;
   int low = 0;
   int high = longest;
   while (low < high) {
     const int middle = (low + high + 1) / 2;
-    if (model::Upscaler::window_bytes(network, options, middle) <= room) {
+    if (model::Upscaler::window_bytes(network, options, middle) <= room.device &&
+        model::Upscaler::host_bytes(network, options, middle) <= room.host) {
       low = middle;
     } else {
       high = middle - 1;
     }
   }
   return low;
+}
+
+// Why `room` holds no window of one frame.
+Error no_room_for_one(const model::NetworkShape& network,
+                      const model::UpscalerOptions& options,
+                      const Room& room,
+                      const std::string& advice) {
+  const bool cuda = options.device.cuda;
+  const std::uint64_t needed = model::Upscaler::window_bytes(network, options, 1);
+  const std::string smaller = "make the picture smaller with preprocess.width and height" + advice;
+  if (needed > room.device) {
+    return Error(
+        cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
+        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
+               "GB): {}",
+               static_cast<double>(room.device) / 1e9,
+               cuda ? "GPU" : "host",
+               to_string(options.input),
+               static_cast<double>(needed) / 1e9,
+               smaller));
+  }
+  return Error(
+      ErrorCode::kUsage,
+      format("{:.1f} GB of host memory do not hold the features of one frame of {} ({:.1f} "
+             "GB): set stream.features = device, or {}",
+             static_cast<double>(room.host) / 1e9,
+             to_string(options.input),
+             static_cast<double>(model::Upscaler::host_bytes(network, options, 1)) / 1e9,
+             smaller));
 }
 
 store::Plan make_plan(const Job& job,
@@ -301,6 +337,7 @@ model::UpscalerOptions upscaler_options(const Job& job,
   // Half types are slower on a CPU than what they replace.
   options.precision = device.cuda ? job.model.precision : Precision::kFp32;
   options.backend = device.cuda ? job.model.backend : Backend::kReference;
+  options.host_features = job.stream.features == FeatureMemory::kHost;
   options.input = timeline.format;
   options.input_colour = timeline.colour;
   options.output_model = output.model;
@@ -323,6 +360,10 @@ void set_output(model::UpscalerOptions& options,
       "needs the fused network: a GPU, model.precision = fp16 or bf16, model.backend = auto";
   if (scaled && !fused) {
     throw Error(ErrorCode::kUsage, format("segment.size=final {}", kNeeds));
+  }
+  if (options.host_features && !fused) {
+    throw Error(ErrorCode::kUsage,
+                format("stream.features=host {}; or set stream.features=device", kNeeds));
   }
   const bool prores = job.segment.codec == SegmentCodec::kProres;
   if (job.segment.encoder == SegmentEncoder::kGpu && !(fused && prores)) {
@@ -360,7 +401,7 @@ WindowSize choose_window(const Job& job,
                           : static_cast<int>(std::min<std::int64_t>(
                                 longest_window(job.segment.frames, overlap, options.prores_packets),
                                 segment_frames));
-  const std::uint64_t room = memory_for_windows(ranks, cuda);
+  const Room room{memory_for_windows(ranks, cuda), memory_for_windows(ranks, false)};
   const auto frames_of = [&](const TileSize& tile) {
     return frames_held(network, options, tile, longest, room);
   };
@@ -397,15 +438,11 @@ WindowSize choose_window(const Job& job,
   if (best.max_seq_len < 1) {
     model::UpscalerOptions one = options;
     one.tile = best.tile;
-    throw Error(
-        cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
-        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
-               "GB): make the picture smaller with preprocess.width and height{}",
-               static_cast<double>(room) / 1e9,
-               cuda ? "GPU" : "host",
-               to_string(options.input),
-               static_cast<double>(model::Upscaler::window_bytes(network, one, 1)) / 1e9,
-               choice.kind == TileChoice::Kind::kAuto ? "" : ", or set stream.tile = auto"));
+    throw no_room_for_one(
+        network,
+        one,
+        room,
+        choice.kind == TileChoice::Kind::kAuto ? "" : ", or set stream.tile = auto");
   }
   if (best.max_seq_len < least) {
     log::warning("launcher",

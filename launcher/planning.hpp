@@ -50,7 +50,7 @@ model::UpscalerOptions upscaler_options(const Job& job,
                                         const media::Timeline& timeline,
                                         const model::DeviceSpec& device);
 // Takes the size of the mezzanines' pictures into the options, and who encodes them. Throws
-// Error(kUsage) naming the key for what this network and device cannot do.
+// Error(kUsage) naming the key for what this network and device cannot do, here or in the options.
 void set_output(model::UpscalerOptions& options,
                 const Job& job,
                 const model::NetworkShape& network,
@@ -116,11 +116,12 @@ struct WindowSize {
 };
 
 // stream.max_seq_len and stream.tile, or for "auto" what the memory of the smallest of `ranks`
-// holds; the same for all ranks, since both show (faintly) in the pictures. Windows are at most of
-// longest_window() frames and of `segment_frames`, which the longest segment has with its halo.
-// Pictures stay whole as long as memory holds a window that has something between two overlaps;
-// else they are cut into the tiles with which the least is computed twice.
-// Throws Error(kGpu), or Error(kUsage) on a CPU, when memory does not hold one frame.
+// holds (and the host's, where features are kept there); the same for all ranks, since both show
+// (faintly) in the pictures. Windows are at most of longest_window() frames and of
+// `segment_frames`, which the longest segment has with its halo. Pictures stay whole as long as
+// memory holds a window that has something between two overlaps; else they are cut into the tiles
+// with which the least is computed twice.
+// Throws Error(kGpu), or Error(kUsage) for host memory, when memory does not hold one frame.
 WindowSize choose_window(const Job& job,
                          const model::NetworkShape& network,
                          const model::UpscalerOptions& options,

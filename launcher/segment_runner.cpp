@@ -115,12 +115,13 @@ void SegmentRunner::make_pipeline() {
   }
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
   log::info("launcher",
-            "network {} of {} on {}, {} back end, {} threads{}",
+            "network {} of {} on {}, {} back end, {} threads{}{}",
             checkpoint.describe(),
             job_.model.checkpoint,
             device_name_,
             to_string(upscaler_->backend()),
             cpus_,
+            options.host_features ? ", features in host memory" : "",
             upscaler_->usual_packet_bytes() > 0 ? ", mezzanines encoded on the GPU" : "");
 }
 

@@ -459,6 +459,13 @@ void add_network_keys(std::vector<JobKey>& keys) {
                             0,
                             512,
                             VSR_FIELD(stream.tile_overlap)));
+  keys.push_back(choice_key<FeatureMemory>(
+      "stream.features",
+      "where the features of a window's frames are kept; host: in pinned memory, for windows that "
+      "the GPU does not hold",
+      Affects::kNothing,
+      {{"device", FeatureMemory::kDevice}, {"host", FeatureMemory::kHost}},
+      VSR_FIELD(stream.features)));
   keys.push_back(number_key("stream.prefetch",
                             "decoded frames kept ready",
                             Affects::kNothing,

@@ -50,6 +50,7 @@ std::unique_ptr<NetworkBackend> make_network(const Checkpoint& checkpoint,
 std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
                                                const UpscalerOptions& options);
 std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames);
+std::uint64_t host_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames);
 
 }  // namespace fused
 

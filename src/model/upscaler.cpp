@@ -114,4 +114,11 @@ std::uint64_t Upscaler::window_bytes(const NetworkShape& shape,
              : reference::window_bytes(shape, options, frames);
 }
 
+std::uint64_t Upscaler::host_bytes(const NetworkShape& shape,
+                                   const UpscalerOptions& options,
+                                   int frames) {
+  const bool fused = backend_for(shape, options) == Backend::kFused;
+  return fused && options.host_features ? fused::host_bytes(shape, options, frames) : 0;
+}
+
 }  // namespace vsr::model

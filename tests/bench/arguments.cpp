@@ -51,6 +51,16 @@ Precision Arguments::precision(Precision otherwise) {
   refuse(format("PRECISION is '{}'; allowed: fp32, tf32, bf16, fp16", name));
 }
 
+std::string Arguments::choice(const char* name, const std::vector<std::string>& allowed) {
+  const std::string word = text(name, allowed.front());
+  std::string all;
+  for (const std::string& each : allowed) {
+    if (each == word) return word;
+    all += (all.empty() ? "" : ", ") + each;
+  }
+  refuse(format("{} is '{}'; allowed: {}", name, word, all));
+}
+
 std::vector<std::string> Arguments::rest() {
   const auto from = words_.begin() + static_cast<std::ptrdiff_t>(next_);
   next_ = words_.size();

@@ -22,6 +22,8 @@ class Arguments {
   // "1,2,4"
   std::vector<int> numbers(const char* name, const std::vector<int>& otherwise, int least = 1);
   Precision precision(Precision otherwise);
+  // One of `allowed`, the first unless another is given.
+  std::string choice(const char* name, const std::vector<std::string>& allowed);
 
   // All that are left.
   std::vector<std::string> rest();

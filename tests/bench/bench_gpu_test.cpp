@@ -35,6 +35,13 @@ TEST_F(VsrBenchOnGpu, Network) {
   EXPECT_THAT(output, HasSubstr("| alignment"));
 }
 
+TEST_F(VsrBenchOnGpu, NetworkWithFeaturesInHostMemory) {
+  const std::string clip = (test::source_dir() / "tests/data/reds_demo_000.mkv").string();
+  const std::string output =
+      bench({"network", model(), "96", "64", "9", "fp16", clip, "1", "host"});
+  EXPECT_THAT(output, HasSubstr("MiB of pinned host memory"));
+}
+
 // Every launch is seen, and once: their products are those of the network's shape, but for padded
 // channels and flows (more) and frames without neighbours (less).
 TEST_F(VsrBenchOnGpu, LayersAreAllOfTheNetwork) {

@@ -27,10 +27,12 @@ TEST(BenchTable, ColumnsLineUp) {
 }
 
 TEST(BenchArguments, TakesWordsInOrderAndDefaultsBehindThem) {
-  Arguments words("network", {"film.mkv", "7", "1,2,4"});
+  Arguments words("network", {"film.mkv", "7", "1,2,4", "host"});
   EXPECT_EQ(words.text("FILM"), "film.mkv");
   EXPECT_EQ(words.number("FRAMES", 30), 7);
   EXPECT_THAT(words.numbers("THREADS", {1}), ElementsAre(1, 2, 4));
+  EXPECT_EQ(words.choice("FEATURES", {"device", "host"}), "host");
+  EXPECT_EQ(words.choice("FEATURES", {"device", "host"}), "device");
   EXPECT_EQ(words.precision(Precision::kBf16), Precision::kBf16);
   EXPECT_EQ(words.number("ROUNDS", 2), 2);
   words.end();
@@ -53,6 +55,11 @@ TEST(BenchArguments, RefusesByName) {
   EXPECT_THAT(refusal([&] { words.end(); }), HasSubstr("'fp8' is one word too many"));
   EXPECT_THAT(refusal([&] { words.precision(Precision::kFp16); }), HasSubstr("allowed: fp32"));
   EXPECT_THAT(refusal([&] { words.text("FILM"); }), HasSubstr("FILM is missing"));
+  Arguments wrong("network", {"disk"});
+  EXPECT_THAT(refusal([&] {
+                wrong.choice("FEATURES", {"device", "host"});
+              }),
+              HasSubstr("FEATURES is 'disk'; allowed: device, host"));
 }
 
 // The program, as far as it goes without a GPU, with so little work that only its being able to do

@@ -141,8 +141,9 @@ void print_layers(const std::vector<Span>& spans, const Ceilings& ceilings, int 
 
 void bench_network(Arguments& words) {
   const auto checkpoint = model::Checkpoint::read(words.text("CHECKPOINT"));
-  const NetworkWork work = network_work(words);
+  NetworkWork work = network_work(words);
   const int rounds = words.number("ROUNDS", 4);
+  work.host_features = words.choice("FEATURES", {"device", "host"}) == "host";
   words.end();
   const Ceilings ceilings = measure_ceilings();
   print_ceilings(ceilings);
@@ -176,6 +177,10 @@ void bench_network(Arguments& words) {
                format("{:.0f}", static_cast<double>(run.predicted_bytes()) / kMib)});
   }
   table.print();
+  if (work.host_features) {
+    print_line(format("features in {:.0f} MiB of pinned host memory",
+                      static_cast<double>(run.host_bytes()) / kMib));
+  }
 
   Watcher watcher(run.stream(), Watcher::Marks::kParts);
   std::vector<Row> rows;

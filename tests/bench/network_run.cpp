@@ -38,6 +38,12 @@ std::size_t predicted(const model::NetworkShape& shape,
   return window + fused::Engine::weight_bytes(shape) + fused::Engine::graph_bytes(work.frames);
 }
 
+fused::Compute compute_of(const NetworkWork& work, gpu::StreamView stream) {
+  fused::Compute compute = fused::make_compute(work.precision, stream);
+  compute.host_features = work.host_features;
+  return compute;
+}
+
 }  // namespace
 
 struct NetworkRun::Impl {
@@ -46,7 +52,7 @@ struct NetworkRun::Impl {
         size{what.height, what.width},
         stream(0),
         free_before(gpu::memory_info(0).free_bytes),
-        compute(fused::make_compute(work.precision, stream.view())),
+        compute(compute_of(work, stream.view())),
         engine(checkpoint, compute) {
     const std::vector<float> values =
         network_frames(rgb_clip(work.film, work.width, work.height, work.frames));
@@ -146,8 +152,12 @@ std::size_t NetworkRun::memory_bytes() const { return impl_->memory; }
 std::size_t NetworkRun::predicted_bytes() const { return impl_->predicted_bytes(); }
 
 std::size_t predicted_bytes(const model::Checkpoint& checkpoint, const NetworkWork& work) {
-  return predicted(
-      checkpoint.shape(), fused::make_compute(work.precision, gpu::StreamView{.device = 0}), work);
+  return predicted(checkpoint.shape(), compute_of(work, gpu::StreamView{.device = 0}), work);
+}
+
+std::size_t NetworkRun::host_bytes() const {
+  return fused::Engine::host_bytes(
+      impl_->engine.shape(), impl_->compute, impl_->size, impl_->work.frames);
 }
 
 std::optional<double> fused_rate(const model::Checkpoint& checkpoint, const NetworkWork& work) {

@@ -26,6 +26,7 @@ struct NetworkWork {
   int frames = 30;
   Precision precision = Precision::kFp16;
   std::optional<Tiling> tiling;  // none: pictures as a whole
+  bool host_features = false;
 };
 
 class NetworkRun {
@@ -53,6 +54,7 @@ class NetworkRun {
   gpu::StreamView stream() const;
   std::size_t memory_bytes() const;     // of weights and window, as the device says
   std::size_t predicted_bytes() const;  // likewise, as told beforehand
+  std::size_t host_bytes() const;       // pinned
 
  private:
   struct Impl;

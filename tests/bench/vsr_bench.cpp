@@ -27,7 +27,7 @@ constexpr Subject kSubjects[] = {
      "what this GPU can do at all: copies, and a large product of halves",
      bench::bench_ceilings},
     {"network",
-     "CHECKPOINT [WIDTH HEIGHT FRAMES [PRECISION [FILM [ROUNDS]]]]",
+     "CHECKPOINT [WIDTH HEIGHT FRAMES [PRECISION [FILM [ROUNDS [FEATURES]]]]]",
      "the fused network alone, frames on the device: frames a second, by part, memory",
      bench::bench_network},
     {"layers",

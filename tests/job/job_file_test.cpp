@@ -285,6 +285,15 @@ TEST(JobFile, TilesAreAWordOrASize) {
   EXPECT_TRUE(changes_segments("stream.tile_overlap"));
 }
 
+TEST(JobFile, WhereFeaturesAreKeptMayChangeBetweenTwoStarts) {
+  const auto features = [](const KeyValues& values) { return job_with(values).stream.features; };
+  EXPECT_EQ(features({}), FeatureMemory::kDevice);
+  EXPECT_EQ(features({{"stream.features", "host"}}), FeatureMemory::kHost);
+  EXPECT_THAT(value_message("stream.features", "disk"), HasSubstr("device, host"));
+  EXPECT_FALSE(changes_segments("stream.features"));
+  EXPECT_FALSE(changes_final("stream.features"));
+}
+
 TEST(JobFile, WhatDecodesAFilmShapesItsPictures) {
   EXPECT_TRUE(changes_segments("stream.decode"));
   EXPECT_EQ(make_job({{"input.file", "film.mkv"}}, {}).stream.decode, DecodeChoice::kCpu);

@@ -111,6 +111,122 @@ TEST(MaxSeqLen, TooLittleMemoryForOneFrameIsAnError) {
   }
 }
 
+// Features in host memory, and what is left of the GPU's.
+class HostFeatures : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!gpu::built_with_cuda()) GTEST_SKIP() << "the fused network is not in this build";
+    options_.host_features = true;
+  }
+
+  static Resources rank(std::uint64_t gpu_bytes, std::uint64_t host_bytes) {
+    Resources made = with_gpu(gpu_bytes);
+    made.host_bytes = host_bytes;
+    return made;
+  }
+
+  int window(const std::vector<Resources>& ranks, const KeyValues& values = {}) const {
+    KeyValues all = {{"stream.tile", "off"}};
+    all.insert(all.end(), values.begin(), values.end());
+    return window_for(all, options_, ranks).max_seq_len;
+  }
+
+  std::uint64_t host_bytes(int frames) const {
+    return model::Upscaler::host_bytes(kNetwork, options_, frames);
+  }
+
+  // An eighth of a segment of 480 frames and two overlaps.
+  static constexpr int kLongest = 80;
+  model::UpscalerOptions options_ = pal_options(true);
+};
+
+TEST_F(HostFeatures, TakeFourMapsAFrameOfTheHostAndNextToNothingOfTheGpu) {
+  constexpr std::uint64_t kMap = std::uint64_t{1024} * 432 * 64 * 2;
+  // The window's frames and the two before them, in whole rings of four.
+  EXPECT_EQ(host_bytes(1), 4 * 4 * kMap);
+  EXPECT_EQ(host_bytes(2), 4 * 4 * kMap);
+  EXPECT_EQ(host_bytes(3), 4 * 8 * kMap);
+  EXPECT_EQ(host_bytes(80), 4 * 84 * kMap);
+  const auto on_gpu = [&](bool host, int frames) {
+    model::UpscalerOptions options = options_;
+    options.host_features = host;
+    return model::Upscaler::window_bytes(kNetwork, options, frames);
+  };
+  // Sixteen maps remain; 80 frames have 82 of each kind else.
+  const auto saved = static_cast<double>(on_gpu(false, 80) - on_gpu(true, 80));
+  EXPECT_NEAR(saved, 4.0 * (82 - 4) * kMap, 0.01 * saved);
+  const auto by_frame = (on_gpu(true, 82) - on_gpu(true, 2)) / 80;
+  EXPECT_LT(by_frame, kMap / 2);
+  options_.host_features = false;
+  EXPECT_EQ(host_bytes(80), 0u);
+}
+
+TEST_F(HostFeatures, OfTilesAreThoseOfOneTile) {
+  options_.tile = {512, 256, 32};
+  const auto tiling = model::tiling_of(kNetwork, options_.input, options_.tile);
+  ASSERT_GT(tiling.count(), 1);
+  const auto pixels = static_cast<std::uint64_t>(tiling.across.tile()) *
+                      static_cast<std::uint64_t>(tiling.down.tile());
+  EXPECT_EQ(host_bytes(50), 4 * 52 * pixels * 64 * 2);
+}
+
+TEST_F(HostFeatures, LetASmallCardHaveLongWindows) {
+  const Resources small = rank(12 * kGB, 256 * kGB);
+  EXPECT_EQ(window({small}), kLongest);
+  options_.host_features = false;
+  EXPECT_LT(window({small}), kLongest / 2);
+}
+
+TEST_F(HostFeatures, FitTheSmallestHost) {
+  const Resources poor = rank(80 * kGB, 20 * kGB);
+  const int frames = window({rank(80 * kGB, 256 * kGB), poor});
+  EXPECT_GT(frames, 1);
+  EXPECT_LE(host_bytes(frames), 10 * kGB);
+  EXPECT_GT(host_bytes(frames + 1), 10 * kGB);
+  // What the GPU has left binds as ever.
+  EXPECT_LT(window({rank(8 * kGB, 256 * kGB)}), kLongest);
+}
+
+TEST_F(HostFeatures, TooMuchForTheHostEvenOfOneFrameIsAnError) {
+  try {
+    window({rank(80 * kGB, kGB)});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(
+        error.what(),
+        HasSubstr("0.5 GB of host memory do not hold the features of one frame of 1024x432"));
+    EXPECT_THAT(error.what(), HasSubstr("set stream.features = device"));
+  }
+}
+
+TEST_F(HostFeatures, AreAskedForByTheJob) {
+  const auto options = [](const KeyValues& values) {
+    return upscaler_options(job_with(values), media::Timeline{}, {.cuda = true});
+  };
+  EXPECT_FALSE(options({}).host_features);
+  EXPECT_TRUE(options({{"stream.features", "host"}}).host_features);
+}
+
+TEST_F(HostFeatures, NeedTheFusedNetwork) {
+  PictureFormat upscaled = options_.input;
+  upscaled.width *= 4;
+  upscaled.height *= 4;
+  EXPECT_NO_THROW(set_output(options_, job_with({}), kNetwork, upscaled));
+  for (const bool cuda : {true, false}) {
+    model::UpscalerOptions options = pal_options(cuda);
+    options.backend = Backend::kReference;
+    options.host_features = true;
+    try {
+      set_output(options, job_with({}), kNetwork, upscaled);
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_THAT(error.what(), HasSubstr("stream.features=host needs the fused network"));
+    }
+  }
+}
+
 model::UpscalerOptions options_of(int width, int height) {
   model::UpscalerOptions options = pal_options(true);
   options.input.width = width;

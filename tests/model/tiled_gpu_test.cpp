@@ -70,6 +70,28 @@ TEST_F(TiledOnGpu, TilesNoSmallerThanThePictureAreThePicture) {
   EXPECT_EQ(upscale(tiled, clip_, {0, 6}), upscale(whole, clip_, {0, 6}));
 }
 
+TEST_F(TiledOnGpu, FeaturesInHostMemoryGiveTheSamePicture) {
+  for (const TileSize& tile : {TileSize{}, kTiles}) {
+    UpscalerOptions made = options(Precision::kFp16, tile);
+    Upscaler on_device(checkpoint_, made);
+    made.host_features = true;
+    Upscaler on_host(checkpoint_, made);
+    EXPECT_EQ(on_host.remembers(), tile.whole());
+    EXPECT_EQ(upscale(on_host, clip_, {0, 6}), upscale(on_device, clip_, {0, 6}));
+  }
+}
+
+TEST_F(TiledOnGpu, TheReferenceBackEndKeepsNoFeaturesInHostMemory) {
+  UpscalerOptions made = options(Precision::kFp32, {});
+  made.host_features = true;
+  try {
+    const Upscaler upscaler(checkpoint_, made);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kModel);
+  }
+}
+
 TEST_F(TiledOnGpu, OutOfMemoryLeavesItUsable) {
   UpscalerOptions made = options(Precision::kFp16, kTiles);
   const auto by_frame = Upscaler::window_bytes(checkpoint_.shape(), made, 2) -

@@ -69,6 +69,8 @@ struct ModelOptions {
 
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 enum class DecodeChoice { kCpu, kNvdec };
+// Whose memory keeps the features of a window's frames: the GPU's or the host's.
+enum class FeatureMemory { kDevice, kHost };
 
 // Parts that pictures are computed in where memory does not hold them whole.
 struct TileChoice {
@@ -85,6 +87,7 @@ struct StreamOptions {
   TileChoice tile;
   int tile_overlap = 32;  // pixels that neighbouring tiles share
   int prefetch = 16;      // decoded frames kept ready
+  FeatureMemory features = FeatureMemory::kDevice;
   DeviceChoice device = DeviceChoice::kAuto;
   DecodeChoice decode = DecodeChoice::kCpu;
 };

@@ -34,6 +34,9 @@ struct UpscalerOptions {
   int cpu_threads = 0;    // 0: all that this process may use
   int window_frames = 0;  // the longest window to come, if known: its memory is then taken at once
   TileSize tile;          // pictures larger than that are computed in parts
+  // Keep a window's features in pinned host memory, where a device holds no long windows: the same
+  // pictures (fused back end only).
+  bool host_features = false;
   PictureFormat input;
   ColourDescription input_colour;
   // Output size is input size times the network's scale, or (fused back end only) as given here, by
@@ -157,6 +160,10 @@ class Upscaler final : public PictureUpscaler {
   static std::uint64_t window_bytes(const NetworkShape& shape,
                                     const UpscalerOptions& options,
                                     int frames);
+  // Bytes of pinned host memory that it needs for them, exact; 0 unless features are kept there.
+  static std::uint64_t host_bytes(const NetworkShape& shape,
+                                  const UpscalerOptions& options,
+                                  int frames);
 
  private:
   struct Impl;

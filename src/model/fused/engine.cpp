@@ -1,5 +1,6 @@
 #include "fused/engine.hpp"
 
+#include "fused/kept_maps.hpp"
 #include "fused/launch.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -52,13 +53,6 @@ ConvWeights of_blocks(const ConvWeights& strided) {
   return made;
 }
 
-Map image_of(const Map& maps, std::int64_t index, int images = 1) {
-  Map map = maps;
-  map.images = images;
-  map.data = static_cast<std::uint16_t*>(maps.data) + index * maps.image_elements();
-  return map;
-}
-
 kernels::DeformAlignKernel align_kernel(const Compute& compute) {
   return compute.hopper ? kernels::DeformAlignKernel::kHopper
                         : kernels::DeformAlignKernel::kGeneric;
@@ -92,12 +86,13 @@ FrameSize padded(const NetworkShape& shape, const FrameSize& size) {
 // the device's time.
 struct Engine::Room {
   FrameSize size;
-  int capacity = 0;  // frames
+  int height = 0;  // of features
+  int width = 0;
+  std::int64_t capacity = 0;  // frames
   Arena arena;
 
   // By frame, modulo capacity.
-  Map spatial;                    // S
-  std::array<Map, 3> results;     // P of the first three branches
+  KeptMaps kept;                  // S, and P of the first three branches
   float* there = nullptr;         // flow from the frame to the next one, [height, width, 2] each
   float* back = nullptr;          // and from the next one back to it
   Map last_results;               // P of the last branch; see last_place()
@@ -131,7 +126,7 @@ struct Engine::Room {
   // Of the last branch's results that of the frame at `slot`: a place of its own for as long as
   // the next two frames need it, also where the slots begin anew.
   std::int64_t last_place(std::int64_t slot) const {
-    const int whole = capacity - capacity % kLastResults;
+    const std::int64_t whole = capacity - capacity % kLastResults;
     return slot < whole ? slot % kLastResults : kLastResults + slot - whole;
   }
 };
@@ -152,12 +147,13 @@ Engine::Room Engine::take_room(Arena& arena,
   };
   Room room;
   room.size = size;
-  room.capacity = frames + kPast;
-  room.spatial = map(c, room.capacity);
-  for (Map& results : room.results) results = map(c, room.capacity);
+  room.height = h;
+  room.width = w;
+  room.kept = KeptMaps(arena, frames + kPast, h, w, c, compute.host_features);
+  room.capacity = room.kept.capacity();
   room.there = arena.take_values<float>(room.capacity * pixels * 2);
   room.back = arena.take_values<float>(room.capacity * pixels * 2);
-  room.last_results = map(c, kLastResults + room.capacity % kLastResults);
+  room.last_results = map(c, static_cast<int>(kLastResults + room.capacity % kLastResults));
   room.last_picture = arena.take_values<float>(std::int64_t{3} * size.height * size.width);
   if (finds_flows) room.flow = FlowNet::take_room(arena, h, w);
   if (shape.low_res_input) {
@@ -204,6 +200,14 @@ std::size_t Engine::window_bytes(const NetworkShape& shape,
   return measuring.bytes();
 }
 
+std::size_t Engine::host_bytes(const NetworkShape& shape,
+                               const Compute& compute,
+                               const FrameSize& size,
+                               int frames) {
+  Arena measuring;
+  return take_room(measuring, shape, compute, size, frames, false).kept.host_bytes();
+}
+
 std::size_t Engine::graph_bytes(int frames) {
   return to_size(frames + kPast) * std::tuple_size_v<decltype(branches_)> * kGraphBytes;
 }
@@ -224,6 +228,7 @@ void Engine::make_room(const FrameSize& size, int frames) {
   Arena arena(window_bytes(shape_, compute_, size, frames, finds_flows), compute_.stream);
   auto room = std::make_unique<Room>(take_room(arena, shape_, compute_, size, frames, finds_flows));
   room->arena = std::move(arena);
+  room->kept.take_host_memory(compute_.stream);
   room_ = std::move(room);
   whole_ = false;
 }
@@ -322,20 +327,24 @@ class Engine::Window {
   void run(const FrameRange& emit, const Deliver& deliver) {
     extract();
     find_flows();
-    backward(0);
-    forward(1, count_);
-    backward(2);
-    for (std::int64_t t = 0; t < (trace_ != nullptr ? count_ : emit.end); ++t) {
+    for (std::size_t q = 0; q < kLast; ++q) {
+      go_through(q, count_, [&](std::int64_t t, std::int64_t visits) {
+        replay(q, t, visits, [&] { step(q, t, visits); });
+      });
+    }
+    const std::int64_t end = trace_ != nullptr ? count_ : emit.end;
+    go_through(kLast, end, [&](std::int64_t t, std::int64_t visits) {
       const bool given = emit.contains(t);
-      replay(given ? kLastAndPicture : 3, t, first_ + t, [&] {
-        step(3, t, first_ + t);
+      replay(given ? kLastAndPicture : kLast, t, visits, [&] {
+        step(kLast, t, visits);
         if (given) reconstruct(t);
       });
       if (given) deliver(t, picture(t));
-    }
+    });
   }
 
  private:
+  static constexpr std::size_t kLast = 3;  // branch
   // Beside the branches' numbers.
   static constexpr std::size_t kLastAndPicture = 4;
 
@@ -345,20 +354,18 @@ class Engine::Window {
 
   std::int64_t slot(std::int64_t t) const { return (first_ + t) % room_.capacity; }
 
-  Map spatial(std::int64_t t) const { return image_of(room_.spatial, slot(t)); }
+  Map spatial(std::int64_t t, int images = 1) const { return room_.kept.at(0, first_ + t, images); }
 
   Map result(std::size_t q, std::int64_t t) const {
-    return q == 3 ? image_of(room_.last_results, room_.last_place(slot(t)))
-                  : image_of(room_.results[q], slot(t));
+    return q == kLast ? image_of(room_.last_results, room_.last_place(slot(t)))
+                      : room_.kept.at(q + 1, first_ + t);
   }
 
   float* flow_there(std::int64_t t) const { return room_.there + slot(t) * flow_elements(); }
 
   float* flow_back(std::int64_t t) const { return room_.back + slot(t) * flow_elements(); }
 
-  std::int64_t flow_elements() const {
-    return std::int64_t{room_.spatial.height} * room_.spatial.width * 2;
-  }
+  std::int64_t flow_elements() const { return std::int64_t{room_.height} * room_.width * 2; }
 
   // The flow from frame t to the frame that the branch visits before it.
   float* flow_to_previous(bool backward, std::int64_t t) const {
@@ -371,9 +378,10 @@ class Engine::Window {
       // Frames whose places follow each other are done at once.
       const int images = net_.shape_.low_res_input
                              ? static_cast<int>(std::min<std::int64_t>(
-                                   {kFeatureFrames, count_ - t, room_.capacity - slot(t)}))
+                                   {kFeatureFrames, count_ - t, room_.kept.in_a_row(first_ + t)}))
                              : 1;
       const auto several = [&](const Map& maps) { return image_of(maps, 0, images); };
+      for (int i = 0; i < images; ++i) room_.kept.begin({.frame = first_ + t + i});
       Map input = several(room_.pictures);
       if (net_.shape_.low_res_input) {
         for (int i = 0; i < images; ++i) {
@@ -393,9 +401,10 @@ class Engine::Window {
                         {input},
                         several(room_.extract[1]),
                         several(room_.extract[0]),
-                        image_of(room_.spatial, slot(t), images));
-      for (int i = 0; i < images && trace_ != nullptr; ++i) {
-        trace_->see_map("spatial", t + i, spatial(t + i));
+                        spatial(t, images));
+      for (int i = 0; i < images; ++i) {
+        if (trace_ != nullptr) trace_->see_map("spatial", t + i, spatial(t + i));
+        room_.kept.end({.frame = first_ + t + i});
       }
       t += images;
     }
@@ -422,7 +431,7 @@ class Engine::Window {
         const float* picture = t + i < 0 ? room_.last_picture : frames_[to_size(t + i)];
         if (!net_.shape_.low_res_input) {
           float* const small = room_.small_pictures[to_size(i)];
-          launch_quarter(net_.compute_, picture, room_.spatial.height, room_.spatial.width, small);
+          launch_quarter(net_.compute_, picture, room_.height, room_.width, small);
           picture = small;
         }
         pictures.push_back(picture);
@@ -432,10 +441,8 @@ class Engine::Window {
       }
       net_.flow_.run(net_.compute_, room_.flow, pictures, there, back);
       for (std::int64_t i = t; i < t + pairs && trace_ != nullptr; ++i) {
-        const int height = room_.spatial.height;
-        const int width = room_.spatial.width;
-        trace_->see_flow("flows_backward", i, flow_there(i), height, width);
-        trace_->see_flow("flows_forward", i, flow_back(i), height, width);
+        trace_->see_flow("flows_backward", i, flow_there(i), room_.height, room_.width);
+        trace_->see_flow("flows_forward", i, flow_back(i), room_.height, room_.width);
       }
       t += pairs;
     }
@@ -447,15 +454,22 @@ class Engine::Window {
     }
   }
 
-  void backward(std::size_t q) {
-    for (std::int64_t t = count_ - 1; t >= 0; --t) {
-      replay(q, t, count_ - 1 - t, [&] { step(q, t, count_ - 1 - t); });
-    }
-  }
-
-  void forward(std::size_t q, std::int64_t end) {
-    for (std::int64_t t = 0; t < end; ++t) {
-      replay(q, t, first_ + t, [&] { step(q, t, first_ + t); });
+  // `work` at every frame before `end` in branch q's order, told how many frames of the sequence it
+  // visited before.
+  template <typename Work>
+  void go_through(std::size_t q, std::int64_t end, const Work& work) {
+    const bool backward = net_.branches_[q].backward;
+    for (std::int64_t i = 0; i < end; ++i) {
+      const std::int64_t t = backward ? end - 1 - i : i;
+      const std::int64_t visits = backward ? i : first_ + i;
+      const KeptMaps::Visit visit{.reads = q + 1,
+                                  .frame = first_ + t,
+                                  .direction = backward ? -1 : 1,
+                                  .to_come = end - 1 - i,
+                                  .past = std::min<std::int64_t>(visits, kPast)};
+      room_.kept.begin(visit);
+      work(t, visits);
+      room_.kept.end(visit);
     }
   }
 

@@ -6,7 +6,7 @@
 // the future a window sees what it is given beyond the frames that it gives (the look-ahead), and
 // these are computed again by the next. Spatial features and flows of a frame are computed once.
 // A frame's place in memory is its number in the sequence modulo the room's capacity, so nothing is
-// moved from window to window.
+// moved from window to window. What is kept of frames may lie in host memory (fused/kept_maps.hpp).
 #pragma once
 
 #include "fused/conv.hpp"
@@ -97,13 +97,18 @@ class Engine {
 
   const NetworkShape& shape() const { return shape_; }
 
-  // Bytes that a window of `frames` takes beside the weights; exact. `finds_flows`: unless they are
-  // taken from elsewhere.
+  // Bytes of device memory that a window of `frames` takes beside the weights; exact.
+  // `finds_flows`: unless they are taken from elsewhere.
   static std::size_t window_bytes(const NetworkShape& shape,
                                   const Compute& compute,
                                   const FrameSize& size,
                                   int frames,
                                   bool finds_flows = true);
+  // And of pinned host memory, where features are kept there.
+  static std::size_t host_bytes(const NetworkShape& shape,
+                                const Compute& compute,
+                                const FrameSize& size,
+                                int frames);
   // What the graphs of such windows take, about.
   static std::size_t graph_bytes(int frames);
   // What the weights take, about.

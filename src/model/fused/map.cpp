@@ -30,6 +30,13 @@ std::vector<std::uint16_t> narrowed(const std::vector<float>& values, kernels::E
 
 }  // namespace
 
+Map image_of(const Map& maps, std::int64_t index, int images) {
+  Map map = maps;
+  map.images = images;
+  map.data = static_cast<std::uint16_t*>(maps.data) + index * maps.image_elements();
+  return map;
+}
+
 Arena::Arena(std::size_t bytes, gpu::StreamView stream) : memory_(bytes, stream.device) {
   // Channels that no kernel writes must be zeros, and rubbish may be infinities.
   gpu::clear_async(memory_.data(), bytes, stream);

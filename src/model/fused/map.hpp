@@ -19,6 +19,7 @@ struct Compute {
   gpu::StreamView stream;
   kernels::ElementType type = kernels::ElementType::kHalf;
   bool hopper = false;           // the device has rows convolutions
+  bool host_features = false;    // see fused/kept_maps.hpp
   Observer* observer = nullptr;  // see fused/launch.hpp
 };
 
@@ -35,6 +36,9 @@ struct Map {
 
   std::int64_t image_elements() const { return image_pixels() * channels; }
 };
+
+// The images of `maps` from number `index` on.
+Map image_of(const Map& maps, std::int64_t index, int images = 1);
 
 // Device memory handed out in pieces that live as long as the arena. A first pass over the same
 // calls with `measure` tells how much it takes.

@@ -184,6 +184,12 @@ class Scaler {
   gpu::DeviceBuffer picture_;
 };
 
+Compute compute_of(const UpscalerOptions& options, gpu::StreamView stream) {
+  Compute compute = make_compute(options.precision, stream);
+  compute.host_features = options.host_features;
+  return compute;
+}
+
 // The encoder of packets on the device, and its memory.
 class PacketEncoder {
  public:
@@ -246,7 +252,7 @@ class FusedUpscaler final : public PictureUpscaler {
         copy_in_(options.device.index),
         work_(options.device.index),
         copy_out_(options.device.index),
-        engine_(checkpoint, make_compute(options.precision, work_.view())),
+        engine_(checkpoint, compute_of(options, work_.view())),
         pool_(std::make_shared<FramePool>(
             sizeof(float) * 3 * to_size(size_.height) * to_size(size_.width), work_.view())),
         source_(device_picture(options.input, nullptr).bytes, options.device.index),
@@ -254,7 +260,7 @@ class FusedUpscaler final : public PictureUpscaler {
         flag_on_host_(sizeof(int), true) {
     const Tiling tiling = tiling_of(checkpoint.shape(), options.input, options.tile);
     if (tiling.count() > 1) {
-      tiled_.emplace(engine_, make_compute(options.precision, work_.view()), tiling);
+      tiled_.emplace(engine_, compute_of(options, work_.view()), tiling);
       tiled_->expect_frames(options.window_frames);
     } else {
       engine_.expect_frames(options.window_frames);
@@ -490,7 +496,7 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
   const FrameSize size = padded(shape, {options.input.height, options.input.width});
   const PictureFormat output = output_format_of(options, shape.scale());
   std::uint64_t bytes = kContextBytes + Engine::weight_bytes(shape);
-  const Compute compute = make_compute(options.precision, {.device = options.device.index});
+  const Compute compute = compute_of(options, {.device = options.device.index});
   const Tiling tiling = tiling_of(shape, options.input, options.tile);
   bytes += tiling.count() > 1
                ? TiledEngine::window_bytes(shape, compute, tiling, std::max(frames, 1))
@@ -514,6 +520,15 @@ std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& opt
         sizeof(float) * 3 * to_size(output.height) * to_size(Scaler::row_elements(output.width));
   }
   return bytes;
+}
+
+std::uint64_t host_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames) {
+  const Tiling tiling = tiling_of(shape, options.input, options.tile);
+  const FrameSize size = tiling.count() > 1
+                             ? FrameSize{tiling.down.tile(), tiling.across.tile()}
+                             : padded(shape, {options.input.height, options.input.width});
+  const Compute compute = compute_of(options, {.device = options.device.index});
+  return Engine::host_bytes(shape, compute, size, std::max(frames, 1));
 }
 
 }  // namespace vsr::model::fused

@@ -26,4 +26,10 @@ std::uint64_t window_bytes(const NetworkShape& /*shape*/,
   throw Error(ErrorCode::kInternal, "the fused back end was asked for in a build without CUDA");
 }
 
+std::uint64_t host_bytes(const NetworkShape& /*shape*/,
+                         const UpscalerOptions& /*options*/,
+                         int /*frames*/) {
+  throw Error(ErrorCode::kInternal, "the fused back end was asked for in a build without CUDA");
+}
+
 }  // namespace vsr::model::fused

@@ -78,6 +78,11 @@ struct Impl {
                   "pictures of another size than the network's own come from the fused back end "
                   "only: it needs a GPU and model.precision = fp16 or bf16");
     }
+    if (asked.host_features) {
+      throw Error(ErrorCode::kModel,
+                  "features are kept in host memory by the fused back end only: it needs a GPU and "
+                  "model.precision = fp16 or bf16");
+    }
     if (asked.prores_packets) {
       throw Error(ErrorCode::kModel,
                   "pictures are encoded on the GPU by the fused back end only: it needs "
