@@ -36,15 +36,19 @@ bool changes_film_picture(const std::string& key) {
          key.starts_with("final.");
 }
 
+// Whether what the segments hold depends on the key in this job.
+bool shapes_segments(const Job& job, const std::string& key) {
+  if (job.segment.codec == SegmentCodec::kNone && changes_film_picture(key)) return true;
+  if (job.segment.size == SegmentSize::kFinal && key == "final.height") return true;
+  return changes_segments(key);
+}
+
 std::map<std::string, std::string> identity_of(const Job& job,
                                                const std::string& input_fingerprint,
                                                const std::string& model_sha256) {
   std::map<std::string, std::string> identity;
   for (const auto& [key, value] : job_values(job)) {
-    if (changes_segments(key)) identity[key] = value;
-    if (job.segment.codec == SegmentCodec::kNone && changes_film_picture(key)) {
-      identity[key] = value;
-    }
+    if (shapes_segments(job, key)) identity[key] = value;
   }
   // Files count by content: moving a film does not make it another one.
   identity.erase("input.file");
@@ -396,11 +400,10 @@ WindowSize choose_window(const Job& job,
   const bool cuda = options.device.cuda;
   const int overlap = job.stream.overlap;
   const bool asked = job.stream.max_seq_len > 0;
-  const int longest = asked
-                          ? job.stream.max_seq_len
-                          : static_cast<int>(std::min<std::int64_t>(
-                                longest_window(job.segment.frames, overlap, options.prores_packets),
-                                segment_frames));
+  const int longest = static_cast<int>(std::min<std::int64_t>(
+      asked ? job.stream.max_seq_len
+            : longest_window(job.segment.frames, overlap, options.prores_packets),
+      segment_frames));
   const Room room{memory_for_windows(ranks, cuda), memory_for_windows(ranks, false)};
   const auto frames_of = [&](const TileSize& tile) {
     return frames_held(network, options, tile, longest, room);
@@ -432,7 +435,7 @@ WindowSize choose_window(const Job& job,
     }
   }
   if (asked) {
-    best.max_seq_len = job.stream.max_seq_len;
+    best.max_seq_len = longest;
     return best;
   }
   if (best.max_seq_len < 1) {

@@ -117,11 +117,11 @@ struct WindowSize {
 
 // stream.max_seq_len and stream.tile, or for "auto" what the memory of the smallest of `ranks`
 // holds (and the host's, where features are kept there); the same for all ranks, since both show
-// (faintly) in the pictures. Windows are at most of longest_window() frames and of
-// `segment_frames`, which the longest segment has with its halo. Pictures stay whole as long as
-// memory holds a window that has something between two overlaps; else they are cut into the tiles
-// with which the least is computed twice.
-// Throws Error(kGpu), or Error(kUsage) for host memory, when memory does not hold one frame.
+// (faintly) in the pictures. No window is longer than `segment_frames`, which the longest segment
+// has with its halo; by "auto" longest_window() at most. Pictures stay whole as long as memory
+// holds a window that has something between two overlaps; else they are cut into the tiles with
+// which the least is computed twice. Throws Error(kGpu), or Error(kUsage) for host memory, when
+// memory does not hold one frame.
 WindowSize choose_window(const Job& job,
                          const model::NetworkShape& network,
                          const model::UpscalerOptions& options,

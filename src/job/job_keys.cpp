@@ -433,7 +433,8 @@ void add_network_keys(std::vector<JobKey>& keys) {
       VSR_FIELD(model.backend)));
   keys.push_back(number_key(
       "stream.max_seq_len",
-      "frames the network sees at once; auto: an eighth of a segment, or what memory holds",
+      "frames the network sees at once; auto: an eighth of a segment, a quarter where the GPU "
+      "encodes, or what memory holds",
       kPicture,
       1,
       2000,

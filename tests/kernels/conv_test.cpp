@@ -221,6 +221,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Seven32to16", {7, 16, {32}}, 1, 3, 5, ConvEnding::kMap, ConvActivation::kRelu}),
     name_of);
 
+#ifndef VSR_EMULATED_KERNELS
+// More tiles than a grid can be high, as pictures of 1920x1080 have once they are upscaled.
+INSTANTIATE_TEST_SUITE_P(Large,
+                         ConvToMap,
+                         testing::Values(Case{"Tall", {3, 8, {8}}, 1, 4 * 65536 + 3, 1}),
+                         name_of);
+#endif
+
 using ConvToShuffled = ConvTest;
 
 TEST_P(ConvToShuffled, PutsOutputsInTheirPlaces) {

@@ -59,6 +59,8 @@ class GatheredTiles : public ::testing::Test {
     return value;
   }
 
+  std::optional<OnDevice> flag_;
+
  private:
   void add(const std::vector<float>& picture,
            const TileAxis& across,
@@ -89,8 +91,6 @@ class GatheredTiles : public ::testing::Test {
                     static_cast<int*>(flag_->data()),
                     kStream);
   }
-
-  std::optional<OnDevice> flag_;
 };
 
 TEST_F(GatheredTiles, GiveThePictureThatTheyWereCutFrom) {
@@ -116,11 +116,13 @@ TEST_F(GatheredTiles, WhiteStaysWhite) {
 TEST_F(GatheredTiles, TellWhatIsNoNumber) {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    flag_.emplace(std::vector<std::byte>(sizeof(int)));
     std::vector<float> picture(std::size_t{3} * kWidth * kHeight, 0.5f);
     gathered(picture);
+    EXPECT_EQ(flag(), 0) << bad;
     picture[kWidth * kHeight + 77 * kWidth + 139] = bad;
     gathered(picture);
-    EXPECT_EQ(flag(), 1);
+    EXPECT_EQ(flag(), 1) << bad;
   }
 }
 

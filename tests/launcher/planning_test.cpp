@@ -317,6 +317,36 @@ TEST(Tiles, AreChosenForTheWindowAskedFor) {
   EXPECT_LE(bytes_of(options, window), static_cast<std::uint64_t>(0.85 * 80 * kGB));
 }
 
+// Whose memory would be taken at once.
+TEST(Tiles, AreNotChosenForAWindowLongerThanTheFilm) {
+  const auto options = options_of(1920, 1080);
+  const Job job = job_with({{"stream.max_seq_len", "100"}});
+  const auto window = choose_window(job, kNetwork, options, 15, {with_gpu(80 * kGB)});
+  EXPECT_EQ(window.max_seq_len, 15);
+  EXPECT_TRUE(window.tile.whole());
+}
+
+std::map<std::string, std::string> identity_with(const KeyValues& values) {
+  KeyValues all = {{"input.file", (test::source_dir() / "tests/data/reds_demo_000.mkv").string()}};
+  all.insert(all.end(), values.begin(), values.end());
+  return look_at(make_job(all, {})).identity;
+}
+
+TEST(Identity, HoldsWhatOfTheFinalEncodeTheSegmentsDependOn) {
+  const auto mezzanines = identity_with({});
+  const auto sized = identity_with({{"segment.size", "final"}});
+  const auto chunks = identity_with({{"segment.codec", "none"}});
+  EXPECT_FALSE(mezzanines.contains("final.height"));
+  EXPECT_EQ(sized.at("final.height"), "1440");
+  EXPECT_FALSE(sized.contains("final.crf"));
+  for (const char* key : {"height", "fps", "encoder", "preset", "crf", "tune", "params"}) {
+    EXPECT_TRUE(chunks.contains(std::string("final.") + key)) << key;
+  }
+  for (const char* key : {"final.variants", "final.audio_codec", "final.audio_bitrate"}) {
+    EXPECT_FALSE(chunks.contains(key)) << key;
+  }
+}
+
 // The preset as shipped gives the recipe, word for word.
 TEST(TimelineOptions, ThePalPresetIsTheRecipe) {
   const auto file = test::source_dir() / "configs/pal-dvd-1440p24.ini";

@@ -99,7 +99,14 @@ __device__ void finish(const ConvCall& call, int image, int y, int x, int n, flo
   }
 }
 
-// Grid: (tiles of outputs, tiles of pixels, images).
+// Tiles of outputs, of which a launch has so many for each tile of pixels.
+template <int kOut>
+__host__ __device__ constexpr int output_tiles(int outputs) {
+  return (outputs + kOut - 1) / kOut;
+}
+
+// Grid: (tiles of pixels x tiles of outputs, which follow each other, 1, images): large pictures
+// have more tiles than a grid can be high.
 template <typename T, int kKernel, int kOut, int kRows, ConvEnding kEnding>
 __global__ void __launch_bounds__(kThreads, 2) conv_kernel(const ConvCall call) {
   using Shape = Tile<kKernel, kOut, kRows>;
@@ -110,17 +117,20 @@ __global__ void __launch_bounds__(kThreads, 2) conv_kernel(const ConvCall call) 
   const int warp = thread / 32;
   const int lane = thread % 32;
   const int tiles_x = (call.width + kTileWidth - 1) / kTileWidth;
-  const int first_x = static_cast<int>(blockIdx.y) % tiles_x * kTileWidth;
-  const int first_y = static_cast<int>(blockIdx.y) / tiles_x * kRows;
-  const int first_n = static_cast<int>(blockIdx.x) * kOut;
+  const int tiles_n = output_tiles<kOut>(call.outputs);
+  const int tile = static_cast<int>(blockIdx.x) / tiles_n;
+  const int tile_n = static_cast<int>(blockIdx.x) % tiles_n;
+  const int first_x = tile % tiles_x * kTileWidth;
+  const int first_y = tile / tiles_x * kRows;
+  const int first_n = tile_n * kOut;
   const int image = static_cast<int>(blockIdx.z);
 
   int chunks = 0;
   for (int s = 0; s < call.source_count; ++s)
     chunks += (call.sources[s].channels + kChunkChannels - 1) / kChunkChannels;
-  const T* next_weights =
-      static_cast<const T*>(call.weights) +
-      static_cast<std::int64_t>(blockIdx.x) * chunks * Shape::kTaps * kOut * kChunkChannels;
+  const T* next_weights = static_cast<const T*>(call.weights) + static_cast<std::int64_t>(tile_n) *
+                                                                    chunks * Shape::kTaps * kOut *
+                                                                    kChunkChannels;
 
   float sums[kRows][kOut / 8][4] = {};
   for (int s = 0; s < call.source_count; ++s) {
@@ -237,8 +247,9 @@ void start(const ConvCall& call, gpu::StreamView stream) {
   const auto blocks = [](int size, int each) {
     return static_cast<unsigned>((size + each - 1) / each);
   };
-  const dim3 grid(blocks(call.outputs, kOut),
-                  blocks(call.width, kTileWidth) * blocks(call.height, kRows),
+  const unsigned tiles = blocks(call.width, kTileWidth) * blocks(call.height, kRows);
+  const dim3 grid(tiles * static_cast<unsigned>(output_tiles<kOut>(call.outputs)),
+                  1,
                   static_cast<unsigned>(call.images));
   start_kernel_early("a convolution",
                      conv_kernel<T, kKernel, kOut, kRows, kEnding>,

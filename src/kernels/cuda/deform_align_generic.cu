@@ -1,4 +1,5 @@
 #include "cuda/deform_align.hpp"
+#include "cuda/deform_samples.cuh"
 #include "cuda/mma.cuh"
 #include "cuda/sampling.cuh"
 #include "cuda/start_kernel.cuh"
@@ -38,11 +39,6 @@ struct Tile {
   static constexpr int kOut = kChannels / 2;
 };
 
-template <int kPairs>
-struct alignas(4 * kPairs) Samples {
-  std::uint32_t pairs[kPairs];
-};
-
 // Sum over the four neighbours, by pairs of channels.
 template <int kPairs>
 __device__ Samples<kPairs> mix(const Samples<kPairs> (&corners)[4],
@@ -57,29 +53,6 @@ __device__ Samples<kPairs> mix(const Samples<kPairs> (&corners)[4],
     __half2 sum = __hmul2(__float2half2_rn(weights[0]), pair(0));
 #pragma unroll
     for (int c = 1; c < 4; ++c) sum = __hfma2(__float2half2_rn(weights[c]), pair(c), sum);
-    out.pairs[i] = *reinterpret_cast<const std::uint32_t*>(&sum);
-  }
-  return out;
-}
-
-// Bfloat16's 8 bits are too few to sum in.
-template <int kPairs>
-__device__ Samples<kPairs> mix(const Samples<kPairs> (&corners)[4],
-                               const float (&weights)[4],
-                               __nv_bfloat16) {
-  Samples<kPairs> out;
-#pragma unroll
-  for (int i = 0; i < kPairs; ++i) {
-    float low = 0.0f;
-    float high = 0.0f;
-#pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      const float2 both =
-          __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&corners[c].pairs[i]));
-      low += weights[c] * both.x;
-      high += weights[c] * both.y;
-    }
-    const __nv_bfloat162 sum = __floats2bfloat162_rn(low, high);
     out.pairs[i] = *reinterpret_cast<const std::uint32_t*>(&sum);
   }
   return out;

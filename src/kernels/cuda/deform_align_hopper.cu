@@ -1,4 +1,5 @@
 #include "cuda/deform_align.hpp"
+#include "cuda/deform_samples.cuh"
 #include "cuda/hopper.cuh"
 #include "cuda/sampling.cuh"
 #include "cuda/start_kernel.cuh"
@@ -45,11 +46,6 @@ struct Shape {
   static constexpr int kGroupBytes = kRowBytes / kGroups;
   static constexpr int kPairs = kChannels / kGroups / 2;
   static constexpr int kSums = kChannels / 2;  // a thread
-};
-
-template <int kPairs>
-struct alignas(4 * kPairs) Samples {
-  std::uint32_t pairs[kPairs];
 };
 
 // Heads of two samples of a thread's two groups.
@@ -139,25 +135,9 @@ __device__ Samples<kPairs> mix(const Gathered<__half, kPairs>& from) {
   return out;
 }
 
-// Bfloat16's 8 bits are too few to sum in.
 template <int kPairs>
 __device__ Samples<kPairs> mix(const Gathered<__nv_bfloat16, kPairs>& from) {
-  Samples<kPairs> out;
-#pragma unroll
-  for (int i = 0; i < kPairs; ++i) {
-    float low = 0.0f;
-    float high = 0.0f;
-#pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      const float2 both =
-          __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&from.corners[c].pairs[i]));
-      low += from.weights[c] * both.x;
-      high += from.weights[c] * both.y;
-    }
-    const __nv_bfloat162 sum = __floats2bfloat162_rn(low, high);
-    out.pairs[i] = *reinterpret_cast<const std::uint32_t*>(&sum);
-  }
-  return out;
+  return mix(from.corners, from.weights, __nv_bfloat16{});
 }
 
 // Note [Floor by adding]
@@ -373,7 +353,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 #pragma unroll
     for (int p = 0; p < kPixels; ++p) {
       if (own_x(tile) >= width || own_y(tile, p) >= height) continue;
-      T outputs[kOutputs];
+      alignas(16) T outputs[kOutputs];
 #pragma unroll
       for (int i = 0; i < kOutputs; ++i) {
         outputs[i] =

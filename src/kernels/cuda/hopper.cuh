@@ -1,5 +1,5 @@
-// Instructions of Hopper (sm_90a) that convolutions are made of: barriers in shared memory,
-// the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later.
+// Instructions of Hopper (sm_90a) that convolutions and the alignment are made of: barriers in
+// shared memory, the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later.
 #pragma once
 
 #include <cuda.h>

@@ -118,8 +118,8 @@ void Conv::run(const Compute& compute,
   launch(compute, call);
 }
 
-// Each pass adds to what the ones before it left in `out`; bias, activation and the caller's
-// residuals come with the last.
+// Each pass adds to what the ones before it left in `out`. The caller's residuals come with the
+// first, since `out` may be one of them; bias and activation with the last.
 void Conv::run_rows(const Compute& compute,
                     const Sources& sources,
                     const Map& out,
@@ -147,14 +147,14 @@ void Conv::run_rows(const Compute& compute,
     call.out = out.data;
     call.out_channels = out.channels;
     call.shuffle = ending.shuffle;
-    int residuals = 0;
-    if (begun) call.residuals[residuals++] = out.data;
+    if (begun) {
+      call.residuals[0] = out.data;
+    } else {
+      std::copy(ending.residuals.begin(), ending.residuals.end(), call.residuals);
+    }
     if (p + 1 == last) {
       call.bias = bias_;
       call.slope = slope_of(ending.activation);
-      for (const void* residual : ending.residuals) {
-        if (residual != nullptr && residuals < 2) call.residuals[residuals++] = residual;
-      }
     }
     launch(compute, call);
     begun = true;

@@ -44,7 +44,7 @@ class Conv {
 
   struct Ending {
     ConvActivation activation = ConvActivation::kNone;
-    std::array<const void*, 2> residuals{};  // maps of the output's layout, added
+    std::array<const void*, 2> residuals{};  // maps of the output's layout, added, first and next
     bool saturate = false;  // for what flows go into: cut off what passes half's range
     bool shuffle = false;
     bool upwards = false;  // goes through the rows from the last; for the caches

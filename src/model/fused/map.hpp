@@ -41,7 +41,7 @@ struct Map {
 Map image_of(const Map& maps, std::int64_t index, int images = 1);
 
 // Device memory handed out in pieces that live as long as the arena. A first pass over the same
-// calls with `measure` tells how much it takes.
+// calls, of an arena without memory, tells how much it takes.
 //
 // Note [Memory is taken once]
 // Everything that a window needs is allocated before its first kernel is queued: a window that does

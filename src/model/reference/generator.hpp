@@ -38,10 +38,9 @@ class Generator {
   // (2, 2, h, w) of the features' size: from frame t to t + 1 and back.
   using FlowSource = std::function<at::Tensor(std::int64_t t)>;
 
-  // `frames`: fp32 (1, 3, H, W) on the device, all of one size that padded_height() and
-  // padded_width() leave as it is. Emits the frames of `emit`, which lies within the window. With a
-  // trace, every frame is computed and recorded. Flows are found, or come from `flows`. To be
-  // called within a ComputeScope.
+  // `frames`: fp32 (1, 3, H, W) on the device, all of one size that padded() leaves as it is. Emits
+  // the frames of `emit`, which lies within the window. With a trace, every frame is computed and
+  // recorded. Flows are found, or come from `flows`. To be called within a ComputeScope.
   void run(std::span<const at::Tensor> frames,
            const FrameRange& emit,
            const Emit& deliver,
