@@ -11,6 +11,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/job/job_file.hpp"
+#include "vsr/model/tiling.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <spawn.h>
@@ -167,12 +168,16 @@ void bench_pipeline(Arguments& words) {
         {format("GPU busy, mean of {} samples", busy->samples), format("{:.1f}%", busy->mean)});
     table.row({"GPU idle at, s of its segment", idle.empty() ? "never" : idle});
   }
-  const auto own = fused_rate(launcher::read_checkpoint(made.job.model.checkpoint),
-                              {.film = made.job.input.file,
-                               .width = made.source.width,
-                               .height = made.source.height,
-                               .frames = made.plan.max_seq_len,
-                               .precision = made.job.model.precision});
+  const auto checkpoint = launcher::read_checkpoint(made.job.model.checkpoint);
+  NetworkWork work{.film = made.job.input.file,
+                   .width = made.source.width,
+                   .height = made.source.height,
+                   .frames = made.plan.max_seq_len,
+                   .precision = made.job.model.precision};
+  if (!made.plan.tile.whole()) {
+    work.tiling = model::tiling_of(checkpoint.shape(), made.source, made.plan.tile);
+  }
+  const auto own = fused_rate(checkpoint, work);
   if (own) {
     table.row({"network alone, frames/s", format("{:.1f}", *own)});
     table.row({"share of it", format("{:.0f}%", 100 * rate / *own)});

@@ -23,6 +23,8 @@ constexpr int kLastResults = 3;
 constexpr int kPast = 2;
 // Device memory that a graph takes, about.
 constexpr std::size_t kGraphBytes = std::size_t{180} << 10;
+// Of a place of a frame: one a branch, the last with and without the picture.
+constexpr std::size_t kGraphsByPlace = 5;
 constexpr int kLastChannels = 64;  // of the second upsampling, whatever the network's width
 // Pixels whose samples stand in memory at a time, where alignment is not one kernel.
 constexpr std::int64_t kColumnPixels = 1 << 16;
@@ -209,7 +211,7 @@ std::size_t Engine::host_bytes(const NetworkShape& shape,
 }
 
 std::size_t Engine::graph_bytes(int frames) {
-  return to_size(frames + kPast) * std::tuple_size_v<decltype(branches_)> * kGraphBytes;
+  return to_size(frames + kPast) * kGraphsByPlace * kGraphBytes;
 }
 
 std::size_t Engine::graph_count() const { return room_ == nullptr ? 0 : room_->graphs.size(); }
@@ -664,7 +666,7 @@ void Engine::run(std::span<const float* const> frames,
                         compute_.stream);
   frames_ = count;
   given_ = emit.end;
-  whole_ = true;
+  whole_ = trace == nullptr;
 }
 
 }  // namespace vsr::model::fused

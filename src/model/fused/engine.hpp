@@ -64,8 +64,8 @@ class Engine {
   // `frames`: fp32 planar (3, height, width) on the device, of a padded() size, valid until the
   // stream has passed. Gives the frames of `emit`, counted within the window. `continues`: the
   // window goes on with the sequence (see above); else it begins one. With a trace every frame is
-  // computed. Queues and returns. Throws OutOfMemory before anything is delivered; whatever it
-  // throws, the next window has to begin a sequence.
+  // computed, and no window can go on from there. Queues and returns. Throws OutOfMemory before
+  // anything is delivered; whatever it throws, the next window has to begin a sequence.
   void run(std::span<const float* const> frames,
            const FrameSize& size,
            const FrameRange& emit,
