@@ -126,8 +126,9 @@ ChunkWriter::ChunkWriter(const std::filesystem::path& path,
 
 ChunkWriter::~ChunkWriter() = default;
 
-void ChunkWriter::write(const PictureView& picture) {
+void ChunkWriter::write(const PictureView& picture, const std::function<void()>& check) {
   Impl& impl = *impl_;
+  while (!impl.pictures.wait_for_room(kCheckEvery)) check();
   media::FramePtr frame = media::allocate_frame(picture.format);
   copy_picture(picture, media::mutable_view_of(*frame));
   frame->pts = impl.written++;

@@ -430,11 +430,12 @@ class Run {
   void encode(const std::filesystem::path& path) {
     if (options_.open_writer) {
       const auto writer = options_.open_writer(segment_, path);
+      const auto check = [this] { check_stop(); };
       hand_on([&](std::size_t slot, std::int64_t frame) {
-        if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot));
+        if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot), check);
         downloads_.ring().release(slot);
       });
-      finish(segment_.core.size(), [&] { return writer->finish([this] { check_stop(); }); });
+      finish(segment_.core.size(), [&] { return writer->finish(check); });
     } else if (downloads_.packets) {
       media::PacketWriter writer(path,
                                  upscaler_.output_format(),

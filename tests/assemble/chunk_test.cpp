@@ -48,7 +48,7 @@ class Chunks : public ::testing::Test {
                                 from.checksums,
                                 1);
     PictureView picture;
-    while (reader.read(picture)) writer.write(picture);
+    while (reader.read(picture)) writer.write(picture, [] {});
   }
 
   // The same film from chunks.

@@ -62,5 +62,18 @@ TEST(BoundedQueue, AbortWakesProducerAndConsumer) {
   EXPECT_EQ(full.pop(), std::nullopt);
 }
 
+TEST(BoundedQueue, TellsWhetherThereIsRoom) {
+  BoundedQueue<int> queue(1);
+  const auto soon = std::chrono::milliseconds(1);
+  EXPECT_TRUE(queue.wait_for_room(soon));
+  queue.push(1);
+  EXPECT_FALSE(queue.wait_for_room(soon));
+  queue.pop();
+  EXPECT_TRUE(queue.wait_for_room(soon));
+  queue.push(2);
+  queue.close();  // push() has nothing to wait for any more
+  EXPECT_TRUE(queue.wait_for_room(soon));
+}
+
 }  // namespace
 }  // namespace vsr

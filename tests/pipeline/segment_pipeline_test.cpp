@@ -7,6 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 namespace vsr::pipeline {
 namespace {
 
@@ -76,7 +80,7 @@ class LevelWriter final : public media::PictureWriter {
  public:
   explicit LevelWriter(std::vector<double>& levels) : levels_(levels) { levels_.clear(); }
 
-  void write(const PictureView& picture) override {
+  void write(const PictureView& picture, const std::function<void()>&) override {
     levels_.push_back(*reinterpret_cast<const std::uint16_t*>(picture.planes[0]));
   }
 
@@ -88,6 +92,40 @@ class LevelWriter final : public media::PictureWriter {
  private:
   std::vector<double>& levels_;
 };
+
+// An encoder that takes its time.
+class StuckWriter final : public media::PictureWriter {
+ public:
+  explicit StuckWriter(std::atomic<int>& stop) : stop_(stop) {}
+
+  void write(const PictureView&, const std::function<void()>& check) override {
+    stop_ = 2;
+    while (true) {
+      check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  media::WrittenMezzanine finish(const std::function<void()>&) override { return {}; }
+
+ private:
+  std::atomic<int>& stop_;
+};
+
+TEST_F(Pipeline, StopsWhereAWriterKeepsItWaiting) {
+  std::atomic<int> stop = 0;
+  PipelineOptions options = small_options();
+  options.open_writer = [&](const Segment&, const std::filesystem::path&) {
+    return std::make_unique<StuckWriter>(stop);
+  };
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, options);
+  try {
+    pipeline.run(plan_segments(60, {60, 3}).front(), film_.folder() / "stuck", stop, [](auto) {});
+    FAIL() << "it came to an end";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInterrupted) << error.what();
+  }
+}
 
 TEST_F(Pipeline, AWriterInPlaceOfTheMezzaninesGetsTheCoresOnly) {
   std::vector<double> levels;

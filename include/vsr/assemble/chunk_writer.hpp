@@ -24,7 +24,7 @@ class ChunkWriter final : public media::PictureWriter {
   ~ChunkWriter() override;
 
   // REQUIRES: picture.format == spec.picture. The picture is copied.
-  void write(const PictureView& picture) override;
+  void write(const PictureView& picture, const std::function<void()>& check) override;
   // The checksums are those of the packets in their order in the file.
   media::WrittenMezzanine finish(const std::function<void()>& check) override;
 

@@ -3,6 +3,7 @@
 // Threads: any number of producers and consumers.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -32,6 +33,13 @@ class BoundedQueue {
     lock.unlock();
     filled_.notify_one();
     return true;
+  }
+
+  // Waits for room, so long at most. Whether a push() of the only producer would not have to wait.
+  template <typename Duration>
+  bool wait_for_room(const Duration& at_most) {
+    std::unique_lock lock(mutex_);
+    return room_.wait_for(lock, at_most, [&] { return closed_ || items_.size() < capacity_; });
   }
 
   // Waits for an item. Empty when the queue is closed and drained, or aborted.

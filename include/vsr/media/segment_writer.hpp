@@ -39,10 +39,11 @@ struct WrittenMezzanine {
 class PictureWriter {
  public:
   virtual ~PictureWriter() = default;
+  // Both may take a while: `check` is called again and again, and ends them by what it throws.
+  //
   // The picture may be reused after the call.
-  virtual void write(const PictureView& picture) = 0;
-  // Closes, syncs and publishes the file. That may take a while: `check` is called again and again,
-  // and ends it by what it throws.
+  virtual void write(const PictureView& picture, const std::function<void()>& check) = 0;
+  // Closes, syncs and publishes the file.
   virtual WrittenMezzanine finish(const std::function<void()>& check) = 0;
 };
 
