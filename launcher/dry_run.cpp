@@ -10,6 +10,7 @@
 #include "vsr/model/cost.hpp"
 #include "vsr/model/tiling.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -30,12 +31,19 @@ std::string duration_text(double seconds) {
   return format("{:.1f} h", seconds / 3600);
 }
 
+// "340 MB", "2.1 GB".
+std::string size_text(double bytes) {
+  return bytes < 1e9 ? format("{:.0f} MB", std::ceil(bytes / 1e6))
+                     : format("{:.1f} GB", bytes / 1e9);
+}
+
 }  // namespace
 
 int print_dry_run(const Arguments& arguments) {
   const Job job = job_of(arguments);
   const std::vector<Resources> ranks = {own_resources(0, 1)};
   const Ingredients ingredients = look_at(job);
+  if (!arguments.fresh) check_held_run(job, ingredients);
   const Prepared prepared = prepare_dry(job, ingredients, ranks);
   const store::Plan& plan = prepared.plan;
   const media::Timeline& timeline = prepared.timeline;
@@ -125,10 +133,13 @@ int print_dry_run(const Arguments& arguments) {
            gflop_per_s / 1e3,
            job.segment.codec == SegmentCodec::kNone ? "goes on beside it and may take longer"
                                                     : "comes after it"));
+  double segments_bytes = 0;
+  for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
   line("disk",
-       format("about {:.1f} GB of {} in {}",
-              static_cast<double>(mezzanine_bytes(job, plan)) / 1e9,
+       format("about {} of {} and {} of films in {}",
+              size_text(segments_bytes),
               describe_segments(job),
+              size_text(film_bytes(job, plan)),
               job.run.dir));
   line("final",
        format("{} frames at {} fps, {:.1f} s, {}",

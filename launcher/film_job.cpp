@@ -170,19 +170,15 @@ void introduce(const Lead& lead) {
 }
 
 void check_space(const Lead& lead, const std::vector<std::optional<store::Record>>& records) {
-  const auto& segments = lead.prepared.plan.segments;
-  std::int64_t left = 0;
-  for (std::size_t i = 0; i < segments.size(); ++i)
-    left += records[i] ? 0 : segments[i].input.size();
-  if (left == 0) return;
-  const double share =
-      static_cast<double>(left) / static_cast<double>(lead.prepared.plan.timeline_frames);
-  const double needed =
-      static_cast<double>(mezzanine_bytes(lead.job, lead.prepared.plan)) * std::min(1.0, share);
+  const store::Plan& plan = lead.prepared.plan;
+  double needed = film_bytes(lead.job, plan);
+  for (std::size_t i = 0; i < plan.segments.size(); ++i) {
+    needed += records[i] ? 0 : segment_bytes(lead.job, plan, plan.segments[i]);
+  }
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
     log::warning("store",
-                 "{} has {:.1f} GB free and the segments will take about {:.1f} GB",
+                 "{} has {:.1f} GB free, and what is still to be made will take about {:.1f} GB",
                  lead.directory.root().string(),
                  free / 1e9,
                  needed / 1e9);

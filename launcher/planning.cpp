@@ -14,6 +14,7 @@
 #include "vsr/model/tiling.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -67,6 +68,18 @@ void refuse_differences(const std::vector<std::string>& lines, const std::string
                      "over",
                      directory,
                      text));
+}
+
+double pixels(const PictureFormat& picture) {
+  return static_cast<double>(picture.width) * picture.height;
+}
+
+// Of a film that is encoded: what the shipped clip takes at crf 16. Six more halve it, about.
+double film_frame_bytes(const Job& job, const store::Plan& plan) {
+  const bool scaled = job.final.height > 0 && job.segment.size == SegmentSize::kFull;
+  const PictureFormat picture =
+      scaled ? assemble::final_picture(job.final, plan.picture, plan.sample_aspect) : plan.picture;
+  return 0.06 * std::exp2((16 - job.final.crf) / 6) * pixels(picture);
 }
 
 // Progress of a pass over the film: told every so many pictures, ended by a stop.
@@ -340,7 +353,7 @@ model::UpscalerOptions upscaler_options(const Job& job,
   options.device = device;
   // Half types are slower on a CPU than what they replace.
   options.precision = device.cuda ? job.model.precision : Precision::kFp32;
-  options.backend = device.cuda ? job.model.backend : Backend::kReference;
+  options.backend = job.model.backend;
   options.host_features = job.stream.features == FeatureMemory::kHost;
   options.input = timeline.format;
   options.input_colour = timeline.colour;
@@ -556,6 +569,15 @@ Prepared prepare(const Job& job,
   return prepared;
 }
 
+void check_held_run(const Job& job, const Ingredients& ingredients) {
+  if (!store::RunDirectory::is_at(job.run.dir)) return;
+  const store::RunDirectory directory(job.run.dir);
+  if (const auto plan = directory.read_plan()) {
+    refuse_differences(store::differences(plan->identity, ingredients.identity),
+                       directory.root().string());
+  }
+}
+
 Prepared prepare_dry(const Job& job,
                      const Ingredients& ingredients,
                      const std::vector<Resources>& ranks) {
@@ -567,20 +589,37 @@ Prepared prepare_dry(const Job& job,
   return prepared;
 }
 
-std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan) {
+double segment_bytes(const Job& job, const store::Plan& plan, const Segment& segment) {
   // Bytes a pixel, from upscaled real pictures: DNxHR HQX always takes this much, ProRes 422 HQ
   // from 0.45 without grain to 0.7 with a lot of it; FFV1 and PNG depend on the grain even more.
-  // Chunks take what the film takes, a guess on the safe side.
   double per_pixel = 0.6;
-  if (job.segment.codec == SegmentCodec::kDnxhr) per_pixel = 0.55;
-  if (job.segment.codec == SegmentCodec::kFfv1) per_pixel = 1.3;
-  if (job.segment.codec == SegmentCodec::kPng) per_pixel = 3.5;
-  if (job.segment.codec == SegmentCodec::kNone) per_pixel = 0.05;
-  double frames = 0;
-  for (const Segment& segment : plan.segments) {
-    frames += static_cast<double>(plan.held(segment).size());
+  switch (job.segment.codec) {
+    case SegmentCodec::kProres:
+      break;
+    case SegmentCodec::kDnxhr:
+      per_pixel = 0.55;
+      break;
+    case SegmentCodec::kFfv1:
+      per_pixel = 1.3;
+      break;
+    case SegmentCodec::kPng:
+      per_pixel = 3.5;
+      break;
+    case SegmentCodec::kNone:
+      return film_frame_bytes(job, plan) * static_cast<double>(segment.core.size());
   }
-  return static_cast<std::uint64_t>(frames * per_pixel * plan.picture.width * plan.picture.height);
+  return per_pixel * pixels(plan.picture) * static_cast<double>(plan.held(segment).size());
+}
+
+double film_bytes(const Job& job, const store::Plan& plan) {
+  double frame = film_frame_bytes(job, plan);
+  if (job.final.encoder == "copy") {
+    const Segment core{.core = {0, 1}, .input = {0, 1}};
+    frame = segment_bytes(job, plan, core);
+  }
+  const bool retimed = job.final.fps.value_or(plan.timeline_rate) != plan.timeline_rate;
+  const auto films = static_cast<double>(retimed ? job.final.variants.size() : 1);
+  return films * frame * static_cast<double>(plan.timeline_frames);
 }
 
 }  // namespace vsr::launcher

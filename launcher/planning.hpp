@@ -90,7 +90,10 @@ Prepared prepare(const Job& job,
                  const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop);
 
-// The same without a run directory and without work: for --dry-run.
+// Throws Error(kUsage) as prepare() does where run.dir holds the plan of something else.
+void check_held_run(const Job& job, const Ingredients& ingredients);
+
+// A plan without a run directory and without work: for --dry-run.
 Prepared prepare_dry(const Job& job,
                      const Ingredients& ingredients,
                      const std::vector<Resources>& ranks);
@@ -131,7 +134,8 @@ WindowSize choose_window(const Job& job,
 // The [preprocess] and [input] sections as the media room takes them, for this film.
 media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo& source);
 
-// Bytes that all mezzanines of the plan will take, roughly.
-std::uint64_t mezzanine_bytes(const Job& job, const store::Plan& plan);
+// Bytes that a segment's mezzanine or chunk, and all films together, will take, roughly.
+double segment_bytes(const Job& job, const store::Plan& plan, const Segment& segment);
+double film_bytes(const Job& job, const store::Plan& plan);
 
 }  // namespace vsr::launcher

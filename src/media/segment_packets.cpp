@@ -79,6 +79,8 @@ bool SegmentPackets::read(AVPacket& packet) {
   if (codec_ == MezzanineCodec::kNone) {
     if (position_ == 0) first_pts_ = packet.pts;
     packet.pts -= first_pts_;
+    times_.push_back(packet.pts);
+    if (position_ + 1 == end_) check_times();
   } else {
     packet.pts = position_;
   }
@@ -87,6 +89,17 @@ bool SegmentPackets::read(AVPacket& packet) {
   packet.stream_index = 0;
   ++position_;
   return true;
+}
+
+// Damage to a time leaves the packet's checksum as it was, and would show a picture in another's
+// place: those of a whole chunk are one step apart.
+void SegmentPackets::check_times() {
+  std::sort(times_.begin(), times_.end());
+  const std::int64_t step = times_.size() > 1 ? times_[1] : 1;
+  for (std::size_t i = 0; i < times_.size(); ++i) {
+    const auto position = static_cast<std::int64_t>(i);
+    if (step <= 0 || times_[i] != position * step) fail(position, "no packet has its time");
+  }
 }
 
 void SegmentPackets::open_container() {
@@ -156,12 +169,9 @@ void SegmentPackets::read_file_of_folder(AVPacket& packet) {
 }
 
 void SegmentPackets::fail(std::int64_t position, const std::string& what) const {
-  throw Error(ErrorCode::kStorage,
-              format("{}: picture {} of the segment is damaged ({}); remove the segment and start "
-                     "again, it will be made anew",
-                     path_.string(),
-                     position,
-                     what));
+  throw Error(
+      ErrorCode::kStorage,
+      format("{}: picture {} of the segment is damaged ({})", path_.string(), position, what));
 }
 
 SegmentFrames::SegmentFrames(std::filesystem::path path,

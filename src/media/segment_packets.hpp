@@ -20,7 +20,8 @@ std::uint32_t packet_checksum(std::span<const std::uint8_t> bytes);
 std::string png_name(std::int64_t frame);
 
 // The packets of pictures [first, first + count), counted within the mezzanine from 0, each checked
-// against `checksums` (by position in the mezzanine; empty: no check).
+// against `checksums` (by position in the mezzanine; empty: no check). A chunk is read whole: with
+// its last packet its times are checked, too.
 // Every fault is an Error(kStorage) naming the file and the picture.
 class SegmentPackets {
  public:
@@ -48,6 +49,7 @@ class SegmentPackets {
   void open_folder();
   void read_container(AVPacket& packet);
   void read_file_of_folder(AVPacket& packet);
+  void check_times();
   [[noreturn]] void fail(std::int64_t position, const std::string& what) const;
 
   std::filesystem::path path_;
@@ -55,6 +57,7 @@ class SegmentPackets {
   std::int64_t position_;
   std::int64_t end_;
   std::int64_t first_pts_ = 0;
+  std::vector<std::int64_t> times_;  // of a chunk's packets read so far
   std::vector<std::uint32_t> checksums_;
   AvPtr<AVCodecParameters> parameters_;
   InputPtr input_;

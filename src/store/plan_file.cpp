@@ -159,14 +159,16 @@ std::vector<std::string> differences(const std::map<std::string, std::string>& w
   std::vector<std::string> lines;
   for (const auto& [name, value] : was) {
     const auto now = is.find(name);
-    if (now == is.end()) {
-      lines.push_back(format("{} was '{}', is now gone", name, value));
-    } else if (now->second != value) {
+    if (now != is.end() && now->second != value) {
       lines.push_back(format("{} was '{}', is now '{}'", name, value, now->second));
     }
   }
+  // Behind what was changed, since a key may count or not by the value of another one.
+  for (const auto& [name, value] : was) {
+    if (!is.contains(name)) lines.push_back(format("{} was '{}', does not count now", name, value));
+  }
   for (const auto& [name, value] : is) {
-    if (!was.contains(name)) lines.push_back(format("{} is new: '{}'", name, value));
+    if (!was.contains(name)) lines.push_back(format("{} = '{}' counts now", name, value));
   }
   return lines;
 }

@@ -86,11 +86,12 @@ fs::path RunDirectory::log_file(int rank) const {
 
 std::optional<Plan> RunDirectory::read_plan() const {
   if (!fs::exists(plan_file())) return std::nullopt;
+  const std::string bytes = read_file(plan_file(), std::uint64_t{1} << 30);
   try {
-    return decode_plan(read_file(plan_file(), std::uint64_t{1} << 30));
-  } catch (Error& error) {
-    error.add_context(plan_file().string());
-    throw;
+    return decode_plan(bytes);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                format("{}: {}; --fresh starts over", plan_file().string(), error.what()));
   }
 }
 

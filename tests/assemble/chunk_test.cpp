@@ -167,6 +167,31 @@ TEST_F(Chunks, ADamagedOneIsNamed) {
   }
 }
 
+TEST_F(Chunks, ADamagedTimeIsFoundThoughNoPacketIs) {
+  const AssembleSpec spec = chunks_of(mezzanines(20, 20));
+  const SegmentFile& chunk = spec.segments[0];
+  const auto shifted = folder_.path() / "shifted.nut";
+  const auto shift = [&](const std::string& pts) {
+    return test::run_process({"ffmpeg",
+                              "-nostdin",
+                              "-y",
+                              "-i",
+                              chunk.path.string(),
+                              "-c",
+                              "copy",
+                              "-bsf:v",
+                              "setts=pts=" + pts,
+                              shifted.string()});
+  };
+  ASSERT_EQ(shift("PTS").status, 0);
+  EXPECT_FALSE(media::find_damage(shifted, spec.codec, chunk.checksums));
+  const auto run = shift("if(eq(N\\,3)\\,PTS+2/24/TB\\,PTS)");
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto damage = media::find_damage(shifted, spec.codec, chunk.checksums);
+  ASSERT_TRUE(damage);
+  EXPECT_THAT(*damage, HasSubstr("no packet has its time"));
+}
+
 TEST_F(Chunks, OfOtherSettingsDoNotJoin) {
   const AssembleSpec lossless = mezzanines(40, 20);
   AssembleSpec spec = chunks_of(lossless);

@@ -77,6 +77,7 @@ TEST(VsrBench, SaysWhatItCanMeasure) {
   const auto help = bench({"--help"});
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.output, HasSubstr("network CHECKPOINT"));
+  EXPECT_THAT(help.output, HasSubstr("\n  ceilings\n"));
 }
 
 TEST(VsrBench, RefusesInOneLine) {
@@ -85,6 +86,9 @@ TEST(VsrBench, RefusesInOneLine) {
   EXPECT_EQ(nothing.output, "vsr-bench: no subject 'everything'; see vsr-bench --help\n");
   EXPECT_EQ(bench({}).status, 2);
   EXPECT_EQ(bench({"encode", "many"}).status, 2);
+  const auto nowhere = bench({"film", "/no/such/film.mkv", "128", "72", "1"});
+  EXPECT_EQ(nowhere.status, 6);
+  EXPECT_THAT(nowhere.output, HasSubstr("/no/such/film.mkv: cannot be created"));
   EXPECT_EQ(bench({"decode", "/no/such/film.mkv"}).status, 3);
   EXPECT_EQ(bench({"reference", "/no/such/model.pth"}).status, 4);
 }
@@ -142,9 +146,9 @@ TEST(VsrBench, Pipeline) {
                           "--input.file=" + clip(),
                           "--input.end=0.12",
                           "--preprocess.crop=64:64:0:0",
-                          "--stream.device=cpu",
-                          "--model.precision=fp32"});
+                          "--stream.device=cpu"});
   EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("cpu fp32, 3 frames"));
   EXPECT_THAT(run.output, HasSubstr("| segments, frames/s "));
 }
 

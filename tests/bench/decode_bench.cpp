@@ -62,7 +62,9 @@ void time_film(const std::string& film,
                     plan.needs_mezzanine ? " (needs a lossless copy)" : ""));
   Table table({"decoded by", "pictures", "s", "pictures/s", "processor, ms a picture"});
   time_one(table, "cpu, 1 thread", plan.timeline, most, 1, {});
-  time_one(table, format("cpu, {} threads", threads), plan.timeline, most, threads, {});
+  if (threads > 1) {
+    time_one(table, format("cpu, {} threads", threads), plan.timeline, most, threads, {});
+  }
   time_one(table, "nvdec, own context", plan.timeline, most, threads, {.nvdec = true});
   if (gpu::device_count() > 0) {
     DecodeDevice device{.nvdec = true, .cuda_context = gpu::driver_context(0)};

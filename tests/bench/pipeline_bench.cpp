@@ -142,9 +142,10 @@ void bench_pipeline(Arguments& words) {
   load.finish();
 
   const Made made = read_run(run);
+  const std::string& device = made.records.front().device;
   print_line(format("{} {}, {} frames of {} to {} of {}, windows of up to {}, overlap {}",
-                    made.records.front().device,
-                    to_string(made.job.model.precision),
+                    device,
+                    to_string(device == "cpu" ? Precision::kFp32 : made.job.model.precision),
                     made.plan.timeline_frames,
                     to_string(made.source),
                     to_string(made.job.segment.codec),

@@ -72,18 +72,20 @@ constexpr Subject kSubjects[] = {
      "the program from source to mezzanines, beside the network alone; run.dir: a temporary one",
      bench::bench_pipeline},
     {"film",
-     "FILE WIDTH HEIGHT FRAMES [ENCODER]",
+     "FILE [WIDTH HEIGHT FRAMES [ENCODER]]",
      "makes a film out of the shipped clip, up to 1280x720; no measurement",
      bench::make_film},
     {"frames",
-     "FILE WIDTH HEIGHT FRAMES [FILM]",
+     "FILE [WIDTH HEIGHT FRAMES [FILM]]",
      "writes the frames that `network` takes as raw RGB, 8 bits; no measurement",
      bench::make_frames}};
 
 std::string usage() {
   std::string text = "usage: vsr-bench SUBJECT [WORDS]\n\n";
   for (const Subject& subject : kSubjects) {
-    text += format("  {} {}\n      {}\n", subject.name, subject.words, subject.what);
+    const bool any = *subject.words != '\0';
+    text +=
+        format("  {}{}{}\n      {}\n", subject.name, any ? " " : "", subject.words, subject.what);
   }
   return text +
          "\nFILM is any film that FFmpeg reads; without one it is the clip of the source tree. Its "

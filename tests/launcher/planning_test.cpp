@@ -348,6 +348,58 @@ TEST(Identity, HoldsWhatOfTheFinalEncodeTheSegmentsDependOn) {
 }
 
 // The preset as shipped gives the recipe, word for word.
+TEST(BackEnd, FusedIsNotGivenUpForTheCpuInSilence) {
+  media::Timeline timeline;
+  timeline.format = {64, 64, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  const PictureFormat upscaled = {256, 256, ColourModel::kYuv, ChromaSubsampling::k422, 10};
+  const model::DeviceSpec cpu;
+  model::UpscalerOptions options = upscaler_options(job_with({}), timeline, cpu);
+  set_output(options, job_with({}), kNetwork, upscaled);
+  EXPECT_EQ(model::Upscaler::backend_for(kNetwork, options), Backend::kReference);
+  const Job fused = job_with({{"model.backend", "fused"}});
+  options = upscaler_options(fused, timeline, cpu);
+  try {
+    set_output(options, fused, kNetwork, upscaled);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kModel);
+    EXPECT_THAT(error.what(), HasSubstr("the fused back end"));
+    EXPECT_THAT(error.what(), HasSubstr("set model.backend = auto or reference"));
+  }
+}
+
+store::Plan plan_of_a_film() {
+  store::Plan plan;
+  plan.timeline_frames = 1000;
+  plan.timeline_rate = Rational(25, 1);
+  plan.picture = {4096, 1728, ColourModel::kYuv, ChromaSubsampling::k422, 10};
+  plan.segments = {{0, {0, 500}, {0, 510}}, {1, {500, 1000}, {490, 1000}}};
+  return plan;
+}
+
+TEST(Disk, ChunksTakeWhatOneFilmTakes) {
+  store::Plan plan = plan_of_a_film();
+  plan.identity["segment.codec"] = "none";
+  const Job job = job_with({{"segment.codec", "none"}});
+  const double chunks =
+      segment_bytes(job, plan, plan.segments[0]) + segment_bytes(job, plan, plan.segments[1]);
+  EXPECT_NEAR(film_bytes(job, plan) / chunks, 2, 1e-9);  // pitchOK and pitchLOW
+  const Job as_it_is = job_with({{"segment.codec", "none"}, {"final.fps", "source"}});
+  EXPECT_NEAR(film_bytes(as_it_is, plan) / chunks, 1, 1e-9);
+  const Job lighter = job_with({{"segment.codec", "none"}, {"final.crf", "22"}});
+  EXPECT_NEAR(film_bytes(lighter, plan) / chunks, 1, 1e-9);
+}
+
+TEST(Disk, MezzaninesHoldTheirHaloAndFilmsTheMastersSize) {
+  const store::Plan plan = plan_of_a_film();
+  const Job job = job_with({});
+  EXPECT_NEAR(segment_bytes(job, plan, plan.segments[0]), 510 * 0.6 * 4096 * 1728, 1);
+  const Job native = job_with({{"final.height", "native"}});
+  EXPECT_LT(film_bytes(job, plan), film_bytes(native, plan));
+  const Job copied = job_with({{"final.encoder", "copy"}, {"final.height", "native"}});
+  EXPECT_NEAR(film_bytes(copied, plan), 2 * 1000 * 0.6 * 4096 * 1728, 1);
+}
+
 TEST(TimelineOptions, ThePalPresetIsTheRecipe) {
   const auto file = test::source_dir() / "configs/pal-dvd-1440p24.ini";
   media::SourceInfo dvd;

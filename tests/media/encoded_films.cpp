@@ -95,7 +95,9 @@ void encode_film(const std::filesystem::path& path, const EncodedFilm& film) {
            "stream");
   stream->time_base = encoder->time_base;
   stream->avg_frame_rate = encoder->framerate;
-  check_av(avio_open(&muxer->pb, path.c_str(), AVIO_FLAG_WRITE), ErrorCode::kStorage, "opening");
+  check_av(avio_open(&muxer->pb, path.c_str(), AVIO_FLAG_WRITE),
+           ErrorCode::kStorage,
+           path.string() + ": cannot be created");
   check_av(avformat_write_header(muxer.get(), nullptr), ErrorCode::kStorage, "header");
   const PacketPtr packet = make_packet();
   const auto send = [&](const AVFrame* frame) {

@@ -122,6 +122,7 @@ TEST_F(Committed, PlanComesBackAndDamageIsNamed) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("plan.h5"));
+    EXPECT_THAT(error.what(), HasSubstr("--fresh starts over"));
   }
 }
 

@@ -63,6 +63,18 @@ class CommandLine(FilmTest):
             self.assertIn(word, output)
         self.assertFalse(run_dir.exists())
 
+    def test_dry_run_refuses_what_a_start_would(self):
+        job = [PROGRAM, SOURCE / "configs/demo.ini", f"--run.dir={self.folder / 'held'}",
+               "--input.end=0.04", "--preprocess.crop=64:64:0:0", "--stream.device=cpu", "--final.height=native",
+               "--final.preset=ultrafast", "--log-level=warning"]
+        status, output = run(job)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(run(job + ["--dry-run"])[0], 0)
+        status, output = run(job + ["--dry-run", "--stream.overlap=3"])
+        self.assertEqual(status, 2, output)
+        self.assertIn("stream.overlap was '2', is now '3'", output)
+        self.assertEqual(run(job + ["--dry-run", "--fresh", "--stream.overlap=3"])[0], 0)
+
     def test_usage_errors(self):
         for arguments, words in [
             ([], ["no job given"]),
