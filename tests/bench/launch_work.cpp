@@ -69,6 +69,16 @@ Work work_of(const RowsConvCall& call) {
                    weight_bytes(3, call.inputs, call.outputs)};
 }
 
+Work work_of(const ResidualBlockCall& call) {
+  constexpr int kChannels = kResidualBlockChannels;
+  const double pixels = double{1} * call.images * call.height * call.width;
+  const int added = call.added != nullptr ? 1 : 0;
+  return {.kernel = "block " + shape(kChannels, kChannels, added, false),
+          .flop = 2 * product_flop(pixels, 3, kChannels, kChannels),
+          .bytes = pixels * kMapBytes * kChannels * (2 + added) +
+                   2 * weight_bytes(3, kChannels, kChannels)};
+}
+
 Work work_of(const FlowConvCall& call) {
   const double pixels = double{1} * call.images * call.height * call.width;
   const double out_bytes = call.outputs == 2 ? 2 * kFlowBytes : kMapBytes * call.outputs;

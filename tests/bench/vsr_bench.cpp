@@ -46,7 +46,7 @@ constexpr Subject kSubjects[] = {
      bench::bench_tiles},
     {"convolutions",
      "",
-     "the kernels of the 3x3 convolutions alone, Hopper's beside the generic ones",
+     "the kernels of the 3x3 convolutions alone, Hopper's beside the generic ones; blocks of two",
      bench::bench_convolutions},
     {"alignment",
      "",

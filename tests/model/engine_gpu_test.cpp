@@ -118,6 +118,15 @@ TEST_P(EngineGraphs, GenericKernelsGiveThePicturesOfHoppers) {
   }
 }
 
+// Where there is such a kernel; elsewhere nothing is another.
+TEST_P(EngineGraphs, BlocksAsOneKernelChangeNoBit) {
+  const Pictures expected = run(12, true);
+  Compute compute = make_compute(Precision::kFp16, stream_.view());
+  compute.fused_blocks = true;
+  engine_.emplace(made_up(shape_), compute);
+  expect_same(run(12, true), expected);
+}
+
 // Of 16 and 128 channels alignment is not one kernel, and of 128 a convolution takes two passes on
 // Hopper.
 INSTANTIATE_TEST_SUITE_P(Networks,

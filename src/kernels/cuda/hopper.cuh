@@ -1,5 +1,6 @@
 // Instructions of Hopper (sm_90a) that convolutions and the alignment are made of: barriers in
-// shared memory, the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later.
+// shared memory, the tensor copy engine, products of a warpgroup. PTX ISA 8.0 and later. The
+// emulation of tests/kernels has its own file of this name, with what kernels that it can run need.
 #pragma once
 
 #include <cuda.h>
@@ -181,6 +182,18 @@ __device__ inline void wait_for_previous_kernel() {
   asm volatile("griddepcontrol.wait;\n" ::: "memory");
 }
 
+// --- Registers: all warps of a warpgroup, `kCount` a thread -------------------------------------
+
+template <int kCount>
+__device__ void keep_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;\n" ::"n"(kCount));
+}
+
+template <int kCount>
+__device__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;\n" ::"n"(kCount));
+}
+
 // --- Matrices -----------------------------------------------------------------------------------
 
 // Four 8x8 matrices of 2-byte elements, transposed on the way. Lane 8 * i + j gives the address of
@@ -201,6 +214,19 @@ __device__ inline void store_transposed(std::uint32_t row, const std::uint32_t (
       "r"(in[2]),
       "r"(in[3])
       : "memory");
+}
+
+// Two of them; the addresses of the first 16 lanes count.
+__device__ inline void store_transposed(std::uint32_t row, const std::uint32_t (&in)[2]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};\n" ::"r"(row),
+               "r"(in[0]),
+               "r"(in[1])
+               : "memory");
+}
+
+// 16 bytes of zeros.
+__device__ inline void store_zeros(std::uint32_t to) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};\n" ::"r"(to), "r"(0) : "memory");
 }
 
 // Note [Rows under the swizzle]
@@ -260,7 +286,13 @@ __device__ void multiply_add(float (&sums)[64],
 // The same with `a` in shared memory too, a descriptor.
 template <typename T>
 __device__ void multiply_add(float (&sums)[64], std::uint64_t a, std::uint64_t b, bool add);
-// sums (64 x 64 or 64 x 32) = a (64 x 16, in registers) * b (a descriptor of rows), likewise.
+// sums (64 x 136, 64 x 64 or 64 x 32) = a (64 x 16, in registers) * b (a descriptor of rows),
+// likewise.
+template <typename T>
+__device__ void multiply_add(float (&sums)[68],
+                             const std::uint32_t (&a)[4],
+                             std::uint64_t b,
+                             bool add);
 template <typename T>
 __device__ void multiply_add(float (&sums)[32],
                              const std::uint32_t (&a)[4],
@@ -282,6 +314,7 @@ __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b
 #define VSR_SUMS_16(i) VSR_SUMS_4(i), VSR_SUMS_4((i) + 4), VSR_SUMS_4((i) + 8), VSR_SUMS_4((i) + 12)
 #define VSR_SUMS_32 VSR_SUMS_16(0), VSR_SUMS_16(16)
 #define VSR_SUMS_64 VSR_SUMS_16(0), VSR_SUMS_16(16), VSR_SUMS_16(32), VSR_SUMS_16(48)
+#define VSR_SUMS_68 VSR_SUMS_64, VSR_SUMS_4(64)
 #define VSR_NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define VSR_NAMES_32                                                                       \
   VSR_NAMES_16 ", "                                                                        \
@@ -290,6 +323,7 @@ __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b
   VSR_NAMES_32 ", "                                                                        \
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "       \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define VSR_NAMES_68 VSR_NAMES_64 ", %64, %65, %66, %67"
 // `operands`: sums in braces, a, b.
 #define VSR_PRODUCT(shape, name, flag, operands, flags)                                    \
   "{\n"                                                                                    \
@@ -315,6 +349,15 @@ __device__ void multiply_add(float (&sums)[16], std::uint64_t a, std::uint64_t b
                              "{" VSR_NAMES_64 "}, %64, %65", "1, 1, 0, 0")                 \
                  : VSR_SUMS_64                                                             \
                  : "l"(a), "l"(b), "r"(static_cast<int>(add)));                            \
+  }                                                                                        \
+  template <>                                                                              \
+  __device__ inline void multiply_add<T>(                                                  \
+      float (&sums)[68], const std::uint32_t (&a)[4], std::uint64_t b, bool add) {         \
+    asm volatile(VSR_PRODUCT("m64n136k16", name, "%73",                                    \
+                             "{" VSR_NAMES_68 "}, {%68, %69, %70, %71}, %72", "1, 1, 0")   \
+                 : VSR_SUMS_68                                                             \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),                     \
+                   "r"(static_cast<int>(add)));                                            \
   }                                                                                        \
   template <>                                                                              \
   __device__ inline void multiply_add<T>(                                                  \
@@ -348,9 +391,11 @@ VSR_PRODUCTS(__nv_bfloat16, "bf16")
 
 #undef VSR_PRODUCTS
 #undef VSR_PRODUCT
+#undef VSR_NAMES_68
 #undef VSR_NAMES_64
 #undef VSR_NAMES_32
 #undef VSR_NAMES_16
+#undef VSR_SUMS_68
 #undef VSR_SUMS_64
 #undef VSR_SUMS_32
 #undef VSR_SUMS_16

@@ -34,9 +34,9 @@ struct RowsShape {
   static constexpr int kOutBytes = kOutputs * 2;  // of a pixel
 };
 
-// Rows that the copy engine brings, numbered from 0, of which kSlots are there at a time. Where
-// nothing else tells that a row may be overwritten, a lane of each computing warp arrives on
-// empty() when the warp is done with it.
+// Rows that the copy engine brings, or a warpgroup makes, numbered from 0, of which kSlots are
+// there at a time. Where nothing else tells that a row may be overwritten, a lane of each warp that
+// reads it arrives on empty() when the warp is done with it.
 template <typename Shape, int kSlots>
 struct RowsRing {
   static constexpr int kRows = kSlots;
@@ -54,10 +54,11 @@ struct RowsRing {
 
   static __device__ int parity(int row) { return row / kSlots & 1; }
 
-  __device__ void init() const {
+  // How many arrive when a row is there, and when it may be overwritten.
+  __device__ void init(int bringing = 1, int reading = kGroups * 4) const {
     for (int i = 0; i < kSlots; ++i) {
-      init_barrier(full(i), 1);
-      init_barrier(empty(i), kGroups * 4);
+      init_barrier(full(i), bringing);
+      init_barrier(empty(i), reading);
     }
   }
 };
@@ -83,14 +84,22 @@ struct Turns {
   __device__ void pass_on(int group, int lane) const {
     if (lane == 0) arrive(barriers + 8 * (kGroups - 1 - group));
   }
+
+  // A turn with no products, which would have kept the warp together: else a lane might still wait
+  // for this turn when the next one has come.
+  __device__ void skip(int group, int number, int lane) const {
+    take(group, number);
+    __syncwarp();
+    pass_on(group, lane);
+  }
 };
 
 // Of a lane, for 8x8 matrices that hold its warp's 16 outputs of 16 pixels, where sums are laid
-// down as rows of pixels (row after row).
+// down as rows of pixels (row after row); the first of these pixels lies at `first` of its row.
 template <typename Shape>
-__device__ std::uint32_t matrix_offset(int warp, int lane) {
+__device__ std::uint32_t matrix_offset(int warp, int lane, int first = 0) {
   constexpr int kWarps = 4 / Shape::kRows;  // that share a row
-  const int pixel = lane / 16 * 8 + lane % 8;
+  const int pixel = first + lane / 16 * 8 + lane % 8;
   const int part = 2 * (warp % kWarps) + lane / 8 % 2;
   return static_cast<std::uint32_t>(warp / kWarps * kStrip * Shape::kOutBytes +
                                     swizzled<Shape::kOutBytes>(pixel, part));
@@ -124,11 +133,12 @@ __device__ inline void lay_down_weights(unsigned char* rows, const uint4* packed
   }
 }
 
-// The sums of the rows in the ring that row_address(0..kSourceRows - 1) gives, from the upmost;
-// queued() is called when the tensor cores have it all before them. `laid_down`: the weights that
-// are not held in registers, as lay_down_weights() puts them, one four of steps after the other.
-template <typename T, typename Shape, int kHeld, typename RowAddress, typename Queued>
-__device__ void convolve_rows(float (&sums)[64],
+// The sums (64, or 68 for 8 pixels more) of the rows in the ring that row_address(0..kSourceRows -
+// 1) gives, from the upmost; queued() is called when the tensor cores have it all before them.
+// `laid_down`: the weights that are not held in registers, as lay_down_weights() puts them, one
+// four of steps after the other.
+template <typename T, typename Shape, int kSums, int kHeld, typename RowAddress, typename Queued>
+__device__ void convolve_rows(float (&sums)[kSums],
                               const std::uint32_t (&weights)[kHeld][4],
                               std::uint32_t laid_down,
                               const RowAddress& row_address,
@@ -145,7 +155,7 @@ __device__ void convolve_rows(float (&sums)[64],
       const int number = dy * kRowSteps + step;
       if (number < kHeld) {
         multiply_add<T>(sums, weights[number < kHeld ? number : 0], here, number > 0);
-      } else {
+      } else if constexpr (kHeld < Shape::kSteps) {
         const int four = (number - kHeld) / 4;
         multiply_add<T>(
             sums,

@@ -182,6 +182,12 @@ void Conv::run_to_picture(
   launch(compute, call);
 }
 
+Conv::OfBlock Conv::of_block() const {
+  constexpr int kChannels = kernels::kResidualBlockChannels;
+  if (passes_.size() != 1 || passes_[0].inputs != kChannels || outputs_ != kChannels) return {};
+  return {passes_[0].weights, bias_};
+}
+
 ResidualBlocks::ResidualBlocks(WeightStore& store,
                                const Checkpoint& checkpoint,
                                const std::string& key,
@@ -205,6 +211,9 @@ void ResidualBlocks::run(const Compute& compute,
                          const Map& y,
                          const Map& out,
                          const void* residual) const {
+  if (compute.fused_blocks && blocks_.front().conv1.of_block().weights != nullptr) {
+    return run_fused(compute, sources, x, y, out, residual);
+  }
   input_.run(compute, sources, x, {.activation = ConvActivation::kLeakyRelu});
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const bool last = i + 1 == blocks_.size();
@@ -212,6 +221,38 @@ void ResidualBlocks::run(const Compute& compute,
     blocks_[i].conv1.run(compute, {x}, y, {.activation = ConvActivation::kRelu, .upwards = true});
     blocks_[i].conv2.run(
         compute, {y}, last ? out : x, {.residuals = {x.data, last ? residual : nullptr}});
+  }
+}
+
+// A block's kernel reads its source beside what it has written already, so blocks go from one map
+// to the other and back, the last one to `out`.
+void ResidualBlocks::run_fused(const Compute& compute,
+                               const Conv::Sources& sources,
+                               const Map& x,
+                               const Map& y,
+                               const Map& out,
+                               const void* residual) const {
+  Map from = x;
+  Map to = y;
+  if (out.data == x.data && blocks_.size() % 2 == 1) std::swap(from, to);  // the last one reads y
+  input_.run(compute, sources, from, {.activation = ConvActivation::kLeakyRelu});
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const bool last = i + 1 == blocks_.size();
+    const Conv::OfBlock conv1 = blocks_[i].conv1.of_block();
+    const Conv::OfBlock conv2 = blocks_[i].conv2.of_block();
+    launch(compute,
+           kernels::ResidualBlockCall{.images = from.images,
+                                      .height = from.height,
+                                      .width = from.width,
+                                      .source = from.data,
+                                      .weights1 = conv1.weights,
+                                      .bias1 = conv1.bias,
+                                      .weights2 = conv2.weights,
+                                      .bias2 = conv2.bias,
+                                      .added = last ? residual : nullptr,
+                                      .upwards = i % 2 == 0,
+                                      .out = last ? out.data : to.data});
+    std::swap(from, to);
   }
 }
 

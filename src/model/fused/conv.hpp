@@ -61,6 +61,14 @@ class Conv {
   void run_to_picture(
       const Compute& compute, const Map& source, const float* base, int scale, float* out) const;
 
+  // What launch_residual_block() takes of it; nulls where it is no convolution for that.
+  struct OfBlock {
+    const void* weights = nullptr;
+    const float* bias = nullptr;
+  };
+
+  OfBlock of_block() const;
+
  private:
   // A pass of the rows convolution: some channels of one source.
   struct Pass {
@@ -95,7 +103,7 @@ class ResidualBlocks {
                  int blocks);
 
   // out = blocks(sources) + residual (null: nothing more). `x` and `y` are maps to work in; out may
-  // be x.
+  // be x, and a source y unless out is x.
   void run(const Compute& compute,
            const Conv::Sources& sources,
            const Map& x,
@@ -108,6 +116,14 @@ class ResidualBlocks {
     Conv conv1;
     Conv conv2;
   };
+
+  // The same by one kernel a block.
+  void run_fused(const Compute& compute,
+                 const Conv::Sources& sources,
+                 const Map& x,
+                 const Map& y,
+                 const Map& out,
+                 const void* residual) const;
 
   Conv input_;
   std::vector<Block> blocks_;

@@ -10,6 +10,7 @@
 #include "vsr/kernels/deform_columns.hpp"
 #include "vsr/kernels/flow_conv.hpp"
 #include "vsr/kernels/flow_levels.hpp"
+#include "vsr/kernels/residual_block.hpp"
 #include "vsr/kernels/space_to_depth.hpp"
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct Move {
 
 using Launch = std::variant<const kernels::ConvCall*,
                             const kernels::RowsConvCall*,
+                            const kernels::ResidualBlockCall*,
                             const kernels::FlowConvCall*,
                             const kernels::PictureConvCall*,
                             const kernels::DeformAlignCall*,
@@ -55,6 +57,11 @@ inline void launch(const Compute& compute, const kernels::ConvCall& call) {
 inline void launch(const Compute& compute, const kernels::RowsConvCall& call) {
   tell(compute, call);
   kernels::launch_rows_conv(call, compute.type, compute.stream);
+}
+
+inline void launch(const Compute& compute, const kernels::ResidualBlockCall& call) {
+  tell(compute, call);
+  kernels::launch_residual_block(call, compute.type, compute.stream);
 }
 
 inline void launch(const Compute& compute, const kernels::FlowConvCall& call) {

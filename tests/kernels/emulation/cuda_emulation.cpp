@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <random>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #undef threadIdx
@@ -20,6 +23,7 @@ namespace {
 
 constexpr std::size_t kStackBytes = 256 << 10;
 constexpr int kWarp = 32;
+constexpr int kStuck = 1 << 19;  // rounds in which nothing ends
 
 struct Copy {
   void* to;
@@ -42,6 +46,7 @@ struct Barrier {
 
 struct Warp {
   Barrier barrier;
+  int slowness = 1;
   // Two, so that one may be filled while the last is still being read.
   std::array<std::array<std::array<unsigned char, kExchangeBytes>, kWarp>, 2> shown{};
 };
@@ -51,12 +56,22 @@ struct Block {
   std::vector<Warp> warps;
   Barrier barrier;
   std::vector<unsigned char> shared;
+  std::map<int, Barrier> named;
+  std::vector<std::function<void()>> events;
+  bool any_order = false;
+  std::size_t left = 0;  // threads
+  int rounds = 0;        // since anything has ended
   ucontext_t scheduler{};
   Thread* current = nullptr;
   const std::function<void()>* body = nullptr;
 };
 
 Block* block = nullptr;  // the one that runs; tests are single-threaded
+
+int any_below(int end) {
+  static std::minstd_rand random;
+  return static_cast<int>(random() % static_cast<unsigned>(end));
+}
 
 // Kept from block to block: making them takes longer than most kernels.
 char* stack_of(std::size_t thread) {
@@ -92,6 +107,31 @@ void arrive(const std::vector<Copy>& copies) {
   }
 }
 
+void resume(Thread& thread) {
+  if (thread.done) return;
+  block->current = &thread;
+  swapcontext(&block->scheduler, &thread.context);
+  if (!thread.done) return;
+  --block->left;
+  block->rounds = 0;
+}
+
+// Some of a warp's threads, slow warps less often; and what is to be done at some time.
+void resume_any() {
+  const auto warp = static_cast<std::size_t>(any_below(static_cast<int>(block->warps.size())));
+  int& slowness = block->warps[warp].slowness;
+  if (any_below(256) == 0) slowness = any_below(4) == 0 ? 32 : 1;
+  const bool asleep = any_below(slowness) > 0;
+  for (std::size_t i = 0; !asleep && i < kWarp; ++i) {
+    if (any_below(16) > 0) resume(block->threads[warp * kWarp + i]);
+  }
+  if (block->events.empty() || any_below(8) > 0) return;
+  const int event = any_below(static_cast<int>(block->events.size()));
+  std::exchange(block->events[static_cast<std::size_t>(event)], nullptr)();
+  block->events.erase(block->events.begin() + event);
+  block->rounds = 0;
+}
+
 void run_block() {
   for (Thread& thread : block->threads) {
     getcontext(&thread.context);
@@ -100,13 +140,12 @@ void run_block() {
     thread.context.uc_link = nullptr;
     makecontext(&thread.context, trampoline, 0);
   }
-  for (std::size_t left = block->threads.size(); left > 0;) {
-    left = 0;
-    for (Thread& thread : block->threads) {
-      if (thread.done) continue;
-      block->current = &thread;
-      swapcontext(&block->scheduler, &thread.context);
-      left += thread.done ? 0 : 1;
+  for (block->left = block->threads.size(); block->left > 0 || !block->events.empty();) {
+    if (++block->rounds > kStuck) throw std::logic_error("all threads wait for each other");
+    if (block->any_order) {
+      resume_any();
+    } else {
+      for (Thread& thread : block->threads) resume(thread);
     }
   }
   for (const Thread& thread : block->threads) {
@@ -124,6 +163,14 @@ unsigned char* shared_memory() {
   const auto at = reinterpret_cast<std::uintptr_t>(block->shared.data());
   return block->shared.data() + (1024 - at % 1024) % 1024;
 }
+
+void go_on_in_any_order() { block->any_order = true; }
+
+void let_others() { yield(); }
+
+void later(std::function<void()> event) { block->events.push_back(std::move(event)); }
+
+void meet(int id, int threads) { meet(block->named[id], threads); }
 
 void sync_threads() { meet(block->barrier, static_cast<int>(block->threads.size())); }
 

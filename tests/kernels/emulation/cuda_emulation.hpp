@@ -33,6 +33,13 @@ void sync_threads();
 void sync_warp();
 int atomic_or(int* at, int bits);  // gives what was there
 
+// For kernels whose warps do different things: they go on in any order from now on, some far behind
+// others.
+void go_on_in_any_order();
+void let_others();                        // for a thread that waits for what others do
+void meet(int id, int threads);           // so many threads name the barrier `id`
+void later(std::function<void()> event);  // at some time; only in any order
+
 // Shows `value` to the warp: afterwards seen(lane) gives each lane's. One exchange at a time.
 constexpr int kExchangeBytes = 32;
 void show(const void* value, std::size_t bytes);
