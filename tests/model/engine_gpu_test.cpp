@@ -98,6 +98,31 @@ TEST_P(EngineGraphs, DoWithoutWhereTheDeviceIsFull) {
   EXPECT_GT(engine_->graph_count(), graphs);  // so the device was full
 }
 
+// In a first window with a halo pictures begin where branches are recorded already: what makes them
+// is loaded while a graph is recorded. (ctest gives each test a process of its own.)
+TEST_P(EngineGraphs, MayBeTheFirstToStartAKernel) {
+  constexpr std::int64_t kWindow = 12;
+  Compute compute = make_compute(Precision::kFp16, stream_.view());
+  compute.hopper = false;  // Hopper's kernels are the same for all parts
+  engine_.emplace(made_up(shape_), compute);
+  std::vector<const float*> frames;
+  for (std::int64_t t = 0; t < kWindow; ++t) {
+    frames.push_back(static_cast<const float*>(frames_.data()) + values_ * to_size(t));
+  }
+  const auto run_halo = [&](bool graphs) {
+    engine_->use_graphs(graphs);
+    Pictures pictures;
+    engine_->run(frames, size_, {3, kWindow}, false, [&](std::int64_t, const float* picture) {
+      auto& values = pictures.emplace_back(picture_values());
+      gpu::copy_bytes_async(picture, values.data(), values.size() * sizeof(float), stream_.view());
+      stream_.wait();
+    });
+    return pictures;
+  };
+  const Pictures pictures = run_halo(true);
+  expect_same(pictures, run_halo(false));
+}
+
 // What GPUs before Hopper do, on one.
 TEST_P(EngineGraphs, GenericKernelsGiveThePicturesOfHoppers) {
   Compute compute = make_compute(Precision::kFp16, stream_.view());
