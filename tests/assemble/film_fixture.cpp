@@ -177,6 +177,24 @@ std::vector<double> packet_times(const std::filesystem::path& path, const std::s
   return times;
 }
 
+std::string video_hash(const std::filesystem::path& film) {
+  const auto result = run_process({"ffmpeg",
+                                   "-nostdin",
+                                   "-v",
+                                   "error",
+                                   "-i",
+                                   film.string(),
+                                   "-map",
+                                   "0:v",
+                                   "-c",
+                                   "copy",
+                                   "-f",
+                                   "streamhash",
+                                   "-"});
+  EXPECT_EQ(result.status, 0) << result.output;
+  return result.output;
+}
+
 void expect_decodes(const std::filesystem::path& path) {
   const ProcessResult result = run_process({"ffmpeg",
                                             "-nostdin",

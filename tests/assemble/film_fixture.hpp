@@ -58,6 +58,9 @@ Rational start_time_s(const std::filesystem::path& path);
 // Packets' times in seconds.
 std::vector<double> packet_times(const std::filesystem::path& path, const std::string& stream);
 
+// Of the video packets as they are; that FFmpeg reads them without a word is expected.
+std::string video_hash(const std::filesystem::path& film);
+
 // Decodes without any message.
 void expect_decodes(const std::filesystem::path& path);
 

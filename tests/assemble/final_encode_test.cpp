@@ -44,24 +44,6 @@ std::filesystem::path assemble_one(const AssembleSpec& spec) {
   return test::assemble_all(spec).files.at(0);
 }
 
-std::string video_hash(const std::filesystem::path& film) {
-  const auto result = test::run_process({"ffmpeg",
-                                         "-nostdin",
-                                         "-v",
-                                         "error",
-                                         "-i",
-                                         film.string(),
-                                         "-map",
-                                         "0:v",
-                                         "-c",
-                                         "copy",
-                                         "-f",
-                                         "streamhash",
-                                         "-"});
-  EXPECT_EQ(result.status, 0) << result.output;
-  return result.output;
-}
-
 // The message of the refusal; empty when there is none.
 std::string refusal(const AssembleSpec& spec) {
   try {
@@ -288,14 +270,14 @@ TEST(Validate, EverySettingIsNamed) {
 TEST(FinalEncode, TuneIsInEffect) {
   const TemporaryFolder folder;
   AssembleSpec spec = small_spec(folder, {.frames = 25});
-  const std::string grain = video_hash(assemble_one(spec));
+  const std::string grain = test::video_hash(assemble_one(spec));
   spec.options.tune = "";
-  const std::string none = video_hash(assemble_one(spec));
+  const std::string none = test::video_hash(assemble_one(spec));
   EXPECT_NE(grain, none);
   // As the recipe had it: moved to where it has an effect, and said so.
   spec.options.params = "tune=grain";
   const AssembleResult moved = test::assemble_all(spec);
-  EXPECT_EQ(video_hash(moved.files.at(0)), grain);
+  EXPECT_EQ(test::video_hash(moved.files.at(0)), grain);
   EXPECT_THAT(moved.warnings, Contains(HasSubstr("moved to final.tune")));
 }
 
@@ -336,7 +318,7 @@ std::string hash_on(AssembleSpec spec, int processors) {
     // Threads started from here inherit it.
     ASSERT_EQ(sched_setaffinity(0, sizeof(some), &some), 0);
     spec.threads = 0;
-    hash = video_hash(assemble_one(spec));
+    hash = test::video_hash(assemble_one(spec));
   });
   worker.join();
   return hash;
@@ -350,7 +332,7 @@ TEST(FinalEncode, SameBytesOnAnyNumberOfProcessors) {
   EXPECT_THAT(one, HasSubstr("SHA256"));
   EXPECT_EQ(hash_on(spec, 2), one);
   spec.threads = 16;
-  EXPECT_EQ(video_hash(assemble_one(spec)), one);
+  EXPECT_EQ(test::video_hash(assemble_one(spec)), one);
 }
 
 TEST(FinalEncode, TheWholeFileIsReproducible) {
@@ -370,9 +352,9 @@ TEST(FinalEncode, H264) {
   EXPECT_EQ(probe_one(film, "v", "stream=codec_name,profile,pix_fmt,color_space"),
             "h264,High 10,yuv420p10le,bt709");
   expect_decodes(film);
-  const std::string hash = video_hash(film);
+  const std::string hash = test::video_hash(film);
   spec.threads = 1;
-  EXPECT_EQ(video_hash(assemble_one(spec)), hash);
+  EXPECT_EQ(test::video_hash(assemble_one(spec)), hash);
   spec.options.params = "aq-mood=3";
   EXPECT_THAT(refusal(spec), HasSubstr("'aq-mood=3'"));
 }
@@ -519,7 +501,7 @@ TEST(FinalEncode, CopyTakesTheMezzanineItself) {
     const auto master = folder.path() / ("master" + media::mezzanine_extension(codec));
     concatenate(spec, master, nullptr);
     for (const auto& film : result.files) {
-      EXPECT_EQ(video_hash(film), video_hash(master));
+      EXPECT_EQ(test::video_hash(film), test::video_hash(master));
       expect_decodes(film);
       EXPECT_EQ(probe_one(film, "v", "stream=width,height,pix_fmt,color_space,r_frame_rate"),
                 "256,144,yuv422p10le,bt709,24/1");

@@ -2,6 +2,7 @@
 // between them included.
 #include "vsr/kernels/conv_picture.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/gpu/device.hpp"
@@ -18,10 +19,12 @@
 namespace vsr::kernels {
 namespace {
 
+using test::at;
 using test::kStream;
 using test::OnDevice;
 using test::random_values;
 using test::rounded;
+using test::to_size;
 
 constexpr int kChannels = kPictureConvChannels;
 constexpr float kSlope = 0.1f;
@@ -35,14 +38,6 @@ struct Case {
 };
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
-
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
-
-std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
-
-double at(const std::vector<float>& values, std::int64_t index) {
-  return static_cast<double>(values[to_size(index)]);
-}
 
 // 3x3 with zeros outside: [height][width][kChannels] to [height][width][outputs].
 std::vector<double> convolved(const std::vector<float>& map,
@@ -165,7 +160,7 @@ INSTANTIATE_TEST_SUITE_P(Kernels,
                                          Case{"ThreeStrips", 7, 259},
                                          Case{"ManyRows", 520, 4, 4},
                                          Case{"Bfloat16", 8, 132, 4, ElementType::kBfloat16}),
-                         name_of);
+                         test::name_of<Case>);
 
 }  // namespace
 }  // namespace vsr::kernels

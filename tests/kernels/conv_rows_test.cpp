@@ -1,6 +1,7 @@
 // The rows convolution against a plain one in double precision.
 #include "vsr/kernels/conv_rows.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/gpu/device.hpp"
@@ -16,10 +17,12 @@
 namespace vsr::kernels {
 namespace {
 
+using test::at;
 using test::kStream;
 using test::OnDevice;
 using test::random_values;
 using test::rounded;
+using test::to_size;
 
 struct Case {
   std::string name;
@@ -36,14 +39,6 @@ struct Case {
 };
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
-
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
-
-std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
-
-double at(const std::vector<float>& values, std::int64_t index) {
-  return static_cast<double>(values[to_size(index)]);
-}
 
 constexpr float kSlope = 0.1f;
 
@@ -178,7 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Bfloat16Of16", 16, 64, 1, 5, 129, 1, false, false, 0, ElementType::kBfloat16},
         Case{"Bfloat16Of64", 64, 64, 1, 4, 129, 1, false, false, 0, ElementType::kBfloat16},
         Case{"Bfloat16Of32", 32, 32, 1, 5, 129, 1, false, false, 0, ElementType::kBfloat16}),
-    name_of);
+    test::name_of<Case>);
 
 }  // namespace
 }  // namespace vsr::kernels

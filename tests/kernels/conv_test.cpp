@@ -2,6 +2,7 @@
 // emulated on the CPU.
 #include "vsr/kernels/conv.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 
@@ -21,10 +22,12 @@
 namespace vsr::kernels {
 namespace {
 
+using test::at;
 using test::kStream;
 using test::OnDevice;
 using test::random_values;
 using test::rounded;
+using test::to_size;
 
 struct Case {
   std::string name;
@@ -41,10 +44,6 @@ struct Case {
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
 
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
-
-std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
-
 // A map with `channels` of its padded channels filled.
 std::vector<float> random_map(std::int64_t pixels, int channels, unsigned seed) {
   const int padded = padded_channels(channels);
@@ -53,10 +52,6 @@ std::vector<float> random_map(std::int64_t pixels, int channels, unsigned seed) 
     if (static_cast<int>(i % to_size(padded)) >= channels) map[i] = 0;
   }
   return map;
-}
-
-double at(const std::vector<float>& values, std::int64_t index) {
-  return static_cast<double>(values[to_size(index)]);
 }
 
 class ConvTest : public testing::TestWithParam<Case> {
@@ -219,14 +214,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Seven8to32", {7, 32, {8}}, 2, 6, 8, ConvEnding::kMap, ConvActivation::kRelu},
         Case{"Seven32to64", {7, 64, {32}}, 1, 9, 67, ConvEnding::kMap, ConvActivation::kRelu},
         Case{"Seven32to16", {7, 16, {32}}, 1, 3, 5, ConvEnding::kMap, ConvActivation::kRelu}),
-    name_of);
+    test::name_of<Case>);
 
 #ifndef VSR_EMULATED_KERNELS
 // More tiles than a grid can be high, as pictures of 1920x1080 have once they are upscaled.
 INSTANTIATE_TEST_SUITE_P(Large,
                          ConvToMap,
                          testing::Values(Case{"Tall", {3, 8, {8}}, 1, 4 * 65536 + 3, 1}),
-                         name_of);
+                         test::name_of<Case>);
 #endif
 
 using ConvToShuffled = ConvTest;
@@ -259,7 +254,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"To64", {3, 256, {32}}, 1, 3, 5, ConvEnding::kShuffle, ConvActivation::kLeakyRelu},
         Case{"To32", {3, 128, {32}}, 1, 5, 3, ConvEnding::kShuffle, ConvActivation::kLeakyRelu},
         Case{"To16", {3, 64, {16}}, 1, 2, 4, ConvEnding::kShuffle, ConvActivation::kNone}),
-    name_of);
+    test::name_of<Case>);
 
 using ConvToFlow = ConvTest;
 
@@ -275,7 +270,7 @@ INSTANTIATE_TEST_SUITE_P(Kernels,
                          ConvToFlow,
                          testing::Values(Case{
                              "OfSpynet", {7, 2, {16}}, 2, 5, 9, ConvEnding::kFlow}),
-                         name_of);
+                         test::name_of<Case>);
 
 using ConvToPicture = ConvTest;
 
@@ -319,7 +314,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Case{"Times4", {3, 3, {64}}, 1, 12, 20, ConvEnding::kPicture, ConvActivation::kNone, 0, 4},
         Case{"SameSize", {3, 3, {16}}, 1, 5, 9, ConvEnding::kPicture}),
-    name_of);
+    test::name_of<Case>);
 
 }  // namespace
 }  // namespace vsr::kernels

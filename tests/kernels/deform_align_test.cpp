@@ -2,6 +2,7 @@
 // no GPU, or none with the kernel.
 #include "vsr/kernels/deform_align.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/gpu/device.hpp"
@@ -32,8 +33,6 @@ struct Case {
 };
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
-
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
 
 class DeformAlign : public testing::TestWithParam<Case> {};
 
@@ -129,7 +128,7 @@ std::vector<Case> cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, DeformAlign, testing::ValuesIn(cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernels, DeformAlign, testing::ValuesIn(cases()), test::name_of<Case>);
 
 }  // namespace
 }  // namespace vsr::kernels

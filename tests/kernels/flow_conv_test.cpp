@@ -1,6 +1,7 @@
 // SPyNet's convolutions on Hopper against a plain one in double precision.
 #include "vsr/kernels/flow_conv.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/gpu/device.hpp"
@@ -16,10 +17,12 @@
 namespace vsr::kernels {
 namespace {
 
+using test::at;
 using test::kStream;
 using test::OnDevice;
 using test::random_values;
 using test::rounded;
+using test::to_size;
 
 constexpr int kKernel = 7;
 
@@ -34,14 +37,6 @@ struct Case {
 };
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
-
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
-
-std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
-
-double at(const std::vector<float>& values, std::int64_t index) {
-  return static_cast<double>(values[to_size(index)]);
-}
 
 class FlowConvTest : public testing::TestWithParam<Case> {
  protected:
@@ -156,7 +151,7 @@ std::vector<Case> cases() {
   return made;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, FlowConvTest, testing::ValuesIn(cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Kernels, FlowConvTest, testing::ValuesIn(cases()), test::name_of<Case>);
 
 TEST(FlowConv, KnowsItsShapes) {
   EXPECT_TRUE(is_flow_conv(7, 32, 64));

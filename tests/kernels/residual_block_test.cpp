@@ -3,6 +3,7 @@
 // device, and for its code emulated on the CPU (VSR_EMULATED_KERNELS), with fewer pixels.
 #include "vsr/kernels/residual_block.hpp"
 
+#include "cases.hpp"
 #include "kernel_memory.hpp"
 #include "sampling_reference.hpp"
 #include "vsr/kernels/conv_rows.hpp"
@@ -26,6 +27,7 @@ using test::kStream;
 using test::OnDevice;
 using test::random_values;
 using test::rounded;
+using test::to_size;
 
 constexpr int kChannels = kResidualBlockChannels;
 constexpr std::int64_t kBeyond = 4096;  // values on either side of the output, which must stay
@@ -47,10 +49,6 @@ struct Case {
 };
 
 void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
-
-std::string name_of(const testing::TestParamInfo<Case>& given) { return given.param.name; }
-
-std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
 // 3x3 with zeros outside, [images][height][width][kChannels].
 std::vector<double> convolved(const std::vector<float>& map,
@@ -249,7 +247,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"ManyRowsUpwards", 1, 4 * kMany, 3, false, true},
                     Case{"Bfloat16", 1, 5, 132, false, false, ElementType::kBfloat16},
                     Case{"Bfloat16Added", 2, 5, 129, true, true, ElementType::kBfloat16}),
-    name_of);
+    test::name_of<Case>);
 
 // Around where strips end.
 std::vector<Case> widths() {
@@ -263,7 +261,7 @@ std::vector<Case> widths() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Strips, ResidualBlock, testing::ValuesIn(widths()), name_of);
+INSTANTIATE_TEST_SUITE_P(Strips, ResidualBlock, testing::ValuesIn(widths()), test::name_of<Case>);
 
 #ifndef VSR_EMULATED_KERNELS
 
@@ -292,7 +290,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"Images", 5, 180, 320, true},
                     Case{"OddSize", 2, 333, 517, false, true},
                     Case{"Bfloat16", 1, 90, 1000, true, false, ElementType::kBfloat16}),
-    name_of);
+    test::name_of<Case>);
 
 #endif
 

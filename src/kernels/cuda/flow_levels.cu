@@ -290,31 +290,20 @@ void launch_picture_map(const float* picture,
                         void* out,
                         ElementType type,
                         gpu::StreamView stream) {
-  const dim3 grid = grid_of(1, height, width);
-  if (type == ElementType::kHalf) {
-    return start_kernel_early("a picture's map",
-                              picture_map_kernel<__half>,
-                              grid,
-                              kThreads,
-                              0,
-                              stream,
-                              picture,
-                              height,
-                              width,
-                              out);
-  }
-  if (type == ElementType::kBfloat16) {
-    return start_kernel_early("a picture's map",
-                              picture_map_kernel<__nv_bfloat16>,
-                              grid,
-                              kThreads,
-                              0,
-                              stream,
-                              picture,
-                              height,
-                              width,
-                              out);
-  }
+  const auto start = [&](auto kernel) {
+    start_kernel_early("a picture's map",
+                       kernel,
+                       grid_of(1, height, width),
+                       kThreads,
+                       0,
+                       stream,
+                       picture,
+                       height,
+                       width,
+                       out);
+  };
+  if (type == ElementType::kHalf) return start(picture_map_kernel<__half>);
+  if (type == ElementType::kBfloat16) return start(picture_map_kernel<__nv_bfloat16>);
   refuse("maps are half or bfloat16");
 }
 

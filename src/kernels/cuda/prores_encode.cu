@@ -180,10 +180,7 @@ __global__ void __launch_bounds__(kSliceThreads) prores_offer_kernel(const Job j
       thin_entries(memory, share, warp, lane);
     }
     __syncthreads();
-    const std::uint32_t bits = sum_of_warp(code_share<false>(memory, share, warp, lane));
-    if (lane == 0) memory.warp_bits[warp] = bits;
-    __syncthreads();
-    const PlaneBytes planes = plane_bytes(memory);
+    const PlaneBytes planes = count_bytes(memory, share, warp, lane);
     const std::uint32_t bytes =
         kSliceHeaderBytes + planes.planes[0] + planes.planes[1] + planes.planes[2];
     tried |= 1u << index;
@@ -313,11 +310,7 @@ __global__ void __launch_bounds__(kSliceThreads) prores_write_kernel(const Job j
   __syncthreads();
   list_entries(memory, share, warp, lane);
   __syncthreads();
-  const std::uint32_t bits = sum_of_warp(code_share<false>(memory, share, warp, lane));
-  if (lane == 0) memory.warp_bits[warp] = bits;
-  __syncthreads();
-
-  const PlaneBytes planes = plane_bytes(memory);
+  const PlaneBytes planes = count_bytes(memory, share, warp, lane);
   if (thread == 0) {
     const std::uint64_t header = static_cast<std::uint64_t>(kSliceHeaderBytes << 3 << 8 |
                                                             kDeviceTables.quantiser_codes[index])

@@ -308,8 +308,15 @@ struct PlaneBytes {
   std::uint32_t planes[3];
 };
 
-// From memory.warp_bits.
-__device__ inline PlaneBytes plane_bytes(const SliceMemory& memory) {
+// What the listed entries take; all threads of the slice. Each warp's bits stay in
+// memory.warp_bits.
+__device__ inline PlaneBytes count_bytes(SliceMemory& memory,
+                                         const Share& share,
+                                         int warp,
+                                         int lane) {
+  const std::uint32_t own = sum_of_warp(code_share<false>(memory, share, warp, lane));
+  if (lane == 0) memory.warp_bits[warp] = own;
+  __syncthreads();
   const std::uint32_t* const bits = memory.warp_bits;
   return {{(bits[0] + bits[1] + bits[2] + bits[3] + 7) / 8,
            (bits[4] + bits[5] + 7) / 8,

@@ -10,11 +10,10 @@
 
 namespace vsr::kernels {
 
-// Throws Error(kGpu). `shared_bytes`: up to what the device's blocks may have.
-// `early`: where the device can (sm_90), blocks may start before the stream's last kernel has
-// ended.
+// start_kernel() or start_kernel_early(), see there. `early`: where the device can (sm_90), blocks
+// may start before the stream's last kernel has ended.
 template <typename... Parameters, typename... Arguments>
-void start_kernel(bool early,
+void queue_kernel(bool early,
                   const char* name,
                   void (*kernel)(Parameters...),
                   dim3 grid,
@@ -50,15 +49,11 @@ void start_kernel(bool early,
 #endif
 }
 
-template <typename... Parameters, typename... Arguments>
-void start_kernel(const char* name,
-                  void (*kernel)(Parameters...),
-                  dim3 grid,
-                  int threads,
-                  std::size_t shared_bytes,
-                  gpu::StreamView stream,
-                  const Arguments&... arguments) {
-  start_kernel(false, name, kernel, grid, threads, shared_bytes, stream, arguments...);
+// Queues a kernel: its name for errors, kernel, grid, threads, shared bytes (up to what the
+// device's blocks may have), stream, and the kernel's arguments. Throws Error(kGpu).
+template <typename... Call>
+void start_kernel(const char* name, const Call&... call) {
+  queue_kernel(false, name, call...);
 }
 
 // For kernels that begin with this: lets the stream's next kernel start early, and waits until the
@@ -70,16 +65,11 @@ __device__ inline void follow_previous_kernel() {
 #endif
 }
 
-// Only for kernels that touch no memory of others before they have waited for the previous kernel.
-template <typename... Parameters, typename... Arguments>
-void start_kernel_early(const char* name,
-                        void (*kernel)(Parameters...),
-                        dim3 grid,
-                        int threads,
-                        std::size_t shared_bytes,
-                        gpu::StreamView stream,
-                        const Arguments&... arguments) {
-  start_kernel(true, name, kernel, grid, threads, shared_bytes, stream, arguments...);
+// Likewise. Only for kernels that touch no memory of others before they have waited for the
+// previous kernel.
+template <typename... Call>
+void start_kernel_early(const char* name, const Call&... call) {
+  queue_kernel(true, name, call...);
 }
 
 }  // namespace vsr::kernels
