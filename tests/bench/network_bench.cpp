@@ -8,7 +8,6 @@
 #include "subjects.hpp"
 #include "table.hpp"
 #include "vsr/base/format.hpp"
-#include "vsr/kernels/residual_block.hpp"
 #include "vsr/model/cost.hpp"
 
 #include <algorithm>
@@ -161,8 +160,8 @@ void bench_network(Arguments& words) {
                "share of the product",
                "MiB",
                "predicted MiB"});
-  const auto print = [&](const NetworkRun& timed, NetworkRun::Queued queued, const char* by) {
-    const NetworkRun::Rate rate = timed.rate(rounds, queued);
+  const auto print = [&](NetworkRun::Queued queued, const char* by) {
+    const NetworkRun::Rate rate = run.rate(rounds, queued);
     const double tflop_s = frame_gflop(checkpoint, work) * rate.frames_per_s / 1e3;
     table.row({format("{} {}", checkpoint.describe(), to_string(work.precision)),
                format("{}x{}", work.width, work.height),
@@ -173,19 +172,11 @@ void bench_network(Arguments& words) {
                format("{:.2f}", rate.host_ms),
                format("{:.0f}", tflop_s),
                format("{:.0f}%", 100 * tflop_s / ceilings.product_tflop_s),
-               format("{:.0f}", static_cast<double>(timed.memory_bytes()) / kMib),
-               format("{:.0f}", static_cast<double>(timed.predicted_bytes()) / kMib)});
+               format("{:.0f}", static_cast<double>(run.memory_bytes()) / kMib),
+               format("{:.0f}", static_cast<double>(run.predicted_bytes()) / kMib)});
   };
-  print(run, NetworkRun::Queued::kKernels, "kernel");
-  print(run, NetworkRun::Queued::kGraphs, "graph");
-  if (kernels::has_residual_block(0) &&
-      checkpoint.shape().mid_channels == kernels::kResidualBlockChannels) {
-    NetworkWork fused = work;
-    fused.fused_blocks = true;
-    const NetworkRun with_blocks(checkpoint, fused);
-    print(with_blocks, NetworkRun::Queued::kGraphs, "graph, a kernel a block");
-    print(run, NetworkRun::Queued::kGraphs, "graph");  // once more: cards grow warm
-  }
+  print(NetworkRun::Queued::kKernels, "kernel");
+  print(NetworkRun::Queued::kGraphs, "graph");
   table.print();
   if (work.host_features) {
     print_line(format("features in {:.0f} MiB of pinned host memory",

@@ -41,7 +41,6 @@ std::size_t predicted(const model::NetworkShape& shape,
 fused::Compute compute_of(const NetworkWork& work, gpu::StreamView stream) {
   fused::Compute compute = fused::make_compute(work.precision, stream);
   compute.host_features = work.host_features;
-  compute.fused_blocks = work.fused_blocks;
   return compute;
 }
 

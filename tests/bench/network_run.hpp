@@ -27,7 +27,6 @@ struct NetworkWork {
   Precision precision = Precision::kFp16;
   std::optional<Tiling> tiling;  // none: pictures as a whole
   bool host_features = false;
-  bool fused_blocks = false;  // see fused/map.hpp
 };
 
 class NetworkRun {

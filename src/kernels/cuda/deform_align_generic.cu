@@ -253,7 +253,7 @@ void align_generic(const DeformAlignCall& call, gpu::StreamView stream) {
   const dim3 grid(static_cast<unsigned>((call.shape.width + kTileWidth - 1) / kTileWidth),
                   static_cast<unsigned>((call.shape.height + kTileHeight - 1) / kTileHeight));
   const auto start = [&](auto kernel, int shared_bytes) {
-    start_kernel_early("deformable alignment", kernel, grid, kThreads, shared_bytes, stream, call);
+    start_kernel("deformable alignment", kernel, grid, kThreads, shared_bytes, stream, call);
   };
   if (call.shape.channels == 64) {
     return start(deform_align_kernel<T, 64>, Tile<64>::kSharedBytes);

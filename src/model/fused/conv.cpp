@@ -211,7 +211,7 @@ void ResidualBlocks::run(const Compute& compute,
                          const Map& y,
                          const Map& out,
                          const void* residual) const {
-  if (compute.fused_blocks && blocks_.front().conv1.of_block().weights != nullptr) {
+  if (compute.hopper && blocks_.front().conv1.of_block().weights != nullptr) {
     return run_fused(compute, sources, x, y, out, residual);
   }
   input_.run(compute, sources, x, {.activation = ConvActivation::kLeakyRelu});

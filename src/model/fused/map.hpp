@@ -20,7 +20,6 @@ struct Compute {
   kernels::ElementType type = kernels::ElementType::kHalf;
   bool hopper = false;           // the device has rows convolutions
   bool host_features = false;    // see fused/kept_maps.hpp
-  bool fused_blocks = false;     // there, residual blocks of 64 channels as one kernel each
   Observer* observer = nullptr;  // see fused/launch.hpp
 };
 
