@@ -11,6 +11,7 @@
 #include "vsr/gpu/device.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -38,7 +39,9 @@ SegmentRunner::SegmentRunner(Job job,
       cpus_(std::max(1, usable_cpus() / communicator.local_size())),
       stop_(stop) {}
 
-cluster::SegmentOutcome SegmentRunner::operator()(int index, int attempt) {
+cluster::SegmentOutcome SegmentRunner::operator()(int index,
+                                                  int attempt,
+                                                  const std::function<void()>& next_may_begin) {
   make_pipeline();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
   const std::string extension = media::mezzanine_extension(codec_of(job_.segment.codec));
@@ -47,9 +50,14 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index, int attempt) {
   directory_.discard(index, extension);
   store::Record record;
   record.started = utc_now();
-  last_progress_ = std::chrono::steady_clock::now();
-  const auto result = pipeline_->run(
-      segment, path, stop_, [&](std::int64_t frames) { tell_progress(segment, frames); });
+  auto told = std::chrono::steady_clock::now();
+  const auto tell_progress = [&](std::int64_t frames) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told < kProgressEvery) return;
+    told = now;
+    log::info("pipeline", "segment {}: frame {} of {}", index, frames, segment.input.size());
+  };
+  const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin);
   record.segment = segment;
   record.plan_fingerprint = plan_.fingerprint();
   record.frames = result.mezzanine.frames;
@@ -79,6 +87,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index, int attempt) {
 }
 
 void SegmentRunner::make_pipeline() {
+  const std::lock_guard lock(making_);
   if (pipeline_) return;
   const auto device = choose_device(job_.stream.device, local_rank_);
   device_name_ = device.cuda ? gpu::device_info(device.index).name : "cpu";
@@ -123,13 +132,6 @@ void SegmentRunner::make_pipeline() {
             cpus_,
             options.host_features ? ", features in host memory" : "",
             upscaler_->usual_packet_bytes() > 0 ? ", mezzanines encoded on the GPU" : "");
-}
-
-void SegmentRunner::tell_progress(const Segment& segment, std::int64_t frames) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_progress_ < kProgressEvery) return;
-  last_progress_ = now;
-  log::info("pipeline", "segment {}: frame {} of {}", segment.index, frames, segment.input.size());
 }
 
 }  // namespace vsr::launcher

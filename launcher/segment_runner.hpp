@@ -9,16 +9,17 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
-#include <chrono>
-#include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 namespace vsr::launcher {
 
-// Upscales and commits segments. Everything heavy is made with the first one, on the worker's
-// thread: a rank that gets no work loads nothing. `directory` and `stop` must outlive it.
+// Upscales and commits segments. Everything heavy is made with the first one, on a worker's thread:
+// a rank that gets no work loads nothing. `directory` and `stop` must outlive it.
+// Threads: any number of segments at once, see SegmentPipeline.
 class SegmentRunner {
  public:
   SegmentRunner(Job job,
@@ -28,11 +29,13 @@ class SegmentRunner {
                 const std::atomic<int>& stop);
 
   // Returns once the segment's record is on disk; a cluster::Runner. Throws Error.
-  cluster::SegmentOutcome operator()(int index, int attempt);
+  cluster::SegmentOutcome operator()(int index,
+                                     int attempt,
+                                     const std::function<void()>& next_may_begin);
 
  private:
+  // The first segment's thread makes it, others wait.
   void make_pipeline();
-  void tell_progress(const Segment& segment, std::int64_t frames);
 
   const Job job_;
   const store::Plan plan_;
@@ -42,10 +45,10 @@ class SegmentRunner {
   const int local_rank_;
   const int cpus_;
   const std::atomic<int>& stop_;
-  std::string device_name_;
+  std::mutex making_;
+  std::string device_name_;  // these are made once, under making_
   std::optional<model::Upscaler> upscaler_;
   std::unique_ptr<pipeline::SegmentPipeline> pipeline_;
-  std::chrono::steady_clock::time_point last_progress_;
 };
 
 }  // namespace vsr::launcher

@@ -31,6 +31,16 @@ void raise(std::atomic<int>& stop, int wanted) {
   }
 }
 
+Note note_of(const Worker::Event& event) {
+  if (!event.outcome) return {.kind = Kind::kReady};
+  return {.kind = Kind::kOutcome, .outcome = *event.outcome};
+}
+
+Note interrupted(int segment) {
+  SegmentOutcome outcome{.segment = segment, .code = ErrorCode::kInterrupted};
+  return {.kind = Kind::kOutcome, .outcome = std::move(outcome)};
+}
+
 // Rank 0's side: the scheduler, and what was said to whom.
 class Coordinator {
  public:
@@ -58,8 +68,8 @@ class Coordinator {
         receive(message->from, decode(message->bytes));
         moved = true;
       }
-      if (auto outcome = worker_.poll()) {
-        receive_outcome(0, *outcome);
+      while (auto event = worker_.poll()) {
+        receive(0, note_of(*event));
         moved = true;
       }
       if (!moved) std::this_thread::sleep_for(kNap);
@@ -117,6 +127,9 @@ class Coordinator {
 
   void receive(int from, const Note& note) {
     switch (note.kind) {
+      case Kind::kReady:
+        waiting_.insert(from);
+        break;
       case Kind::kOutcome:
         receive_outcome(from, note.outcome);
         break;
@@ -130,7 +143,6 @@ class Coordinator {
   }
 
   void receive_outcome(int from, const SegmentOutcome& outcome) {
-    waiting_.insert(from);
     if (outcome.ok) {
       scheduler_.succeeded(from, outcome.segment, outcome.wall_s);
       report();
@@ -162,7 +174,7 @@ class Coordinator {
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
-  std::set<int> waiting_;  // idle ranks
+  std::set<int> waiting_;  // ranks that can begin a segment
   int told_stop_ = 0;
   SegmentOutcome end_{.ok = true};
 };
@@ -219,14 +231,17 @@ void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& s
       if (note.kind == Kind::kAssign) {
         if (leaving) {  // it crossed the leaving, or is of a later list: rank 0 takes it back
           communicator.send(0, encode({.kind = Kind::kLeaving}));
+        } else if (stop.load() != 0) {  // it crossed the signal
+          communicator.send(0, encode(interrupted(note.segment)));
         } else {
           worker.start(note.segment, note.value);
         }
       }
       continue;
     }
-    if (auto outcome = worker.poll()) {
-      communicator.send(0, encode({.kind = Kind::kOutcome, .outcome = *outcome}));
+    if (auto event = worker.poll()) {
+      // A rank that is to stop wants no more.
+      if (event->outcome || stop.load() == 0) communicator.send(0, encode(note_of(*event)));
       continue;
     }
     if (stop.load() != 0 && !worker.busy() && !leaving) {

@@ -8,7 +8,7 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 2;
+constexpr char kMessageVersion = 3;
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {

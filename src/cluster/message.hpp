@@ -1,4 +1,4 @@
-// What ranks say to each other, as bytes. Version 2; told in docs/cluster.md. Private to the room.
+// What ranks say to each other, as bytes. Version 3; told in docs/cluster.md. Private to the room.
 #pragma once
 
 #include "vsr/cluster/cluster.hpp"
@@ -9,7 +9,8 @@
 namespace vsr::cluster {
 
 enum class Kind : char {
-  kOutcome = 'o',  // worker -> 0: what came of it (also: give me the next)
+  kReady = 'r',    // worker -> 0: give me the next, the last one is being finished
+  kOutcome = 'o',  // worker -> 0: what came of it
   kLeaving = 'l',  // worker -> 0: I was told to stop and work no more
   kAssign = 'a',   // 0 -> worker: do this segment
   kStop = 's',     // 0 -> worker: stop (level in `value`)

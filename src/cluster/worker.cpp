@@ -2,18 +2,40 @@
 
 #include "vsr/base/disk_full.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace vsr::cluster {
 
-namespace {
+Worker::Worker(const Runner& runner) {
+  for (std::thread& thread : threads_) {
+    thread = std::thread([this, runner] { work(runner); });
+  }
+}
 
-SegmentOutcome run_guarded(const Runner& runner, int segment, int attempt) {
+Worker::~Worker() {
+  tasks_.close();
+  events_.abort();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Worker::work(const Runner& runner) {
+  while (const auto task = tasks_.pop()) {
+    SegmentOutcome outcome = run(runner, *task);
+    events_.push({std::move(outcome)});
+  }
+}
+
+SegmentOutcome Worker::run(const Runner& runner, const Task& task) {
+  const Clock::time_point begin = Clock::now();
+  bool told = false;
+  const auto next_may_begin = [&] {
+    if (!std::exchange(told, true)) events_.push({});
+  };
   SegmentOutcome outcome;
-  const auto start = std::chrono::steady_clock::now();
   try {
-    outcome = runner(segment, attempt);
+    outcome = runner(task.segment, task.attempt, next_may_begin);
   } catch (const DiskFull& error) {
     outcome.code = error.code();
     outcome.message = error.what();
@@ -28,35 +50,31 @@ SegmentOutcome run_guarded(const Runner& runner, int segment, int attempt) {
     outcome.code = ErrorCode::kInternal;
     outcome.message = "an exception of unknown type";
   }
-  outcome.segment = segment;
-  outcome.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  next_may_begin();
+  outcome.segment = task.segment;
+  const std::lock_guard lock(mutex_);
+  const Clock::time_point now = Clock::now();
+  outcome.wall_s =
+      std::chrono::duration<double>(now - std::max(begin, std::exchange(done_, now))).count();
   return outcome;
 }
 
-}  // namespace
-
-Worker::Worker(const Runner& runner)
-    : thread_([this, runner] {
-        while (const auto task = tasks_.pop()) {
-          outcomes_.push(run_guarded(runner, task->segment, task->attempt));
-        }
-      }) {}
-
-Worker::~Worker() {
-  tasks_.close();
-  outcomes_.abort();
-  thread_.join();
-}
-
 void Worker::start(int segment, int attempt) {
-  busy_ = true;
+  ++in_hand_;
   tasks_.push({segment, attempt});
 }
 
-std::optional<SegmentOutcome> Worker::poll() {
-  if (outcomes_.size() == 0) return std::nullopt;
-  busy_ = false;
-  return outcomes_.pop();
+std::optional<Worker::Event> Worker::poll() {
+  if (in_hand_ < kAtOnce && std::exchange(held_back_, false)) return Event{};
+  if (events_.size() == 0) return std::nullopt;
+  auto event = events_.pop();
+  if (event->outcome) {
+    --in_hand_;
+  } else if (in_hand_ == kAtOnce) {
+    held_back_ = true;
+    return poll();
+  }
+  return event;
 }
 
 }  // namespace vsr::cluster

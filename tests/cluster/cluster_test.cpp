@@ -33,7 +33,8 @@ struct Trial {
     tasks.done = done;
     tasks.done.resize(static_cast<std::size_t>(segments), false);
     const auto logged = [&](int rank) {
-      return [&, rank](int segment, int attempt) {
+      return [&, rank](int segment, int attempt, const std::function<void()>& next_may_begin) {
+        if (begun_early) next_may_begin();
         SegmentOutcome outcome = runner(rank, segment, attempt);
         const std::lock_guard lock(mutex);
         if (outcome.ok) made[segment].push_back(rank);
@@ -59,6 +60,7 @@ struct Trial {
   }
 
   std::vector<bool> done;
+  bool begun_early = false;  // each segment lets the next one begin at once
   std::atomic<int> stop = 0;
   std::array<std::atomic<int>, 8> other_stops{};  // by rank
   int lists = 1;                                  // so many times the same segments
@@ -78,6 +80,43 @@ TEST(Cluster, EverySegmentOnceOnAnyNumberOfRanks) {
     ASSERT_EQ(trial.made.size(), 23u);
     for (const auto& [segment, by] : trial.made) EXPECT_EQ(by.size(), 1u) << segment;
     EXPECT_EQ(trial.last_progress.done, 23);
+  }
+}
+
+// Each segment ends when a later one has begun on the same rank, if there is one.
+TEST(Cluster, ASegmentIsBegunWhileTheOneBeforeIsFinished) {
+  for (const int ranks : {1, 3}) {
+    constexpr int kSegments = 12;
+    Trial trial;
+    trial.begun_early = true;
+    std::mutex mutex;
+    std::map<int, int> in_hand;
+    std::atomic<int> begun = 0;
+    std::atomic<int> most = 0;
+    const auto end = trial.run(ranks, kSegments, [&](int rank, int, int) {
+      const auto at_once = [&] {
+        const std::lock_guard lock(mutex);
+        most = std::max(most.load(), in_hand[rank]);
+        return in_hand[rank];
+      };
+      {
+        const std::lock_guard lock(mutex);
+        ++in_hand[rank];
+        ++begun;
+      }
+      while (at_once() < 2 && begun < kSegments) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // for a third one to come
+      at_once();
+      const std::lock_guard lock(mutex);
+      --in_hand[rank];
+      return good();
+    });
+    EXPECT_TRUE(end.ok) << end.message;
+    EXPECT_EQ(trial.made.size(), 12u);
+    for (const auto& [segment, by] : trial.made) EXPECT_EQ(by.size(), 1u) << segment;
+    EXPECT_EQ(most, 2) << ranks << " ranks";
   }
 }
 

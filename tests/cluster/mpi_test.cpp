@@ -82,7 +82,11 @@ class Mpi : public ::testing::Test {
   }
 
   // Every rank calls it. On rank 0 what came of it; on the others always ok.
-  SegmentOutcome run(int segments, const Runner& runner) {
+  SegmentOutcome run(int segments,
+                     const std::function<SegmentOutcome(int segment, int attempt)>& make) {
+    const Runner runner = [&](int segment, int attempt, const std::function<void()>&) {
+      return make(segment, attempt);
+    };
     SegmentOutcome end{.ok = true};
     if (rank() == 0) {
       Tasks tasks;

@@ -14,7 +14,7 @@ from film_support import CLIP, SOURCE, FilmTest, environment, frame_hashes, mpir
 
 class Ranks(FilmTest):
     KEYS = dict(input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64,
-                segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=128, final__fps=24,
+                segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=192, final__fps=24,
                 final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
 
     def film(self, name):

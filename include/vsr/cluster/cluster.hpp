@@ -1,8 +1,8 @@
 // Runs a list of segments over the ranks of a start. How a segment is upscaled is none of this
 // room's business: it is handed a runner.
 //
-// On every rank one thread (the caller's) speaks with the others and one works; rank 0 hands out
-// the segments and works too.
+// On every rank one thread (the caller's) speaks with the others and two work, so that a segment is
+// begun while the one before is being finished; rank 0 hands out the segments and works too.
 #pragma once
 
 #include "vsr/base/error.hpp"
@@ -28,13 +28,15 @@ struct SegmentOutcome {
   // If not ok: another rank or another try may do better. Faults of job, film and model
   // (kUsage, kInput, kModel) are never tried again, whatever stands here.
   bool retryable = true;
-  double wall_s = 0;
+  double wall_s = 0;  // since it began, or since the last one was done if that was later
 };
 
 // Upscales and commits one segment. Exceptions become outcomes (DiskFull one that is not
-// retryable: all ranks write to the same run directory). Called on the worker thread, one segment
-// at a time.
-using Runner = std::function<SegmentOutcome(int segment, int attempt)>;
+// retryable: all ranks write to the same run directory). Called on the worker's threads, one
+// segment at a time; the next one comes as soon as `next_may_begin` was called, which it need not
+// be.
+using Runner = std::function<SegmentOutcome(
+    int segment, int attempt, const std::function<void()>& next_may_begin)>;
 
 struct Progress {
   int done = 0;

@@ -1,9 +1,10 @@
-// One segment on one device: decode -> upload -> network -> download -> encode, all at once over
+// Segments on one device: decode -> upload -> network -> download -> encode, all at once over
 // bounded queues. Which segment, and what its completion means, is decided elsewhere.
 //
-// Memory: rings and queues are sized at construction and do not grow with the film.
-// Threads: run() from one thread at a time; it uses two of its own (decode, encode) beside those of
-// decoder and encoders, and is the network's.
+// Memory: rings and queues do not grow with the film. The second segment that is in at the same
+// time brings rings of downloads once more. Threads: run() from any number of threads; one beside
+// the one at work is enough for the device to go on from segment to segment. Each call uses two of
+// its own (decode, encode) beside those of decoder and encoders.
 #pragma once
 
 #include "vsr/job/plan.hpp"
@@ -47,7 +48,7 @@ struct SegmentResult {
   std::vector<std::pair<std::int64_t, int>> windows;   // first frame given, frames seen
   std::vector<std::pair<std::string, double>> busy_s;  // by stage: seconds at work, not waiting
   std::vector<std::string> events;                     // what went otherwise than planned
-  double wall_s = 0;
+  double wall_s = 0;  // since it came, or since the one before it was done if that was later
 };
 
 class SegmentPipeline {
@@ -60,11 +61,16 @@ class SegmentPipeline {
 
   // Makes the mezzanine of segment.input at `path` (published when whole). Running out of memory
   // halves the window and goes on; the rest of the segment keeps the shorter one.
-  // `stop` >= 2 gives up (Error(kInterrupted)); what was written stays as *.part.
+  // Segments that are in at the same time go through in the order in which they came, and one that
+  // fails leaves the others alone. `next_may_begin` is called once at most: from then on the
+  // decoder is free, while this segment is at its last window.
+  // `stop` >= 1 gives up a segment that waits for the network still, 2 any (Error(kInterrupted));
+  // what was written stays as *.part.
   SegmentResult run(const Segment& segment,
                     const std::filesystem::path& path,
                     const std::atomic<int>& stop,
-                    const FrameProgress& progress);
+                    const FrameProgress& progress,
+                    const std::function<void()>& next_may_begin = {});
 
  private:
   struct Impl;

@@ -1,0 +1,377 @@
+#include "segment_run.hpp"
+
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/media/packet_writer.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace vsr::pipeline {
+
+namespace {
+
+// Woken by another stage's failure; that failure is the one to report.
+struct Woken {};
+
+}  // namespace
+
+SegmentRun::SegmentRun(Stages& stages,
+                       Place& place,
+                       Downloads& downloads,
+                       const Segment& segment,
+                       int max_seq_len,
+                       const std::atomic<int>& stop,
+                       const SegmentListener& listener)
+    : stages_(stages),
+      place_(place),
+      downloads_(downloads),
+      options_(stages.options),
+      segment_(segment),
+      max_seq_len_(max_seq_len),
+      stop_(stop),
+      listener_(listener),
+      decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
+      finished_(downloads.ring().size()),
+      failure_([this] {
+        decoded_.abort();
+        finished_.abort();
+        downloads_.ring().abort();
+        const std::lock_guard lock(decoding_mutex_);
+        if (decoding_) stages_.uploads.abort();
+      }) {}
+
+SegmentResult SegmentRun::go(const std::filesystem::path& path) {
+  downloads_.ring().refill();
+  std::thread decoder([this] { guarded([this] { decode(); }); });
+  std::thread encoder;
+  guarded([&] {
+    wait_for_network();
+    encoder = std::thread([this, &path] { guarded([this, &path] { encode(path); }); });
+    upscale();
+    place_.leave_upscaling();
+  });
+  finished_.close();
+  if (encoder.joinable()) encoder.join();
+  decoder.join();
+  failure_.rethrow();
+  result_.events.insert(result_.events.end(), remarks_.begin(), remarks_.end());
+  // On a GPU the network's thread only queues: then the encoder's waiting for pictures tells how
+  // long the device was at it. Both can go on at once, so the longer of them is the least it took.
+  result_.busy_s = {{"decode", decode_watch_.total_s()},
+                    {"network", std::max(network_watch_.total_s(), device_watch_.total_s())},
+                    {"encode", result_.mezzanine.busy_s}};
+  return std::move(result_);
+}
+
+template <typename Stage>
+void SegmentRun::guarded(const Stage& stage) {
+  try {
+    stage();
+  } catch (const Woken&) {  // the stage that failed has told
+  } catch (...) {
+    failure_.set(std::current_exception());
+  }
+}
+
+void SegmentRun::check_stop() const {
+  if (stop_.load() >= kStopNow) throw Error(ErrorCode::kInterrupted, "stopped");
+}
+
+// --- decode thread -------------------------------------------------------------------------------
+
+// A failure that comes before this finds nothing to wake; one that comes later does.
+void SegmentRun::begin_decoding() {
+  if (!place_.wait_for_decoding([&] { return failure_.is_set(); })) throw Woken{};
+  {
+    const std::lock_guard lock(decoding_mutex_);
+    stages_.uploads.refill();
+    decoding_ = true;
+  }
+  if (failure_.is_set()) throw Woken{};
+}
+
+// Hands on pictures kept from the segment before, and brings the reader to where they end.
+media::FrameReader& SegmentRun::enter_segment() {
+  std::optional<media::FrameReader>& reader = stages_.reader;
+  std::deque<model::LrFrame>& recent = stages_.recent;
+  const std::int64_t first = segment_.input.begin;
+  const std::int64_t kept_end = reader ? reader->position() : 0;
+  const std::int64_t kept_begin = kept_end - static_cast<std::int64_t>(recent.size());
+  if (!reader || first < kept_begin || first > kept_end) {
+    recent.clear();
+    reader.reset();
+    return reader.emplace(stages_.timeline, first, options_.decode_threads, stages_.decode_device);
+  }
+  for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
+    if (!decoded_.push(recent[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
+  }
+  return *reader;
+}
+
+void SegmentRun::decode() {
+  begin_decoding();
+  try {
+    decode_watch_.start();
+    media::FrameReader& reader = enter_segment();
+    decode_watch_.stop();
+    while (reader.position() < segment_.input.end) {
+      check_stop();
+      decode_watch_.start();
+      const std::int64_t frame = reader.position();
+      PictureView picture;
+      std::optional<DevicePicture> on_device;
+      if (!reader.read(picture, on_device)) {
+        throw Error(
+            ErrorCode::kInput,
+            format(
+                "the film ends at frame {}, {} were expected", frame, stages_.timeline.frames()));
+      }
+      const model::LrFrame uploaded = on_device ? take(*on_device) : upload(picture);
+      release_uploads();
+      remember(uploaded);
+      decode_watch_.stop();
+      if (!decoded_.push(uploaded)) throw Woken{};
+    }
+    remarks_ = reader.remarks(segment_.input.begin, segment_.input.end);
+  } catch (...) {
+    abandon_uploads();
+    // A reader that was interrupted or failed is in an unknown place.
+    stages_.reader.reset();
+    stages_.recent.clear();
+    throw;
+  }
+  for (const Upload& upload : pending_uploads_) upload.read.wait();
+  decoded_.close();
+}
+
+model::LrFrame SegmentRun::upload(const PictureView& picture) {
+  decode_watch_.stop();
+  const auto slot = stages_.uploads.acquire();
+  if (!slot) throw Woken{};
+  decode_watch_.start();
+  copy_picture(picture, stages_.uploads.view(*slot));
+  gpu::Event copied;
+  model::LrFrame uploaded = stages_.upscaler.upload(stages_.uploads.view(*slot), &copied);
+  pending_uploads_.push_back({.read = std::move(copied), .slot = slot});
+  return uploaded;
+}
+
+// A picture on the GPU stays the decoder's, which must not write to it before it has been read.
+model::LrFrame SegmentRun::take(const DevicePicture& picture) {
+  gpu::Event read;
+  model::LrFrame taken = stages_.upscaler.take(picture, &read);
+  pending_uploads_.push_back({.read = std::move(read), .owner = picture.owner});
+  return taken;
+}
+
+// One upload stays in flight while the next picture is decoded.
+void SegmentRun::release_uploads() {
+  while (!pending_uploads_.empty() &&
+         (pending_uploads_.size() >= kUploadSlots || pending_uploads_.front().read.done())) {
+    pending_uploads_.front().read.wait();
+    if (const auto slot = pending_uploads_.front().slot) stages_.uploads.release(*slot);
+    pending_uploads_.pop_front();
+  }
+}
+
+// After a failure, which is the one to report: what is still being read must not be reused.
+void SegmentRun::abandon_uploads() noexcept {
+  try {
+    for (const Upload& upload : pending_uploads_) upload.read.wait();
+  } catch (const std::exception& error) {
+    log::warning("pipeline", "{}", error.what());
+  }
+}
+
+void SegmentRun::remember(const model::LrFrame& frame) {
+  stages_.recent.push_back(frame);
+  const auto most = 2 * static_cast<std::size_t>(options_.overlap);
+  while (stages_.recent.size() > most) stages_.recent.pop_front();
+}
+
+// --- network: the calling thread -----------------------------------------------------------------
+
+class SegmentRun::Sink : public model::OutputSink {
+ public:
+  explicit Sink(SegmentRun& run) : run_(run) {}
+
+  MutablePictureView acquire(std::size_t) override {
+    acquire_slot();
+    return run_.downloads_.pictures->view(slot_);
+  }
+
+  std::span<std::byte> acquire_packet(std::size_t, std::size_t bytes) override {
+    acquire_slot();
+    return run_.downloads_.packets->begin_packet(slot_, bytes);
+  }
+
+  void deliver(std::size_t, gpu::Event ready) override {
+    ++delivered_;
+    if (!run_.finished_.push({slot_, std::move(ready)})) throw Woken{};
+  }
+
+  std::int64_t delivered() const { return delivered_; }
+
+ private:
+  void acquire_slot() {
+    run_.network_watch_.stop();
+    run_.check_stop();
+    const auto slot = run_.downloads_.ring().acquire();
+    run_.network_watch_.start();
+    if (!slot) throw Woken{};
+    slot_ = *slot;
+  }
+
+  SegmentRun& run_;
+  std::size_t slot_ = 0;
+  std::int64_t delivered_ = 0;
+};
+
+// A segment that has only been decoded is not begun: any stop leaves it.
+void SegmentRun::wait_for_network() {
+  const auto give_up = [&] { return failure_.is_set() || stop_.load() >= kFinishWhatIsBegun; };
+  if (place_.wait_for_upscaling(give_up)) return;
+  if (failure_.is_set()) throw Woken{};
+  throw Error(ErrorCode::kInterrupted, "stopped");
+}
+
+void SegmentRun::upscale() {
+  model::PictureUpscaler& upscaler = stages_.upscaler;
+  int longest = max_seq_len_;
+  std::int64_t position = segment_.input.begin;
+  std::vector<model::LrFrame> held;  // pictures [held_begin, held_begin + size)
+  std::int64_t held_begin = position;
+  // A sequence goes on from window to window; one that failed begins another, which needs to see
+  // the frames before it once more.
+  bool goes_on = false;
+  while (position < segment_.input.end) {
+    check_stop();
+    if (!goes_on) upscaler.begin_sequence();
+    const Window window = next_window(
+        segment_, position, longest, options_.overlap, goes_on ? Past::kRemembered : Past::kSeen);
+    const std::int64_t keep = std::max(
+        held_begin, std::min<std::int64_t>(window.input.begin, position - options_.overlap));
+    held.erase(held.begin(), held.begin() + (keep - held_begin));
+    held_begin = keep;
+    take_pictures(held, window.input.end - held_begin);
+    if (window.input.end == segment_.input.end) end_decoding();
+    Sink sink(*this);
+    network_watch_.start();
+    try {
+      upscaler.run(
+          std::span(held).subspan(static_cast<std::size_t>(window.input.begin - held_begin),
+                                  static_cast<std::size_t>(window.input.size())),
+          {window.core.begin - window.input.begin, window.core.end - window.input.begin},
+          sink);
+      network_watch_.stop();
+      goes_on = upscaler.remembers();
+    } catch (const OutOfMemory& error) {
+      network_watch_.stop();
+      goes_on = false;
+      if (longest == 1) throw;
+      const int shorter =
+          static_cast<int>(std::min<std::int64_t>(longest, window.input.size())) / 2;
+      const std::string event = format("out of memory at frame {}: window {} -> {} ({})",
+                                       position,
+                                       longest,
+                                       std::max(1, shorter),
+                                       error.what());
+      log::warning("pipeline", "segment {}: {}", segment_.index, event);
+      result_.events.push_back(event);
+      longest = std::max(1, shorter);
+    }
+    if (sink.delivered() > 0) {
+      result_.windows.emplace_back(position, static_cast<int>(window.input.size()));
+    }
+    position += sink.delivered();
+  }
+}
+
+void SegmentRun::take_pictures(std::vector<model::LrFrame>& held, std::int64_t count) {
+  while (static_cast<std::int64_t>(held.size()) < count) {
+    auto frame = decoded_.pop();
+    if (!frame) throw Woken{};
+    held.push_back(std::move(*frame));
+  }
+}
+
+// With the last picture in hand: the decoder is the next segment's as soon as it has said so.
+void SegmentRun::end_decoding() {
+  if (place_.left_decoding()) return;
+  if (decoded_.pop()) throw Error(ErrorCode::kInternal, "a picture behind a segment's last one");
+  if (failure_.is_set()) throw Woken{};
+  {
+    const std::lock_guard lock(decoding_mutex_);
+    decoding_ = false;
+  }
+  place_.leave_decoding();
+  if (listener_.next_may_begin) listener_.next_may_begin();
+}
+
+// --- encode thread, which hands on what the writer's threads encode ------------------------------
+
+void SegmentRun::encode(const std::filesystem::path& path) {
+  if (options_.open_writer) {
+    const auto writer = options_.open_writer(segment_, path);
+    const auto check = [this] { check_stop(); };
+    hand_on([&](std::size_t slot, std::int64_t frame) {
+      if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot), check);
+      downloads_.ring().release(slot);
+    });
+    finish(segment_.core.size(), [&] { return writer->finish(check); });
+  } else if (downloads_.packets) {
+    media::PacketWriter writer(path,
+                               stages_.upscaler.output_format(),
+                               options_.output_colour,
+                               stages_.timeline.rate,
+                               options_.sample_aspect,
+                               segment_.input.begin);
+    hand_on([&](std::size_t slot, std::int64_t) {
+      writer.write(downloads_.packets->packet(slot));
+      downloads_.ring().release(slot);
+    });
+    finish(segment_.input.size(), [&] { return writer.finish(); });
+  } else {
+    media::SegmentWriter writer(path,
+                                options_.codec,
+                                stages_.upscaler.output_format(),
+                                options_.output_colour,
+                                stages_.timeline.rate,
+                                options_.sample_aspect,
+                                segment_.input.begin,
+                                options_.encode_threads);
+    hand_on([&](std::size_t slot, std::int64_t) {
+      writer.lend(downloads_.pictures->view(slot),
+                  [this, slot] { downloads_.ring().release(slot); });
+    });
+    finish(segment_.input.size(), [&] { return writer.finish(); });
+  }
+}
+
+// Gives every finished slot to `take`, with the frame in it.
+template <typename Take>
+void SegmentRun::hand_on(const Take& take) {
+  std::int64_t frames = 0;
+  while (auto item = finished_.pop()) {
+    device_watch_.start();
+    item->ready.wait();
+    device_watch_.stop();
+    take(item->slot, segment_.input.begin + frames);
+    ++frames;
+    if (listener_.progress) listener_.progress(frames);
+  }
+  if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
+}
+
+template <typename Finish>
+void SegmentRun::finish(std::int64_t frames, const Finish& finish_file) {
+  result_.mezzanine = finish_file();
+  if (result_.mezzanine.frames != frames) {
+    throw Error(ErrorCode::kInternal,
+                format("a file of {} pictures, {} expected", result_.mezzanine.frames, frames));
+  }
+}
+
+}  // namespace vsr::pipeline
