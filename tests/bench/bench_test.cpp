@@ -149,7 +149,7 @@ TEST(VsrBench, Pipeline) {
                           "--stream.device=cpu"});
   EXPECT_EQ(run.status, 0) << run.output;
   EXPECT_THAT(run.output, HasSubstr("cpu fp32, 3 frames"));
-  EXPECT_THAT(run.output, HasSubstr("| segments, frames/s "));
+  EXPECT_THAT(run.output, HasSubstr("| of the film, frames/s "));
 }
 
 TEST(VsrBench, PipelineTellsOfTheProgramsFailure) {

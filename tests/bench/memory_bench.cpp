@@ -35,16 +35,19 @@ void bench_memory(Arguments& words) {
   words.end();
   work.film = shipped_clip();
   const auto free_bytes = static_cast<double>(gpu::memory_info(0).free_bytes);
-  Table table({"size", "T", "MiB", "predicted MiB", "off by", "MiB a frame", "fixed MiB"});
+  Table table({"size", "T", "MiB", "predicted MiB", "off by", "MiB a frame since", "fixed MiB"});
   for (const auto& [width, height] : kSizes) {
     work.width = width;
     work.height = height;
+    double shorter = 0;  // what the last window takes, and how long it is
+    int shorter_frames = 0;
     for (const int frames : kFrames) {
       work.frames = frames;
       const auto predicted = static_cast<double>(predicted_bytes(checkpoint, work));
-      NetworkWork longer = work;
-      ++longer.frames;
-      const double each = static_cast<double>(predicted_bytes(checkpoint, longer)) - predicted;
+      const double each = (predicted - shorter) / (frames - shorter_frames);
+      const bool first = shorter_frames == 0;
+      shorter = predicted;
+      shorter_frames = frames;
       std::string measured = "does not fit";
       std::string off;
       if (predicted < kUsable * free_bytes) {
@@ -57,8 +60,8 @@ void bench_memory(Arguments& words) {
                  measured,
                  format("{:.0f}", mib(predicted)),
                  off,
-                 format("{:.1f}", mib(each)),
-                 format("{:.0f}", mib(predicted - each * frames))});
+                 first ? "" : format("{:.1f}", mib(each)),
+                 first ? "" : format("{:.0f}", mib(predicted - each * frames))});
     }
   }
   table.print();
