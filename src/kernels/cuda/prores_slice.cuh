@@ -189,10 +189,12 @@ __device__ inline void thin_entries(SliceMemory& memory, const Share& share, int
   for (int first = 0; first < entries; first += 32) {
     const Entry entry = first + lane < entries ? list[first + lane] : 0;
     const bool kept = first + lane < entries && level_of(memory, share, entry) != 0;
-    const std::uint32_t bits = ballot(kept);  // all have read theirs
+    const std::uint32_t bits = ballot(kept);
+    __syncwarp();  // all have read theirs
     if (kept) list[count + bits_set(bits & lower)] = entry;
     count += bits_set(bits);
   }
+  __syncwarp();  // all have read it, were there no entries too
   if (lane == 0) memory.counts[warp] = count;
 }
 
