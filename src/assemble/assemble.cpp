@@ -134,7 +134,7 @@ void validate(const AssembleSpec& spec) {
   } else {
     std::vector<std::string> warnings;
     const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
-    open_video_encoder(spec.options, target, hdr, spec.threads, warnings);
+    open_video_encoder(spec.options, target, hdr, {spec.threads, spec.one_of_many}, warnings);
   }
   check_sound(spec, media::open_input(spec.source.string(), media::Search::kThorough));
 }
@@ -151,9 +151,10 @@ AssembleResult assemble(const AssembleSpec& spec,
   const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
 
   const std::vector<FilmFile> files = create_files(spec, times.retiming.changes_speed());
-  const std::unique_ptr<VideoStream> video = copies_video(spec.options) || chunks(spec)
-                                                 ? join_video(spec)
-                                                 : encode_video(spec, target, hdr, result.warnings);
+  const std::unique_ptr<VideoStream> video =
+      copies_video(spec.options) || chunks(spec)
+          ? join_video(spec)
+          : encode_video(spec, target, hdr, frames, result.warnings);
   for (const FilmFile& out : files) add_video(spec, target, *video, hdr, film, *out.file);
   SourceTracks tracks(source, spec, times, files, result.warnings);
   for (const FilmFile& out : files) {

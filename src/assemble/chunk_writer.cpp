@@ -7,10 +7,12 @@
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/base/format.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <future>
 #include <limits>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -31,13 +33,97 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// The packets of a chunk on their way into its file.
+class ChunkFile {
+ public:
+  // Begins the file for what `video` gives.
+  ChunkFile(const std::filesystem::path& path, const VideoStream& video, const VideoTarget& target)
+      : file_(path, kContainer), frame_time_(media::to_av(target.rate.inverse())) {
+    AVStream& stream = file_.add_stream();
+    media::check_av(avcodec_parameters_copy(stream.codecpar, &video.parameters()),
+                    ErrorCode::kInternal,
+                    "describing a chunk");
+    stream.time_base = frame_time_;
+    stream.avg_frame_rate = media::to_av(target.rate);
+    file_.write_header();
+  }
+
+  void take(const AVPacket& packet) {
+    made_.checksums.push_back(
+        media::packet_checksum({packet.data, static_cast<std::size_t>(packet.size)}));
+    media::PacketPtr taken(av_packet_clone(&packet));
+    if (!taken) throw Error(ErrorCode::kInternal, "out of memory");
+    // The container has no times below 0; whoever reads it counts from the first packet.
+    if (made_.frames == 0) shift_ = -packet.dts;
+    taken->pts += shift_;
+    taken->dts += shift_;
+    file_.add(std::move(taken), 0, frame_time_);
+    file_.write_until(std::numeric_limits<std::int64_t>::max());
+    ++made_.frames;
+  }
+
+  // Publishes it.
+  media::WrittenMezzanine finish() {
+    file_.finish();
+    made_.bytes = std::filesystem::file_size(file_.path());
+    return std::move(made_);
+  }
+
+ private:
+  OutputFile file_;
+  const AVRational frame_time_;
+  std::int64_t shift_ = 0;
+  media::WrittenMezzanine made_;
+};
+
 }  // namespace
 
+media::WrittenMezzanine encode_chunk(const std::filesystem::path& path,
+                                     const AssembleSpec& spec,
+                                     const std::function<bool(std::int64_t)>& progress) {
+  const Clock::time_point begin = Clock::now();
+  const VideoTarget target = plan_target(spec);
+  const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
+  std::vector<std::string> told;  // when the settings were first tried
+  const std::unique_ptr<VideoStream> video =
+      encode_video(spec, target, hdr, spec.segments.at(0).core.size(), told);
+  ChunkFile file(path, *video, target);
+  // The encoder may keep its first packet for minutes; whoever asks to stop is not kept waiting.
+  std::atomic<std::int64_t> frames = 0;
+  std::atomic<bool> over = false;
+  std::atomic<bool> stopped = false;
+  std::thread watcher([&] {
+    while (!over) {
+      if (!progress(frames) && !stopped.exchange(true)) video->stop();
+      std::this_thread::sleep_for(kCheckEvery);
+    }
+  });
+  const auto end_watching = [&] {
+    over = true;
+    watcher.join();
+  };
+  try {
+    const media::PacketPtr packet = media::make_packet();
+    while (video->read(*packet)) {
+      file.take(*packet);
+      ++frames;
+    }
+  } catch (...) {
+    end_watching();
+    if (stopped) throw Error(ErrorCode::kInterrupted, "the encode of a chunk was stopped");
+    throw;
+  }
+  end_watching();
+  media::WrittenMezzanine made = file.finish();
+  made.busy_s = seconds_since(begin);
+  return made;
+}
+
 struct ChunkWriter::Impl {
-  Impl(const std::filesystem::path& path_in, AssembleSpec spec_in, std::int64_t frames)
-      : path(path_in), spec(std::move(spec_in)), file(path, kContainer), muxed(done.get_future()) {
+  Impl(const std::filesystem::path& path, AssembleSpec spec_in, std::int64_t frames)
+      : spec(std::move(spec_in)), muxed(done.get_future()) {
     try {
-      start(frames);
+      start(path, frames);
     } catch (...) {
       pictures.abort();  // or the encoder's thread would wait for them
       throw;
@@ -51,20 +137,13 @@ struct ChunkWriter::Impl {
     muxer.join();
   }
 
-  void start(std::int64_t frames) {
+  void start(const std::filesystem::path& path, std::int64_t frames) {
     const VideoTarget target = plan_target(spec);
     const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
     std::vector<std::string> told;  // when the settings were first tried
-    frame_time = media::to_av(target.rate.inverse());
     video = encode_pictures(
         spec, target, hdr, frames, [this] { return next_picture(); }, told);
-    AVStream& stream = file.add_stream();
-    media::check_av(avcodec_parameters_copy(stream.codecpar, &video->parameters()),
-                    ErrorCode::kInternal,
-                    "describing a chunk");
-    stream.time_base = frame_time;
-    stream.avg_frame_rate = media::to_av(target.rate);
-    file.write_header();
+    file.emplace(path, *video, target);
     muxer = std::thread([this] { mux(); });
   }
 
@@ -79,7 +158,7 @@ struct ChunkWriter::Impl {
   void mux() {
     try {
       const media::PacketPtr packet = media::make_packet();
-      while (video->read(*packet)) take(*packet);
+      while (video->read(*packet)) file->take(*packet);
     } catch (...) {
       failure = std::current_exception();
       pictures.abort();
@@ -87,31 +166,13 @@ struct ChunkWriter::Impl {
     done.set_value();
   }
 
-  void take(const AVPacket& packet) {
-    made.checksums.push_back(
-        media::packet_checksum({packet.data, static_cast<std::size_t>(packet.size)}));
-    media::PacketPtr taken(av_packet_clone(&packet));
-    if (!taken) throw Error(ErrorCode::kInternal, "out of memory");
-    // The container has no times below 0; whoever reads it counts from the first packet.
-    if (made.frames == 0) shift = -packet.dts;
-    taken->pts += shift;
-    taken->dts += shift;
-    file.add(std::move(taken), 0, frame_time);
-    file.write_until(std::numeric_limits<std::int64_t>::max());
-    ++made.frames;
-  }
-
-  const std::filesystem::path path;
   const AssembleSpec spec;
-  OutputFile file;
-  AVRational frame_time{};
   BoundedQueue<media::FramePtr> pictures{kPicturesQueued};
   std::int64_t written = 0;
   const Clock::time_point begin = Clock::now();
   double starved_s = 0;  // of the encoder's thread; read when all is muxed
   // Of the muxing thread; read when that is done, or has aborted `pictures`.
-  media::WrittenMezzanine made;
-  std::int64_t shift = 0;
+  std::optional<ChunkFile> file;
   std::exception_ptr failure;
   std::promise<void> done;
   std::future<void> muxed;
@@ -142,10 +203,9 @@ media::WrittenMezzanine ChunkWriter::finish(const std::function<void()>& check) 
   while (impl.muxed.wait_for(kCheckEvery) != std::future_status::ready) check();
   impl.muxer.join();
   if (impl.failure) std::rethrow_exception(impl.failure);
-  impl.file.finish();
-  impl.made.bytes = std::filesystem::file_size(impl.path);
-  impl.made.busy_s = seconds_since(impl.begin) - impl.starved_s;
-  return std::move(impl.made);
+  media::WrittenMezzanine made = impl.file->finish();
+  made.busy_s = seconds_since(impl.begin) - impl.starved_s;
+  return made;
 }
 
 }  // namespace vsr::assemble

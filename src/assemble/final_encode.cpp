@@ -208,7 +208,8 @@ EncodedVideo::EncodedVideo(const AssembleSpec& spec,
       target_(target),
       frames_(frames),
       pictures_(std::move(pictures)),
-      encoder_(open_video_encoder(spec.options, target, hdr, spec.threads, warnings)),
+      encoder_(open_video_encoder(
+          spec.options, target, hdr, {spec.threads, spec.one_of_many}, warnings)),
       parameters_(avcodec_parameters_alloc()) {
   if (!parameters_) throw Error(ErrorCode::kInternal, "out of memory");
   media::check_av(avcodec_parameters_from_context(parameters_.get(), encoder_.get()),
@@ -397,10 +398,11 @@ std::unique_ptr<VideoStream> encode_pictures(const AssembleSpec& spec,
 std::unique_ptr<VideoStream> encode_video(const AssembleSpec& spec,
                                           const VideoTarget& target,
                                           const HdrMetadata& hdr,
+                                          std::int64_t frames,
                                           std::vector<std::string>& warnings) {
   const auto pictures = std::make_shared<MezzaninePictures>(spec);
   return encode_pictures(
-      spec, target, hdr, count_frames(spec), [pictures] { return pictures->next(); }, warnings);
+      spec, target, hdr, frames, [pictures] { return pictures->next(); }, warnings);
 }
 
 }  // namespace vsr::assemble

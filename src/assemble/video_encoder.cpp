@@ -25,8 +25,11 @@ namespace {
 //  - info, which writes all settings, the pool's among them, into the stream: so it is 0, and the
 //    settings stand in the file's ENCODER_SETTINGS tag instead.
 // x264 divides its work by its thread count, so that is fixed too.
+// One of many encoders has one of the former and four of the latter.
 constexpr const char* kX265FrameThreads = "4";
 constexpr int kX264Threads = 12;
+constexpr const char* kX265FrameThreadsOfMany = "1";
+constexpr int kX264ThreadsOfMany = 4;
 constexpr std::int64_t kAfterAnyFilm = 1 << 30;  // a frame number
 
 struct EncoderKind {
@@ -174,7 +177,7 @@ struct Attempt {
   const EncoderKind& kind;
   const AVCodec& codec;
   const VideoTarget& target;
-  int threads;
+  EncoderThreads threads;
   std::string preset;
   std::optional<double> quality;
   std::string tune;
@@ -208,10 +211,11 @@ bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
   if (kind.name == "libx265") {
     add_default(all, "log-level", "none");  // x265 would print to stderr by itself
     add_default(all, "info", "0");
-    add_default(all, "frame-threads", kX265FrameThreads);
-    add_default(all, "pools", std::to_string(threads));
+    add_default(
+        all, "frame-threads", threads.one_of_many ? kX265FrameThreadsOfMany : kX265FrameThreads);
+    add_default(all, "pools", std::to_string(threads.count));
   }
-  if (kind.name == "libsvtav1") add_default(all, "lp", std::to_string(threads));
+  if (kind.name == "libsvtav1") add_default(all, "lp", std::to_string(threads.count));
   return all.empty() || set(kind.params_option, join_params(all));
 }
 
@@ -227,7 +231,9 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
   encoder->framerate = media::to_av(target.rate);
   encoder->sample_aspect_ratio = media::to_av(target.sample_aspect);
   encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-  if (kind.name == "libx264") encoder->thread_count = kX264Threads;
+  if (kind.name == "libx264") {
+    encoder->thread_count = threads.one_of_many ? kX264ThreadsOfMany : kX264Threads;
+  }
   media::tag_colour(*encoder, target.colour, picture);
   if (!set_options(*encoder, reason)) return nullptr;
   const media::LogCapture capture;
@@ -396,7 +402,7 @@ void CloseVideoEncoder::operator()(AVCodecContext* encoder) const {
 VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
-                                   int threads,
+                                   const EncoderThreads& threads,
                                    std::vector<std::string>& warnings) {
   const EncoderKind& kind = kind_of(options.encoder);
   const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
@@ -416,14 +422,15 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
   add_hdr(kind, hdr, params);
   // SVT-AV1 prints to stderr whatever it is told; only its environment makes it say errors alone.
   if (kind.name == "libsvtav1") setenv("SVT_LOG", "1", 0);
-  Attempt attempt{.kind = kind,
-                  .codec = *codec,
-                  .target = target,
-                  .threads = threads > 0 ? threads : usable_cpus(),
-                  .preset = settings.preset,
-                  .quality = options.crf,
-                  .tune = settings.tune,
-                  .params = params};
+  Attempt attempt{
+      .kind = kind,
+      .codec = *codec,
+      .target = target,
+      .threads = {threads.count > 0 ? threads.count : usable_cpus(), threads.one_of_many},
+      .preset = settings.preset,
+      .quality = options.crf,
+      .tune = settings.tune,
+      .params = params};
   std::string reason;
   VideoEncoderPtr encoder = attempt.open(reason);
   if (!encoder) explain(attempt, settings.params, reason);

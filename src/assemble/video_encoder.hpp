@@ -47,14 +47,19 @@ struct CloseVideoEncoder {
 
 using VideoEncoderPtr = std::unique_ptr<AVCodecContext, CloseVideoEncoder>;
 
+struct EncoderThreads {
+  int count = 0;             // processors that it may keep busy; 0: as many as this process may use
+  bool one_of_many = false;  // see AssembleSpec
+};
+
 // Opens final.encoder with preset, crf, tune and params; of these, what is as FinalOptions has it
-// by default is meant for libx265, and another encoder gets its own instead. `threads`: processors
-// it may keep busy; what it makes does not depend on them (Note [Same bytes on any machine]).
+// by default is meant for libx265, and another encoder gets its own instead. What it makes does not
+// depend on how many threads there are (Note [Same bytes on any machine]).
 // Throws Error(kUsage) naming key, and parameter, that the encoder does not take.
 VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const VideoTarget& target,
                                    const HdrMetadata& hdr,
-                                   int threads,
+                                   const EncoderThreads& threads,
                                    std::vector<std::string>& warnings);
 
 // "libx265 preset=slow crf=16 tune=grain aq-mode=3", for the stream's ENCODER_SETTINGS tag.

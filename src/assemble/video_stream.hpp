@@ -43,10 +43,11 @@ std::unique_ptr<VideoStream> encode_pictures(const AssembleSpec& spec,
                                              std::int64_t frames,
                                              PictureSource pictures,
                                              std::vector<std::string>& warnings);
-// The same of the mezzanines' pictures.
+// The same of the mezzanines' pictures, `frames` in all.
 std::unique_ptr<VideoStream> encode_video(const AssembleSpec& spec,
                                           const VideoTarget& target,
                                           const HdrMetadata& hdr,
+                                          std::int64_t frames,
                                           std::vector<std::string>& warnings);
 // The packets of the cores as they are, mezzanines' or chunks'. Throws Error(kUsage) for PNG
 // sequences.

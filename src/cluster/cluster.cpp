@@ -3,6 +3,7 @@
 #include "message.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
+#include "vsr/cluster/chunk_queue.hpp"
 #include "vsr/cluster/scheduler.hpp"
 #include "worker.hpp"
 
@@ -36,9 +37,30 @@ Note note_of(const Worker::Event& event) {
   return {.kind = Kind::kOutcome, .outcome = *event.outcome};
 }
 
-Note interrupted(int segment) {
-  SegmentOutcome outcome{.segment = segment, .code = ErrorCode::kInterrupted};
+Note interrupted(const Task& task) {
+  SegmentOutcome outcome{
+      .work = task.work, .segment = task.segment, .code = ErrorCode::kInterrupted};
   return {.kind = Kind::kOutcome, .outcome = std::move(outcome)};
+}
+
+std::vector<Capacity> capacities(const Tasks& tasks, int ranks) {
+  return tasks.ranks.empty() ? std::vector<Capacity>(static_cast<std::size_t>(ranks)) : tasks.ranks;
+}
+
+std::vector<bool> who_upscales(const std::vector<Capacity>& ranks) {
+  std::vector<bool> upscales;
+  for (const Capacity& rank : ranks) upscales.push_back(rank.upscales);
+  return upscales;
+}
+
+int how_many_encode(const std::vector<Capacity>& ranks) {
+  return static_cast<int>(std::count_if(
+      ranks.begin(), ranks.end(), [](const Capacity& rank) { return rank.encoders > 0; }));
+}
+
+// "segment 7", "the chunk of segment 7".
+std::string describe(Work work, int segment) {
+  return format("{}segment {}", work == Work::kEncode ? "the chunk of " : "", segment);
 }
 
 // Rank 0's side: the scheduler, and what was said to whom.
@@ -50,16 +72,26 @@ class Coordinator {
               const std::atomic<int>& stop,
               const std::function<void(const Progress&)>& progress)
       : communicator_(communicator),
-        scheduler_(tasks.weights, tasks.done, communicator.size()),
-        worker_(runner),
+        ranks_(capacities(tasks, communicator.size())),
+        scheduler_(tasks.weights, tasks.done, who_upscales(ranks_)),
+        chunks_(tasks.encoded, how_many_encode(ranks_)),
+        worker_(runner, ranks_.at(0)),
         stop_(stop),
         progress_(progress),
-        total_(static_cast<int>(tasks.weights.size())) {}
+        total_(static_cast<int>(tasks.weights.size())) {
+    for (int segment = 0; segment < total_; ++segment) {
+      if (tasks.done[static_cast<std::size_t>(segment)]) chunks_.ready(segment, -1);
+    }
+    // All are idle when a list starts; one that has left says so again when it is given work.
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const Capacity& capacity = ranks_[static_cast<std::size_t>(rank)];
+      if (capacity.upscales) upscalers_.insert(rank);
+      free_encoders_.push_back(capacity.encoders);
+    }
+  }
 
   SegmentOutcome run() {
     report();
-    // All are idle when a list starts; one that has left says so again when it is given a segment.
-    for (int rank = 0; rank < communicator_.size(); ++rank) waiting_.insert(rank);
     while (!finished()) {
       pass_on_stop();
       hand_out();
@@ -81,8 +113,8 @@ class Coordinator {
   bool stopping() const { return !end_.ok || stop_.load() != 0; }
 
   bool finished() {
-    if (scheduler_.all_done()) return true;
-    if (!stopping() || scheduler_.in_hand() > 0) return false;
+    if (scheduler_.all_done() && chunks_.remaining() == 0) return true;
+    if (!stopping() || scheduler_.in_hand() + chunks_.in_hand() > 0) return false;
     if (end_.ok) {
       end_ = {.ok = false,
               .code = ErrorCode::kInterrupted,
@@ -101,41 +133,56 @@ class Coordinator {
     if (level <= told_stop_) return;
     told_stop_ = level;
     for (int rank = 1; rank < communicator_.size(); ++rank) {
-      communicator_.send(rank, encode({.kind = Kind::kStop, .value = level}));
+      communicator_.send(rank, encode({.kind = Kind::kStop, .level = level}));
     }
   }
 
   void hand_out() {
     if (stopping()) return;
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
+    for (auto it = upscalers_.begin(); it != upscalers_.end();) {
       const auto task = scheduler_.next(*it);
       if (!task) {
         ++it;
         continue;
       }
-      log::debug(
-          "cluster", "segment {} to rank {} (attempt {})", task->segment, *it, task->attempt);
-      if (*it == 0) {
-        worker_.start(task->segment, task->attempt);
-      } else {
-        communicator_.send(
-            *it, encode({.kind = Kind::kAssign, .segment = task->segment, .value = task->attempt}));
+      give(*it, {Work::kUpscale, task->segment, task->attempt});
+      it = upscalers_.erase(it);
+    }
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
+        const auto task = chunks_.next(rank);
+        if (!task) break;
+        give(rank, {Work::kEncode, task->segment, task->attempt});
       }
-      it = waiting_.erase(it);
+    }
+  }
+
+  void give(int rank, const Task& task) {
+    log::debug("cluster",
+               "{} to rank {} (attempt {})",
+               describe(task.work, task.segment),
+               rank,
+               task.attempt);
+    if (rank == 0) {
+      worker_.start(task);
+    } else {
+      communicator_.send(rank, encode({.kind = Kind::kAssign, .task = task}));
     }
   }
 
   void receive(int from, const Note& note) {
     switch (note.kind) {
       case Kind::kReady:
-        waiting_.insert(from);
+        upscalers_.insert(from);
         break;
       case Kind::kOutcome:
         receive_outcome(from, note.outcome);
         break;
       case Kind::kLeaving:
-        waiting_.erase(from);
+        upscalers_.erase(from);
+        free_encoders_[static_cast<std::size_t>(from)] = 0;
         scheduler_.lost(from);
+        chunks_.lost(from);
         break;
       default:
         throw Error(ErrorCode::kCluster, format("rank {} said what only rank 0 may say", from));
@@ -143,20 +190,32 @@ class Coordinator {
   }
 
   void receive_outcome(int from, const SegmentOutcome& outcome) {
+    const bool encoded = outcome.work == Work::kEncode;
+    if (encoded) ++free_encoders_[static_cast<std::size_t>(from)];
     if (outcome.ok) {
-      scheduler_.succeeded(from, outcome.segment, outcome.wall_s);
+      if (encoded) {
+        chunks_.succeeded(outcome.segment);
+      } else {
+        scheduler_.succeeded(from, outcome.segment, outcome.wall_s);
+        chunks_.ready(outcome.segment, from);
+      }
       report();
       return;
     }
     if (outcome.code == ErrorCode::kInterrupted) {  // whoever asked for it knows
-      scheduler_.gave_back(from, outcome.segment);
+      if (encoded) {
+        chunks_.gave_back(outcome.segment);
+      } else {
+        scheduler_.gave_back(from, outcome.segment);
+      }
       return;
     }
-    const bool again = scheduler_.failed(from, outcome.segment) && !is_final(outcome);
-    if (again || !end_.ok) {
+    const bool tries_left =
+        encoded ? chunks_.failed(from, outcome.segment) : scheduler_.failed(from, outcome.segment);
+    if ((tries_left && !is_final(outcome)) || !end_.ok) {
       log::warning("cluster",
-                   "segment {} failed on rank {}{}: {}",
-                   outcome.segment,
+                   "{} failed on rank {}{}: {}",
+                   describe(outcome.work, outcome.segment),
                    from,
                    stopping() ? "" : ", to be tried again",
                    outcome.message);
@@ -166,15 +225,23 @@ class Coordinator {
     }
   }
 
-  void report() { progress_({total_ - scheduler_.remaining(), total_, communicator_.size()}); }
+  void report() {
+    progress_({.done = total_ - scheduler_.remaining(),
+               .encoded = total_ - chunks_.remaining(),
+               .total = total_,
+               .ranks = communicator_.size()});
+  }
 
   Communicator& communicator_;
+  const std::vector<Capacity> ranks_;
   Scheduler scheduler_;
+  ChunkQueue chunks_;
   Worker worker_;
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
-  std::set<int> waiting_;  // ranks that can begin a segment
+  std::set<int> upscalers_;         // ranks that can begin a segment
+  std::vector<int> free_encoders_;  // by rank
   int told_stop_ = 0;
   SegmentOutcome end_{.ok = true};
 };
@@ -216,8 +283,11 @@ SegmentOutcome coordinate(Communicator& communicator,
   return Coordinator(communicator, tasks, runner, stop, progress).run();
 }
 
-void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& stop) {
-  Worker worker(runner);
+void serve(Communicator& communicator,
+           const Runner& runner,
+           const Capacity& capacity,
+           std::atomic<int>& stop) {
+  Worker worker(runner, capacity);
   bool leaving = false;
   while (true) {
     if (const auto message = communicator.poll()) {
@@ -227,14 +297,14 @@ void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& s
         if (worker.busy()) raise(stop, static_cast<int>(Stop::kNow));
         return;
       }
-      if (note.kind == Kind::kStop) raise(stop, note.value);
+      if (note.kind == Kind::kStop) raise(stop, note.level);
       if (note.kind == Kind::kAssign) {
         if (leaving) {  // it crossed the leaving, or is of a later list: rank 0 takes it back
           communicator.send(0, encode({.kind = Kind::kLeaving}));
         } else if (stop.load() != 0) {  // it crossed the signal
-          communicator.send(0, encode(interrupted(note.segment)));
+          communicator.send(0, encode(interrupted(note.task)));
         } else {
-          worker.start(note.segment, note.value);
+          worker.start(note.task);
         }
       }
       continue;

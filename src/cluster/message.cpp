@@ -8,7 +8,7 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 3;
+constexpr char kMessageVersion = 4;
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {
@@ -32,9 +32,14 @@ std::string encode(const Note& note) {
   std::string bytes;
   put(bytes, kMessageVersion);
   put(bytes, note.kind);
-  put(bytes, note.segment);
-  put(bytes, note.value);
+  if (note.kind == Kind::kStop) put(bytes, note.level);
+  if (note.kind == Kind::kAssign) {
+    put(bytes, note.task.work);
+    put(bytes, note.task.segment);
+    put(bytes, note.task.attempt);
+  }
   if (note.kind == Kind::kOutcome) {
+    put(bytes, note.outcome.work);
     put(bytes, note.outcome.segment);
     put(bytes, static_cast<char>(note.outcome.ok));
     put(bytes, static_cast<char>(note.outcome.retryable));
@@ -54,9 +59,14 @@ Note decode(const std::string& bytes) {
   }
   Note note;
   note.kind = get<Kind>(bytes, at);
-  note.segment = get<int>(bytes, at);
-  note.value = get<int>(bytes, at);
+  if (note.kind == Kind::kStop) note.level = get<int>(bytes, at);
+  if (note.kind == Kind::kAssign) {
+    note.task.work = get<Work>(bytes, at);
+    note.task.segment = get<int>(bytes, at);
+    note.task.attempt = get<int>(bytes, at);
+  }
   if (note.kind == Kind::kOutcome) {
+    note.outcome.work = get<Work>(bytes, at);
     note.outcome.segment = get<int>(bytes, at);
     note.outcome.ok = get<char>(bytes, at) != 0;
     note.outcome.retryable = get<char>(bytes, at) != 0;

@@ -1,4 +1,4 @@
-// What ranks say to each other, as bytes. Version 3; told in docs/cluster.md. Private to the room.
+// What ranks say to each other, as bytes. Version 4; told in docs/cluster.md. Private to the room.
 #pragma once
 
 #include "vsr/cluster/cluster.hpp"
@@ -9,18 +9,18 @@
 namespace vsr::cluster {
 
 enum class Kind : char {
-  kReady = 'r',    // worker -> 0: give me the next, the last one is being finished
+  kReady = 'r',    // worker -> 0: give me the next one to upscale
   kOutcome = 'o',  // worker -> 0: what came of it
   kLeaving = 'l',  // worker -> 0: I was told to stop and work no more
-  kAssign = 'a',   // 0 -> worker: do this segment
+  kAssign = 'a',   // 0 -> worker: do this
   kStop = 's',     // 0 -> worker: stop (level in `value`)
   kDismiss = 'd',  // 0 -> worker: the run is over
 };
 
 struct Note {
   Kind kind = Kind::kOutcome;
-  int segment = 0;
-  int value = 0;           // kAssign: attempt; kStop: level
+  Task task;               // kAssign
+  int level = 0;           // kStop
   SegmentOutcome outcome;  // kOutcome
 };
 

@@ -11,12 +11,22 @@ Scheduler::Scheduler(std::vector<std::int64_t> weights,
                      const std::vector<bool>& done,
                      int ranks,
                      int most_attempts)
+    : Scheduler(std::move(weights),
+                done,
+                std::vector<bool>(static_cast<std::size_t>(std::max(0, ranks)), true),
+                most_attempts) {}
+
+Scheduler::Scheduler(std::vector<std::int64_t> weights,
+                     const std::vector<bool>& done,
+                     const std::vector<bool>& upscales,
+                     int most_attempts)
     : weights_(std::move(weights)),
       attempts_(weights_.size(), 0),
       last_failed_on_(weights_.size(), -1),
-      ranks_(static_cast<std::size_t>(ranks)),
+      ranks_(upscales.size()),
       most_attempts_(most_attempts) {
-  if (ranks < 1 || done.size() != weights_.size()) {
+  const auto parts = static_cast<int>(std::count(upscales.begin(), upscales.end(), true));
+  if (ranks_.empty() || done.size() != weights_.size()) {
     throw Error(ErrorCode::kInternal, "Scheduler: sizes do not match");
   }
   // The runs share out what is left, not the whole film: after a resume all ranks have work.
@@ -25,10 +35,13 @@ Scheduler::Scheduler(std::vector<std::int64_t> weights,
     if (!done[i]) left.push_back(static_cast<int>(i));
   }
   remaining_ = static_cast<int>(left.size());
-  for (int rank = 0; rank < ranks; ++rank) {
-    const FrameRange mine = preferred_segments(remaining_, rank, ranks);
+  int part = 0;
+  for (std::size_t rank = 0; rank < upscales.size(); ++rank) {
+    ranks_[rank].gone = !upscales[rank];
+    if (!upscales[rank]) continue;
+    const FrameRange mine = preferred_segments(remaining_, part++, parts);
     for (std::int64_t i = mine.begin; i < mine.end; ++i) {
-      ranks_[static_cast<std::size_t>(rank)].run.push_back(left[static_cast<std::size_t>(i)]);
+      ranks_[rank].run.push_back(left[static_cast<std::size_t>(i)]);
     }
   }
 }

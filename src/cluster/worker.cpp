@@ -8,20 +8,26 @@
 
 namespace vsr::cluster {
 
-Worker::Worker(const Runner& runner) {
-  for (std::thread& thread : threads_) {
-    thread = std::thread([this, runner] { work(runner); });
+Worker::Worker(const Runner& runner, const Capacity& capacity)
+    : to_encode_(static_cast<std::size_t>(std::max(1, capacity.encoders))),
+      events_(static_cast<std::size_t>(2 * kUpscaledAtOnce + std::max(0, capacity.encoders))) {
+  for (int i = 0; capacity.upscales && i < kUpscaledAtOnce; ++i) {
+    threads_.emplace_back([this, runner] { work(runner, to_upscale_); });
+  }
+  for (int i = 0; i < capacity.encoders; ++i) {
+    threads_.emplace_back([this, runner] { work(runner, to_encode_); });
   }
 }
 
 Worker::~Worker() {
-  tasks_.close();
+  to_upscale_.close();
+  to_encode_.close();
   events_.abort();
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Worker::work(const Runner& runner) {
-  while (const auto task = tasks_.pop()) {
+void Worker::work(const Runner& runner, BoundedQueue<Task>& tasks) {
+  while (const auto task = tasks.pop()) {
     SegmentOutcome outcome = run(runner, *task);
     events_.push({std::move(outcome)});
   }
@@ -29,13 +35,13 @@ void Worker::work(const Runner& runner) {
 
 SegmentOutcome Worker::run(const Runner& runner, const Task& task) {
   const Clock::time_point begin = Clock::now();
-  bool told = false;
+  bool told = task.work != Work::kUpscale;
   const auto next_may_begin = [&] {
     if (!std::exchange(told, true)) events_.push({});
   };
   SegmentOutcome outcome;
   try {
-    outcome = runner(task.segment, task.attempt, next_may_begin);
+    outcome = runner(task, next_may_begin);
   } catch (const DiskFull& error) {
     outcome.code = error.code();
     outcome.message = error.what();
@@ -51,26 +57,35 @@ SegmentOutcome Worker::run(const Runner& runner, const Task& task) {
     outcome.message = "an exception of unknown type";
   }
   next_may_begin();
+  outcome.work = task.work;
   outcome.segment = task.segment;
-  const std::lock_guard lock(mutex_);
   const Clock::time_point now = Clock::now();
-  outcome.wall_s =
-      std::chrono::duration<double>(now - std::max(begin, std::exchange(done_, now))).count();
+  Clock::time_point since = begin;
+  if (task.work == Work::kUpscale) {
+    const std::lock_guard lock(mutex_);
+    since = std::max(begin, std::exchange(upscaled_, now));
+  }
+  outcome.wall_s = std::chrono::duration<double>(now - since).count();
   return outcome;
 }
 
-void Worker::start(int segment, int attempt) {
-  ++in_hand_;
-  tasks_.push({segment, attempt});
+void Worker::start(const Task& task) {
+  if (task.work == Work::kUpscale) {
+    ++upscaling_;
+    to_upscale_.push(task);
+  } else {
+    ++encoding_;
+    to_encode_.push(task);
+  }
 }
 
 std::optional<Worker::Event> Worker::poll() {
-  if (in_hand_ < kAtOnce && std::exchange(held_back_, false)) return Event{};
+  if (upscaling_ < kUpscaledAtOnce && std::exchange(held_back_, false)) return Event{};
   if (events_.size() == 0) return std::nullopt;
   auto event = events_.pop();
   if (event->outcome) {
-    --in_hand_;
-  } else if (in_hand_ == kAtOnce) {
+    --(event->outcome->work == Work::kUpscale ? upscaling_ : encoding_);
+  } else if (upscaling_ == kUpscaledAtOnce) {
     held_back_ = true;
     return poll();
   }

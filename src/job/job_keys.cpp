@@ -625,12 +625,41 @@ void add_final_keys(std::vector<JobKey>& keys) {
       [](const Job& job) { return print_bitrate(job.final.audio_bitrate); }));
 }
 
+void add_cluster_keys(std::vector<JobKey>& keys) {
+  keys.push_back(choice_key<FinalEncode>("cluster.final",
+                                         "who makes the final encode: rank 0 in one piece, or all "
+                                         "ranks in chunks, one a segment; auto: in chunks with "
+                                         "several ranks or eight cores",
+                                         Affects::kFinal,
+                                         {{"auto", FinalEncode::kAuto},
+                                          {"central", FinalEncode::kCentral},
+                                          {"distributed", FinalEncode::kDistributed}},
+                                         VSR_FIELD(cluster.final)));
+  keys.push_back(special_key(
+      "cluster.encoders",
+      "auto, or 0 to 256",
+      "chunks that a rank encodes at once; auto: one for two cores, as memory allows",
+      Affects::kNothing,
+      [](Job& job, const std::string& text) {
+        if (text == "auto") {
+          job.cluster.encoders = -1;
+          return true;
+        }
+        return parse_number(text, job.cluster.encoders) && job.cluster.encoders >= 0 &&
+               job.cluster.encoders <= 256;
+      },
+      [](const Job& job) {
+        return job.cluster.encoders < 0 ? std::string("auto") : format("{}", job.cluster.encoders);
+      }));
+}
+
 std::vector<JobKey> make_keys() {
   std::vector<JobKey> keys;
   add_input_keys(keys);
   add_preprocess_keys(keys);
   add_network_keys(keys);
   add_final_keys(keys);
+  add_cluster_keys(keys);
   keys.push_back(
       text_key("run.dir",
                "a folder",

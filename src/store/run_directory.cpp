@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const char* folder_of(Piece piece) { return piece == Piece::kChunk ? "chunks" : "segments"; }
+
 constexpr const char* kLock = "lock";  // there from the start of a run on
 
 // Of a file, or of the files of a folder (PNG mezzanines). Nothing if it is not there.
@@ -52,7 +54,8 @@ std::optional<int> parse_segment_name(const std::string& name) {
 }
 
 RunDirectory::RunDirectory(fs::path root) : root_(std::move(root)) {
-  for (const char* folder : {"segments", "final", "log"}) make_directories(root_ / folder);
+  for (const char* folder : {"segments", "chunks", "final", "log"})
+    make_directories(root_ / folder);
 }
 
 bool RunDirectory::is_at(const fs::path& root) {
@@ -66,12 +69,12 @@ fs::path RunDirectory::lock_file() const { return root_ / kLock; }
 
 fs::path RunDirectory::job_file() const { return root_ / "job.ini"; }
 
-fs::path RunDirectory::mezzanine(int segment, const std::string& extension) const {
-  return root_ / "segments" / (segment_name(segment) + extension);
+fs::path RunDirectory::mezzanine(int segment, const std::string& extension, Piece piece) const {
+  return root_ / folder_of(piece) / (segment_name(segment) + extension);
 }
 
-fs::path RunDirectory::record_file(int segment) const {
-  return root_ / "segments" / (segment_name(segment) + ".h5");
+fs::path RunDirectory::record_file(int segment, Piece piece) const {
+  return root_ / folder_of(piece) / (segment_name(segment) + ".h5");
 }
 
 fs::path RunDirectory::timeline_mezzanine() const { return root_ / "timeline.mkv"; }
@@ -99,22 +102,24 @@ void RunDirectory::write_plan(const Plan& plan) const {
   write_file(plan_file(), encode_plan(plan));
 }
 
-void RunDirectory::commit(const Record& record) const {
-  write_file(record_file(record.segment.index), encode_record(record));
+void RunDirectory::commit(const Record& record, Piece piece) const {
+  write_file(record_file(record.segment.index, piece), encode_record(record));
 }
 
 std::optional<Record> RunDirectory::committed(const Plan& plan,
                                               const Segment& segment,
                                               const std::string& extension,
-                                              std::string* why_not) const {
+                                              std::string* why_not,
+                                              Piece piece) const {
   const auto no = [&](const std::string& why) -> std::optional<Record> {
     if (why_not != nullptr) *why_not = why;
     return std::nullopt;
   };
-  if (!fs::exists(record_file(segment.index))) return no("");
+  const fs::path file = record_file(segment.index, piece);
+  if (!fs::exists(file)) return no("");
   Record record;
   try {
-    record = decode_record(read_file(record_file(segment.index)));
+    record = decode_record(read_file(file));
   } catch (const Error& error) {
     return no(format("its record cannot be used ({})", error.what()));
   }
@@ -123,17 +128,18 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
       record.checksums.size() != static_cast<std::size_t>(record.frames)) {
     return no("its record speaks of another segment");
   }
-  const auto bytes = bytes_of(mezzanine(segment.index, extension));
-  if (!bytes) return no("its mezzanine is gone");
+  const auto bytes = bytes_of(mezzanine(segment.index, extension, piece));
+  const char* const what = piece == Piece::kChunk ? "chunk" : "mezzanine";
+  if (!bytes) return no(format("its {} is gone", what));
   if (*bytes != record.bytes) {
-    return no(format("its mezzanine has {} bytes, its record says {}", *bytes, record.bytes));
+    return no(format("its {} has {} bytes, its record says {}", what, *bytes, record.bytes));
   }
   return record;
 }
 
-void RunDirectory::discard(int segment, const std::string& extension) const {
-  remove_file(record_file(segment));
-  const fs::path path = mezzanine(segment, extension);
+void RunDirectory::discard(int segment, const std::string& extension, Piece piece) const {
+  remove_file(record_file(segment, piece));
+  const fs::path path = mezzanine(segment, extension, piece);
   for (const fs::path& leftover : {path, part_name(path)}) {
     std::error_code error;
     fs::remove_all(leftover, error);

@@ -176,6 +176,68 @@ TEST_F(Chunks, ADamagedTimeIsFoundThoughNoPacketIs) {
   EXPECT_THAT(*damage, HasSubstr("no packet has its time"));
 }
 
+// One segment of a film, as encode_chunk() takes it.
+AssembleSpec only(const AssembleSpec& film, std::size_t segment) {
+  AssembleSpec spec = film;
+  spec.segments = {film.segments.at(segment)};
+  spec.one_of_many = true;
+  spec.threads = 2;
+  return spec;
+}
+
+TEST_F(Chunks, OfMezzaninesAreThoseOfTheirPictures) {
+  const AssembleSpec film = mezzanines(60, 20);
+  const AssembleSpec spec = only(film, 1);
+  const auto path = folder_.path() / "of-mezzanine.nut";
+  const media::WrittenMezzanine made = encode_chunk(path, spec, [](auto) { return true; });
+  EXPECT_EQ(made.frames, 20);
+  EXPECT_EQ(made.bytes, std::filesystem::file_size(path));
+  AssembleSpec direct = spec;
+  direct.codec = media::MezzanineCodec::kNone;
+  ChunkWriter writer(folder_.path() / "direct.nut", direct, 20);
+  write_core(writer, film, film.segments[1]);
+  EXPECT_EQ(made.checksums, writer.finish(never).checksums);
+}
+
+TEST_F(Chunks, OfOneOfManyEncodersDoNotDependOnItsThreads) {
+  AssembleSpec spec = only(mezzanines(40, 40), 0);
+  std::vector<std::vector<std::uint32_t>> checksums;
+  for (const int threads : {1, 2, 5}) {
+    spec.threads = threads;
+    checksums.push_back(
+        encode_chunk(folder_.path() / "a.nut", spec, [](auto) { return true; }).checksums);
+  }
+  EXPECT_EQ(checksums[0], checksums[1]);
+  EXPECT_EQ(checksums[0], checksums[2]);
+}
+
+TEST_F(Chunks, OfMezzaninesAreGivenUpAtOnce) {
+  AssembleSpec spec = only(mezzanines(200, 200), 0);
+  spec.options.preset = "veryslow";
+  const auto path = folder_.path() / "part.nut";
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    encode_chunk(path, spec, [](auto) { return false; });
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInterrupted);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(part_name(path)));
+}
+
+TEST_F(Chunks, OfADamagedMezzanineAreAStorageError) {
+  AssembleSpec spec = only(mezzanines(20, 20), 0);
+  spec.segments[0].checksums[7] ^= 1;
+  try {
+    encode_chunk(folder_.path() / "a.nut", spec, [](auto) { return true; });
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kStorage) << error.what();
+  }
+}
+
 TEST_F(Chunks, OfOtherSettingsDoNotJoin) {
   const AssembleSpec lossless = mezzanines(40, 20);
   AssembleSpec spec = chunks_of(lossless);

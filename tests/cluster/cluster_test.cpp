@@ -33,11 +33,11 @@ struct Trial {
     tasks.done = done;
     tasks.done.resize(static_cast<std::size_t>(segments), false);
     const auto logged = [&](int rank) {
-      return [&, rank](int segment, int attempt, const std::function<void()>& next_may_begin) {
+      return [&, rank](const Task& task, const std::function<void()>& next_may_begin) {
         if (begun_early) next_may_begin();
-        SegmentOutcome outcome = runner(rank, segment, attempt);
+        SegmentOutcome outcome = runner(rank, task.segment, task.attempt);
         const std::lock_guard lock(mutex);
-        if (outcome.ok) made[segment].push_back(rank);
+        if (outcome.ok) made[task.segment].push_back(rank);
         return outcome;
       };
     };
@@ -45,7 +45,7 @@ struct Trial {
     for (int rank = 1; rank < ranks; ++rank) {
       others.emplace_back([&, rank] {
         const auto communicator = world.rank(rank);
-        serve(*communicator, logged(rank), other_stops.at(static_cast<std::size_t>(rank)));
+        serve(*communicator, logged(rank), {}, other_stops.at(static_cast<std::size_t>(rank)));
       });
     }
     const auto communicator = world.rank(0);

@@ -84,8 +84,8 @@ class Mpi : public ::testing::Test {
   // Every rank calls it. On rank 0 what came of it; on the others always ok.
   SegmentOutcome run(int segments,
                      const std::function<SegmentOutcome(int segment, int attempt)>& make) {
-    const Runner runner = [&](int segment, int attempt, const std::function<void()>&) {
-      return make(segment, attempt);
+    const Runner runner = [&](const Task& task, const std::function<void()>&) {
+      return make(task.segment, task.attempt);
     };
     SegmentOutcome end{.ok = true};
     if (rank() == 0) {
@@ -96,7 +96,7 @@ class Mpi : public ::testing::Test {
           coordinate(*world(), tasks, runner, stop_, [this](const Progress& p) { done_ = p.done; });
       dismiss(*world());
     } else {
-      serve(*world(), runner, stop_);
+      serve(*world(), runner, {}, stop_);
     }
     return end;
   }

@@ -44,6 +44,9 @@ struct AssembleSpec {
   std::filesystem::path out_dir;
   std::string name = "film";  // film_pitchOK.mkv, film_pitchLOW.mkv; film.mkv if not retimed
   int threads = 0;            // 0: as many as this process may use
+  // Several encoders work at once, each on few threads: x265's frames one after the other, which
+  // takes a third of the memory (and gives other bytes, on every machine the same).
+  bool one_of_many = false;
 };
 
 struct AssembleResult {

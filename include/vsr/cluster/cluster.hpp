@@ -1,8 +1,10 @@
-// Runs a list of segments over the ranks of a start. How a segment is upscaled is none of this
-// room's business: it is handed a runner.
+// Runs a list of segments over the ranks of a start: each is upscaled, and then, if the film is
+// made in chunks, encoded. How either is done is none of this room's business: it is handed a
+// runner.
 //
-// On every rank one thread (the caller's) speaks with the others and two work, so that a segment is
-// begun while the one before is being finished; rank 0 hands out the segments and works too.
+// On every rank one thread (the caller's) speaks with the others. Two upscale, so that a segment is
+// begun while the one before is being finished, and as many as the rank has encoders encode; rank 0
+// hands out the work and does its share.
 #pragma once
 
 #include "vsr/base/error.hpp"
@@ -19,8 +21,24 @@ namespace vsr::cluster {
 // How soon to stop: set by signals, read by everyone. Only ever grows.
 enum class Stop : int { kNo = 0, kAfterSegment = 1, kNow = 2 };
 
-// What came of one segment; travels between ranks as a value.
+enum class Work : char { kUpscale = 'u', kEncode = 'e' };
+
+// What a rank can do at once.
+struct Capacity {
+  bool upscales = true;
+  int encoders = 0;
+};
+
+// A piece of work on one segment.
+struct Task {
+  Work work = Work::kUpscale;
+  int segment = 0;
+  int attempt = 1;
+};
+
+// What came of one; travels between ranks as a value.
 struct SegmentOutcome {
+  Work work = Work::kUpscale;
   int segment = 0;
   bool ok = false;
   ErrorCode code = ErrorCode::kInternal;  // if not ok
@@ -31,15 +49,16 @@ struct SegmentOutcome {
   double wall_s = 0;  // since it began, or since the last one was done if that was later
 };
 
-// Upscales and commits one segment. Exceptions become outcomes (DiskFull one that is not
-// retryable: all ranks write to the same run directory). Called on the worker's threads, one
-// segment at a time; the next one comes as soon as `next_may_begin` was called, which it need not
-// be.
-using Runner = std::function<SegmentOutcome(
-    int segment, int attempt, const std::function<void()>& next_may_begin)>;
+// Does and commits a piece of work. Exceptions become outcomes (DiskFull one that is not retryable:
+// all ranks write to the same run directory). Called on the worker's threads; segments to be
+// upscaled come one at a time, the next one as soon as `next_may_begin` was called, which it need
+// not be.
+using Runner =
+    std::function<SegmentOutcome(const Task& task, const std::function<void()>& next_may_begin)>;
 
 struct Progress {
-  int done = 0;
+  int done = 0;     // segments upscaled
+  int encoded = 0;  // and encoded
   int total = 0;
   int ranks = 0;
 };
@@ -47,6 +66,9 @@ struct Progress {
 struct Tasks {
   std::vector<std::int64_t> weights;  // frames of each segment
   std::vector<bool> done;             // committed before this start
+  std::vector<bool> encoded;          // likewise its chunk; empty: there are to be no chunks
+  // What each rank can do; empty: all upscale. Somebody can do whatever there is to do.
+  std::vector<Capacity> ranks;
 };
 
 // Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.
@@ -62,8 +84,11 @@ SegmentOutcome coordinate(Communicator& communicator,
                           const std::atomic<int>& stop,
                           const std::function<void(const Progress&)>& progress);
 
-// On the other ranks: works until rank 0 dismisses them.
-void serve(Communicator& communicator, const Runner& runner, std::atomic<int>& stop);
+// On the other ranks: works until rank 0 dismisses them. `capacity` is what rank 0 believes.
+void serve(Communicator& communicator,
+           const Runner& runner,
+           const Capacity& capacity,
+           std::atomic<int>& stop);
 
 // On rank 0, last: lets the others go.
 void dismiss(Communicator& communicator);

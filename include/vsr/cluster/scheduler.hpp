@@ -14,8 +14,13 @@ namespace vsr::cluster {
 
 class Scheduler {
  public:
-  // `weights`: work of each segment (its frames). `done`: segments to leave out. A segment may be
-  // tried `most_attempts` times in all.
+  // `weights`: work of each segment (its frames). `done`: segments to leave out. `upscales`: which
+  // ranks take part. A segment may be tried `most_attempts` times in all.
+  Scheduler(std::vector<std::int64_t> weights,
+            const std::vector<bool>& done,
+            const std::vector<bool>& upscales,
+            int most_attempts = 3);
+  // All of `ranks` ranks take part.
   Scheduler(std::vector<std::int64_t> weights,
             const std::vector<bool>& done,
             int ranks,

@@ -121,6 +121,15 @@ struct FinalOptions {
   std::int64_t audio_bitrate = 640'000;  // bits a second
 };
 
+// Who makes the final encode: rank 0 in one piece, or all ranks in chunks, a segment each. Auto: in
+// chunks where there are several ranks or many cores.
+enum class FinalEncode { kAuto, kCentral, kDistributed };
+
+struct ClusterOptions {
+  FinalEncode final = FinalEncode::kAuto;
+  int encoders = -1;  // chunks that a rank encodes at once; -1: by its cores and memory
+};
+
 struct RunOptions {
   std::string dir;
   bool resume = true;
@@ -133,6 +142,7 @@ struct Job {
   StreamOptions stream;
   SegmentOptions segment;
   FinalOptions final;
+  ClusterOptions cluster;
   RunOptions run;
 };
 

@@ -20,6 +20,11 @@
 
 namespace vsr::store {
 
+// What a run commits piece by piece: a segment's mezzanine, or the chunk of the film that was
+// encoded of it. Each piece has a file, a record of its own, and a plan that tells what it is made
+// for.
+enum class Piece { kSegment, kChunk };
+
 class RunDirectory {
  public:
   // Makes the folders that are missing. Throws Error(kStorage), also when the directory cannot be
@@ -34,8 +39,10 @@ class RunDirectory {
   std::filesystem::path lock_file() const;
   std::filesystem::path job_file() const;
   // `extension`: ".mov", or "" for a folder of pictures.
-  std::filesystem::path mezzanine(int segment, const std::string& extension) const;
-  std::filesystem::path record_file(int segment) const;
+  std::filesystem::path mezzanine(int segment,
+                                  const std::string& extension,
+                                  Piece piece = Piece::kSegment) const;
+  std::filesystem::path record_file(int segment, Piece piece = Piece::kSegment) const;
   std::filesystem::path timeline_mezzanine() const;
   std::filesystem::path final_dir() const;
   // Says for which settings and segments the final films were made.
@@ -46,16 +53,17 @@ class RunDirectory {
   std::optional<Plan> read_plan() const;
   void write_plan(const Plan& plan) const;
 
-  // Writes the record: from here on the segment counts as done.
-  void commit(const Record& record) const;
-  // The record if the segment is done under this plan. `why_not` (may be null) says what is wrong
+  // Writes the record: from here on the piece counts as done.
+  void commit(const Record& record, Piece piece = Piece::kSegment) const;
+  // The record if the piece is done under this plan. `why_not` (may be null) says what is wrong
   // with what is there; empty if nothing is there.
   std::optional<Record> committed(const Plan& plan,
                                   const Segment& segment,
                                   const std::string& extension,
-                                  std::string* why_not) const;
-  // Removes the record, then the mezzanine.
-  void discard(int segment, const std::string& extension) const;
+                                  std::string* why_not,
+                                  Piece piece = Piece::kSegment) const;
+  // Removes the record, then the file.
+  void discard(int segment, const std::string& extension, Piece piece = Piece::kSegment) const;
 
  private:
   std::filesystem::path root_;

@@ -1,0 +1,64 @@
+// Who encodes which chunk. Arithmetic only, as the scheduler's: no clock, no messages, no files.
+//
+// A chunk can be encoded once its segment is upscaled. The rank that did that comes first, since
+// the mezzanine is in its memory still; else whoever is free takes the earliest, so that the film
+// grows from its beginning.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace vsr::cluster {
+
+class ChunkQueue {
+ public:
+  // `done`: chunks to leave out. A chunk may be tried `most_attempts` times in all. `ranks`: how
+  // many encode.
+  ChunkQueue(const std::vector<bool>& done, int ranks, int most_attempts = 3);
+
+  struct Task {
+    int segment = 0;
+    int attempt = 1;
+  };
+
+  // The segment is upscaled, by `rank` (-1: in an earlier start). Nothing if its chunk is done.
+  void ready(int segment, int rank);
+  // What `rank` should encode next; nothing if nothing is ready.
+  std::optional<Task> next(int rank);
+  void succeeded(int segment);
+  // False when the chunk has no attempts left.
+  bool failed(int rank, int segment);
+  // Left undone because somebody asked to stop, or the rank is gone: no attempt.
+  void gave_back(int segment);
+  void lost(int rank);
+
+  int remaining() const { return remaining_; }
+
+  int in_hand() const { return static_cast<int>(in_hand_.size()); }
+
+ private:
+  struct Ready {
+    int made_by = -1;
+    int failed_on = -1;  // the last rank that it failed on
+  };
+
+  struct Chunk {
+    bool done = false;
+    int attempts = 0;
+  };
+
+  struct InHand {
+    int rank = 0;
+    Ready ready;  // as it was
+  };
+
+  std::vector<Chunk> chunks_;
+  std::map<int, Ready> ready_;     // by segment: to be handed out
+  std::map<int, InHand> in_hand_;  // by segment
+  int ranks_;
+  int most_attempts_;
+  int remaining_ = 0;
+};
+
+}  // namespace vsr::cluster
