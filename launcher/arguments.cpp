@@ -21,12 +21,15 @@ namespace po = boost::program_options;
 
 po::options_description general_options() {
   po::options_description options("Options");
-  options.add_options()                                                                     //
-      ("help,h", "this text")                                                               //
-      ("version", "versions of vsr-dist and of every library it uses")                      //
-      ("print-config", "the job with every key resolved, as a job file")                    //
-      ("dry-run", "look at the film, make the plan, estimate memory and disk; no work")     //
-      ("fresh", "start over: what the run directory holds is moved aside, not deleted")     //
+  options.add_options()                                                                  //
+      ("help,h", "this text")                                                            //
+      ("version", "versions of vsr-dist and of every library it uses")                   //
+      ("print-config", "the job with every key resolved, as a job file")                 //
+      ("dry-run", "look at the film, make the plan, estimate memory and disk; no work")  //
+      ("fresh", "start over: what the run directory holds is moved aside, not deleted")  //
+      ("role",
+       po::value<std::string>(),
+       "what this rank does: auto, or encode (chunks of the film only)")                    //
       ("log-level", po::value<std::string>(), "trace, debug, info, warning, error or off")  //
       ("log-json", "log lines as JSON objects");
   return options;
@@ -103,6 +106,14 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   };
   arguments.fresh = given.count("fresh") != 0;
   arguments.log_json = given.count("log-json") != 0;
+  if (given.count("role") != 0) {
+    const auto role = given["role"].as<std::string>();
+    if (role != "auto" && role != "encode") {
+      throw Error(ErrorCode::kUsage,
+                  format("--role={} is not allowed; allowed: auto, encode", role));
+    }
+    arguments.encode_only = role == "encode";
+  }
   if (given.count("log-level") != 0) {
     arguments.log_level = parse_level(given["log-level"].as<std::string>());
   }

@@ -17,6 +17,7 @@ struct Arguments {
   std::string job_file;  // may be empty: all by --section.key
   KeyValues values;      // --section.key=value, in order
   bool fresh = false;
+  bool encode_only = false;  // this rank takes no segments, only chunks to encode
   log::Level log_level = log::Level::kInfo;
   bool log_json = false;
   // selftest

@@ -1,8 +1,11 @@
 #include "film_job.hpp"
 
+#include "chunk_runner.hpp"
 #include "final_films.hpp"
 #include "planning.hpp"
+#include "roles.hpp"
 #include "segment_runner.hpp"
+#include "start.hpp"
 #include "version.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
@@ -33,46 +36,36 @@ namespace {
 
 constexpr double kGatherTimeout_s = 120;
 
-// --- What rank 0 tells the others --------------------------------------------------------------
-
-// "ok", the job as a job file, the plan's bytes; or that there will be no start. Lengths in text,
-// so that the parts need no escaping.
-std::string encode_start(const Job& job, const store::Plan& plan) {
-  const std::string job_text = print_job(job, false);
-  return format("ok {}\n{}", job_text.size(), job_text) + store::encode_plan(plan);
-}
-
-// Rank 0 tells the user why.
-std::string encode_start_failure() { return "error\n"; }
-
-struct Start {
-  Job job;
-  store::Plan plan;
-};
-
-// Nothing when rank 0 failed.
-std::optional<Start> decode_start(const std::string& bytes) {
-  const std::size_t line = bytes.find('\n');
-  if (bytes.rfind("ok ", 0) != 0 || line == std::string::npos) return std::nullopt;
-  const auto job_size = static_cast<std::size_t>(std::stoull(bytes.substr(3, line - 3)));
-  Start start;
-  start.job = parse_job_text(bytes.substr(line + 1, job_size));
-  start.plan = store::decode_plan(bytes.substr(line + 1 + job_size));
-  return start;
-}
-
 // --- Rank 0 ------------------------------------------------------------------------------------
 
-// The ledger decides what is done: which segments hold, now.
-std::vector<std::optional<store::Record>> read_ledger(const store::RunDirectory& directory,
-                                                      const store::Plan& plan,
-                                                      const std::string& extension) {
-  std::vector<std::optional<store::Record>> records;
-  for (const Segment& segment : plan.segments) {
+// The pieces of one kind that a run is made of.
+struct Pieces {
+  store::Piece piece;
+  media::MezzanineCodec codec;
+  store::Plan plan;  // what they are made for
+
+  std::string extension() const { return media::mezzanine_extension(codec); }
+
+  std::string describe(int index) const {
+    return format("{}segment {}", piece == store::Piece::kChunk ? "the chunk of " : "", index);
+  }
+};
+
+using Ledger = std::vector<std::optional<store::Record>>;
+
+// The ledger decides what is done: which pieces hold, now. What is wrong with one that is not done
+// is told unless `not_needed` says that it does not matter.
+Ledger read_ledger(const store::RunDirectory& directory,
+                   const Pieces& pieces,
+                   const Ledger& not_needed = {}) {
+  Ledger records;
+  for (const Segment& segment : pieces.plan.segments) {
     std::string why;
-    records.push_back(directory.committed(plan, segment, extension, &why));
-    if (!records.back() && !why.empty()) {
-      log::warning("store", "segment {} has to be made again: {}", segment.index, why);
+    records.push_back(
+        directory.committed(pieces.plan, segment, pieces.extension(), &why, pieces.piece));
+    const auto index = static_cast<std::size_t>(segment.index);
+    if (!records.back() && !why.empty() && (not_needed.empty() || !not_needed[index])) {
+      log::warning("store", "{} has to be made again: {}", pieces.describe(segment.index), why);
     }
   }
   return records;
@@ -103,6 +96,12 @@ struct Lead {
   store::RunDirectory directory;
   std::unique_ptr<store::RunLock> lock;
   Prepared prepared;
+  std::vector<cluster::Capacity> capacities;  // by rank
+  Pieces segments;
+  std::optional<Pieces> chunks;  // if the film is made of such
+
+  // What the film is joined or encoded from.
+  const Pieces& film() const { return chunks ? *chunks : segments; }
 };
 
 Lead open_run(const Arguments& arguments,
@@ -126,8 +125,20 @@ Lead open_run(const Arguments& arguments,
   };
   Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
   write_file(directory.job_file(), print_job(job, false));
-  return {
-      std::move(ranks), std::move(job), std::move(directory), std::move(lock), std::move(prepared)};
+  auto all = capacities(job, prepared.plan, ranks);
+  Pieces segments{store::Piece::kSegment, codec_of(job.segment.codec), prepared.plan};
+  std::optional<Pieces> chunks;
+  if (makes_chunks(job)) {
+    chunks = {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan(job, prepared.plan)};
+  }
+  return {.ranks = std::move(ranks),
+          .job = std::move(job),
+          .directory = std::move(directory),
+          .lock = std::move(lock),
+          .prepared = std::move(prepared),
+          .capacities = std::move(all),
+          .segments = std::move(segments),
+          .chunks = std::move(chunks)};
 }
 
 void configure_log(const Arguments& arguments, const store::RunDirectory& directory, int rank) {
@@ -167,13 +178,33 @@ void introduce(const Lead& lead) {
             plan.tile.whole()
                 ? std::string()
                 : format(", in tiles of up to {}x{}", plan.tile.width, plan.tile.height));
+  if (!lead.chunks) return;
+  int encoders = 0;
+  int upscale = 0;
+  for (const cluster::Capacity& rank : lead.capacities) {
+    encoders += rank.encoders;
+    upscale += rank.upscales ? 1 : 0;
+  }
+  log::info("launcher",
+            "{} of {} ranks upscale{}; the film is encoded in chunks, {} at once",
+            upscale,
+            lead.capacities.size(),
+            upscale == 1 ? "s" : "",
+            encoders);
 }
 
-void check_space(const Lead& lead, const std::vector<std::optional<store::Record>>& records) {
+// What is still to be made: segments of which there is neither mezzanine nor chunk, the chunks, and
+// the films.
+void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks) {
   const store::Plan& plan = lead.prepared.plan;
   double needed = film_bytes(lead.job, plan);
+  const double frame = needed / static_cast<double>(plan.timeline_frames);
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
-    needed += records[i] ? 0 : segment_bytes(lead.job, plan, plan.segments[i]);
+    const bool encoded = lead.chunks && chunks[i];
+    if (!segments[i] && !encoded) needed += segment_bytes(lead.job, plan, plan.segments[i]);
+    if (lead.chunks && !encoded) {
+      needed += frame * static_cast<double>(plan.segments[i].core.size());
+    }
   }
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
@@ -185,65 +216,111 @@ void check_space(const Lead& lead, const std::vector<std::optional<store::Record
   }
 }
 
-// Has every segment made that the ledger lacks; gives the whole ledger. Throws Error.
-std::vector<store::Record> make_segments(const Lead& lead,
-                                         cluster::Communicator& communicator,
-                                         Signals& signals,
-                                         SegmentRunner& runner) {
-  const store::Plan& plan = lead.prepared.plan;
-  const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
-  const auto before = read_ledger(lead.directory, plan, extension);
-  cluster::Tasks tasks;
-  int kept = 0;
-  for (std::size_t i = 0; i < plan.segments.size(); ++i) {
-    tasks.weights.push_back(plan.segments[i].core.size());
-    tasks.done.push_back(before[i].has_value());
-    kept += before[i] ? 1 : 0;
+int count(const Ledger& ledger) {
+  return static_cast<int>(
+      std::count_if(ledger.begin(), ledger.end(), [](const auto& r) { return r.has_value(); }));
+}
+
+// Tells how far the ranks are, and how long it will take at the rate until now.
+class ProgressTeller {
+ public:
+  // So many are done before this start.
+  ProgressTeller(int segments, int chunks) : segments_(segments), chunks_(chunks) {}
+
+  void operator()(const cluster::Progress& now) const {
+    if (now.done == segments_ && now.encoded == chunks_) return;
+    if (now.done == now.total && now.encoded == now.total) return;
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    const double upscaling = left(now.total, now.done, now.done - segments_, seconds);
+    const double encoding = left(now.total, now.encoded, now.encoded - chunks_, seconds);
+    std::string text = format("{} of {} segments", now.done, now.total);
+    if (chunks_ >= 0 && now.encoded < now.total) text += format(", {} encoded", now.encoded);
+    if (std::max(upscaling, encoding) > 0) {
+      text += format("; about {:.0f} s left", std::max(upscaling, encoding));
+    }
+    if (upscaling > 0 && encoding > upscaling) text += ", by the encoders";
+    log::info("cluster", "{}", text);
   }
-  if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, plan.segments.size());
-  check_space(lead, before);
-  const auto begin = std::chrono::steady_clock::now();
-  const cluster::SegmentOutcome end = cluster::coordinate(
-      communicator, tasks, std::ref(runner), signals.stop(), [&](const cluster::Progress& p) {
-        const double seconds =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        if (p.done > kept && p.done < p.total) {
-          log::info("cluster",
-                    "{} of {} segments; about {:.0f} s left",
-                    p.done,
-                    p.total,
-                    seconds / (p.done - kept) * (p.total - p.done));
-        }
-      });
-  if (!end.ok) throw Error(end.code, end.message);
+
+ private:
+  // 0: not known yet, or nothing.
+  static double left(int total, int done, int made, double seconds) {
+    return made > 0 ? seconds / made * (total - done) : 0;
+  }
+
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  const int segments_;
+  const int chunks_;
+};
+
+// Removes a piece whose packets are not what its record says; false if it is good, or not there.
+bool discard_if_damaged(const Lead& lead, const Pieces& pieces, int index) {
+  const store::RunDirectory& directory = lead.directory;
+  const auto record = directory.committed(pieces.plan,
+                                          pieces.plan.segments.at(static_cast<std::size_t>(index)),
+                                          pieces.extension(),
+                                          nullptr,
+                                          pieces.piece);
+  if (!record) return false;
+  const auto damage =
+      media::find_damage(directory.mezzanine(index, pieces.extension(), pieces.piece),
+                         pieces.codec,
+                         record->checksums);
+  if (!damage) return false;
+  log::warning("store", "{} has to be made again: {}", pieces.describe(index), *damage);
+  directory.discard(index, pieces.extension(), pieces.piece);
+  return true;
+}
+
+// Has the ranks make what the ledger lacks.
+cluster::SegmentOutcome work_off(const Lead& lead,
+                                 cluster::Communicator& communicator,
+                                 Signals& signals,
+                                 const cluster::Runner& runner) {
+  const Ledger chunks = lead.chunks ? read_ledger(lead.directory, *lead.chunks) : Ledger();
+  const Ledger segments = read_ledger(lead.directory, lead.segments, chunks);
+  cluster::Tasks tasks{.ranks = lead.capacities};
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    tasks.weights.push_back(lead.prepared.plan.segments[i].core.size());
+    // A mezzanine may be gone once its chunk is there.
+    tasks.done.push_back(segments[i] || (lead.chunks && chunks[i]));
+    if (lead.chunks) tasks.encoded.push_back(chunks[i].has_value());
+  }
+  const auto kept = static_cast<int>(std::count(tasks.done.begin(), tasks.done.end(), true));
+  if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, segments.size());
+  if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
+  check_space(lead, segments, chunks);
+  const ProgressTeller teller(kept,
+                              lead.chunks ? count(chunks) : static_cast<int>(segments.size()));
+  return cluster::coordinate(communicator, tasks, runner, signals.stop(), std::cref(teller));
+}
+
+// Has everything made that the ledger lacks; gives the whole ledger of what the film is made of.
+// Throws Error.
+std::vector<store::Record> make_pieces(const Lead& lead,
+                                       cluster::Communicator& communicator,
+                                       Signals& signals,
+                                       const cluster::Runner& runner) {
+  for (int round = 1;; ++round) {
+    const cluster::SegmentOutcome end = work_off(lead, communicator, signals, runner);
+    if (end.ok) break;
+    // A mezzanine that went bad after its commit is made again, once.
+    const bool again = round == 1 && end.work == cluster::Work::kEncode &&
+                       end.code == ErrorCode::kStorage &&
+                       discard_if_damaged(lead, lead.segments, end.segment);
+    if (!again) throw Error(end.code, end.message);
+  }
   std::vector<store::Record> records;
-  for (auto& record : read_ledger(lead.directory, plan, extension)) {
+  for (auto& record : read_ledger(lead.directory, lead.film())) {
     if (!record) {
       throw Error(ErrorCode::kStorage,
-                  format("segment {} was committed and is damaged now; start again to make it anew",
-                         records.size()));
+                  format("{} was committed and is damaged now; start again to make it anew",
+                         lead.film().describe(static_cast<int>(records.size()))));
     }
     records.push_back(std::move(*record));
   }
   return records;
-}
-
-// Removes the segments whose packets are not what their records say; false if all are good.
-bool discard_damaged(const Lead& lead,
-                     const std::vector<store::Record>& records,
-                     const std::string& extension) {
-  bool found = false;
-  for (const store::Record& record : records) {
-    const int index = record.segment.index;
-    const auto damage = media::find_damage(lead.directory.mezzanine(index, extension),
-                                           codec_of(lead.job.segment.codec),
-                                           record.checksums);
-    if (!damage) continue;
-    found = true;
-    log::warning("store", "segment {} has to be made again: {}", index, *damage);
-    lead.directory.discard(index, extension);
-  }
-  return found;
 }
 
 // Tells everyone what is to be done. When that cannot be found out, the others are told so and the
@@ -252,15 +329,16 @@ Lead start_ranks(const Arguments& arguments,
                  cluster::Communicator& communicator,
                  Signals& signals) {
   try {
-    const auto answers =
-        cluster::gather(communicator,
-                        encode(own_resources(communicator.local_rank(), communicator.local_size())),
-                        kGatherTimeout_s);
+    const auto answers = cluster::gather(
+        communicator,
+        encode(own_resources(
+            communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
+        kGatherTimeout_s);
     std::vector<Resources> ranks;
     ranks.reserve(answers.size());
     for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
     Lead lead = open_run(arguments, std::move(ranks), signals.stop());
-    std::string start = encode_start(lead.job, lead.prepared.plan);
+    std::string start = encode_start({lead.job, lead.prepared.plan, lead.capacities});
     communicator.broadcast(start);
     return lead;
   } catch (const Error& error) {
@@ -275,6 +353,36 @@ Lead start_ranks(const Arguments& arguments,
   }
 }
 
+// A rank's own part of the work, as its capacity says.
+class RankWork {
+ public:
+  RankWork(const Job& job,
+           const store::Plan& plan,
+           const store::RunDirectory& directory,
+           const cluster::Communicator& communicator,
+           const cluster::Capacity& capacity,
+           const std::atomic<int>& stop)
+      : segments_(job, plan, directory, communicator, stop),
+        chunks_(
+            job,
+            plan,
+            directory,
+            communicator.rank(),
+            std::max(1, usable_cpus() / communicator.local_size() / std::max(1, capacity.encoders)),
+            stop) {}
+
+  cluster::SegmentOutcome operator()(const cluster::Task& task,
+                                     const std::function<void()>& next_may_begin) {
+    return task.work == cluster::Work::kEncode
+               ? chunks_(task.segment, task.attempt)
+               : segments_(task.segment, task.attempt, next_may_begin);
+  }
+
+ private:
+  SegmentRunner segments_;
+  ChunkRunner chunks_;
+};
+
 int lead_film(const Arguments& arguments,
               const Lead& lead,
               cluster::Communicator& communicator,
@@ -283,38 +391,43 @@ int lead_film(const Arguments& arguments,
   introduce(lead);
 
   const store::Plan& plan = lead.prepared.plan;
-  const std::string extension = media::mezzanine_extension(codec_of(lead.job.segment.codec));
-  const std::string identity = final_identity(lead.job, plan);
+  const std::string identity = final_identity(lead.job, lead.film().plan);
   if (const auto films = finished_films(lead.directory, identity)) {
     log::info("launcher", "the film is made already");
     for (const fs::path& film : *films) log::info("launcher", "{}", film.string());
     return 0;
   }
 
-  SegmentRunner runner(lead.job, plan, lead.directory, communicator, signals.stop());
+  RankWork work(
+      lead.job, plan, lead.directory, communicator, lead.capacities.at(0), signals.stop());
+  assemble::AssembleSpec spec =
+      assemble_spec(lead.job, plan, lead.prepared.timeline, lead.directory.final_dir());
+  spec.codec = lead.film().codec;
   assemble::AssembleResult result;
   for (int round = 1;; ++round) {
-    const auto records = make_segments(lead, communicator, signals, runner);
+    const auto records = make_pieces(lead, communicator, signals, std::ref(work));
     fs::remove(lead.directory.final_stamp());
     try {
       result = make_films(
-          assemble_spec(lead.job, plan, lead.prepared.timeline, lead.directory.final_dir()),
-          lead.directory,
-          plan,
-          records,
-          signals.stop());
+          spec, lead.directory, lead.film().plan, lead.film().piece, records, signals.stop());
       break;
     } catch (const Error& error) {
-      // A mezzanine that went bad after its commit is made again, once.
-      if (error.code() != ErrorCode::kStorage || round > 1 ||
-          !discard_damaged(lead, records, extension)) {
-        throw;
+      // What went bad after its commit is made again, once.
+      if (error.code() != ErrorCode::kStorage || round > 1) throw;
+      bool found = false;
+      for (const Segment& segment : plan.segments) {
+        if (discard_if_damaged(lead, lead.film(), segment.index)) found = true;
       }
+      if (!found) throw;
     }
   }
   write_stamp(lead.directory, identity, result.files);
   if (!lead.job.segment.keep) {
-    for (const Segment& segment : plan.segments) lead.directory.discard(segment.index, extension);
+    for (const Segment& segment : plan.segments) {
+      lead.directory.discard(segment.index, lead.segments.extension());
+      if (!lead.chunks) continue;
+      lead.directory.discard(segment.index, lead.chunks->extension(), lead.chunks->piece);
+    }
   }
   for (const fs::path& film : result.files) log::info("launcher", "made {}", film.string());
   return 0;
@@ -322,7 +435,8 @@ int lead_film(const Arguments& arguments,
 
 int follow_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
   cluster::gather(communicator,
-                  encode(own_resources(communicator.local_rank(), communicator.local_size())),
+                  encode(own_resources(
+                      communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
                   kGatherTimeout_s);
   std::string bytes;
   communicator.broadcast(bytes);
@@ -330,8 +444,10 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   if (!start) return 0;  // rank 0 has said why
   const store::RunDirectory directory(start->job.run.dir);
   configure_log(arguments, directory, communicator.rank());
-  SegmentRunner runner(start->job, start->plan, directory, communicator, signals.stop());
-  cluster::serve(communicator, std::ref(runner), signals.stop());
+  const cluster::Capacity& capacity =
+      start->capacities.at(static_cast<std::size_t>(communicator.rank()));
+  RankWork work(start->job, start->plan, directory, communicator, capacity, signals.stop());
+  cluster::serve(communicator, std::ref(work), capacity, signals.stop());
   return 0;
 }
 

@@ -82,12 +82,13 @@ void write_stamp(const store::RunDirectory& directory,
 assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     const store::RunDirectory& directory,
                                     const store::Plan& plan,
+                                    store::Piece piece,
                                     const std::vector<store::Record>& records,
                                     const std::atomic<int>& stop) {
   const std::string extension = media::mezzanine_extension(spec.codec);
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
     const Segment& segment = plan.segments[i];
-    spec.segments.push_back({directory.mezzanine(segment.index, extension),
+    spec.segments.push_back({directory.mezzanine(segment.index, extension, piece),
                              segment.core,
                              plan.held(segment),
                              records[i].checksums});

@@ -20,7 +20,7 @@ assemble::AssembleSpec assemble_spec(const Job& job,
                                      const media::Timeline& timeline,
                                      const std::filesystem::path& out);
 
-// Names everything the films depend on.
+// Names everything that films made of this plan's segments or chunks depend on.
 std::string final_identity(const Job& job, const store::Plan& plan);
 
 // The films that the stamp names, if they are there and were made for `identity`.
@@ -31,12 +31,13 @@ void write_stamp(const store::RunDirectory& directory,
                  const std::string& identity,
                  const std::vector<std::filesystem::path>& films);
 
-// Makes the films from the files of all segments (`records` in the plan's order), telling
-// the log how it goes. Throws Error: kStorage when one is not what its record says,
+// Makes the films from the files of all segments or chunks (`plan` is theirs, `records` in its
+// order), telling the log how it goes. Throws Error: kStorage when one is not what its record says,
 // kInterrupted when `stop` asks to end.
 assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     const store::RunDirectory& directory,
                                     const store::Plan& plan,
+                                    store::Piece piece,
                                     const std::vector<store::Record>& records,
                                     const std::atomic<int>& stop);
 

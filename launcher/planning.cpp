@@ -1,6 +1,7 @@
 #include "planning.hpp"
 
 #include "embedded_model.hpp"
+#include "roles.hpp"
 #include "version.hpp"
 #include "vsr/assemble/assemble.hpp"
 #include "vsr/base/error.hpp"
@@ -30,12 +31,6 @@ namespace {
 // Shares of what is free that a window may take. Decoder and encoder share the host's memory.
 constexpr double kGpuShare = 0.85;
 constexpr double kHostShare = 0.5;
-
-// Keys of the final encode that the picture depends on, and not sound alone.
-bool changes_film_picture(const std::string& key) {
-  return changes_final(key) && key != "final.variants" && !key.starts_with("final.audio_") &&
-         key.starts_with("final.");
-}
 
 // Whether what the segments hold depends on the key in this job.
 bool shapes_segments(const Job& job, const std::string& key) {
@@ -208,7 +203,8 @@ store::Plan make_plan(const Job& job,
   for (const Segment& segment : plan.segments) {
     segment_frames = std::max(segment_frames, segment.input.size());
   }
-  const WindowSize window = choose_window(job, network, options, segment_frames, ranks);
+  const WindowSize window =
+      choose_window(job, network, options, segment_frames, upscaling(job, ranks));
   plan.max_seq_len = window.max_seq_len;
   plan.tile = window.tile;
   plan.timeline = stored_form(timeline);
@@ -238,8 +234,14 @@ Prepared draft(const Job& job,
 
 }  // namespace
 
-Resources own_resources(int local_rank, int local_size) {
+bool changes_film_picture(const std::string& key) {
+  return changes_final(key) && key != "final.variants" && !key.starts_with("final.audio_") &&
+         key.starts_with("final.");
+}
+
+Resources own_resources(int local_rank, int local_size, bool encodes_only) {
   Resources resources;
+  resources.encodes_only = encodes_only;
   resources.host = host_name();
   resources.cpus = std::max(1, usable_cpus() / local_size);
   resources.host_bytes = usable_memory_bytes() / static_cast<std::uint64_t>(local_size);
@@ -256,10 +258,11 @@ Resources own_resources(int local_rank, int local_size) {
 }
 
 std::string encode(const Resources& resources) {
-  return format("{} {} {}\n{}\n{}",
+  return format("{} {} {} {}\n{}\n{}",
                 resources.cpus,
                 resources.host_bytes,
                 resources.gpu_free_bytes,
+                resources.encodes_only ? 1 : 0,
                 resources.host,
                 resources.gpu);
 }
@@ -267,7 +270,8 @@ std::string encode(const Resources& resources) {
 Resources decode_resources(const std::string& bytes) {
   std::istringstream text(bytes);
   Resources resources;
-  text >> resources.cpus >> resources.host_bytes >> resources.gpu_free_bytes;
+  text >> resources.cpus >> resources.host_bytes >> resources.gpu_free_bytes >>
+      resources.encodes_only;
   if (!text) {
     throw Error(ErrorCode::kCluster, "a rank runs another version of vsr-dist: use one everywhere");
   }

@@ -28,9 +28,10 @@ struct Resources {
   std::uint64_t host_bytes = 0;  // likewise
   std::string gpu;               // empty: none
   std::uint64_t gpu_free_bytes = 0;
+  bool encodes_only = false;  // by its command line
 };
 
-Resources own_resources(int local_rank, int local_size);
+Resources own_resources(int local_rank, int local_size, bool encodes_only = false);
 std::string encode(const Resources& resources);
 Resources decode_resources(const std::string& bytes);
 
@@ -56,6 +57,8 @@ void set_output(model::UpscalerOptions& options,
                 const model::NetworkShape& network,
                 const PictureFormat& picture);
 media::MezzanineCodec codec_of(SegmentCodec codec);
+// Keys of the final encode that the picture depends on, and not sound alone.
+bool changes_film_picture(const std::string& key);
 // What segments become: "prores mezzanines", "chunks for libx265".
 std::string describe_segments(const Job& job);
 // How the mezzanines are tagged: the timeline's colour in limited range, as video codecs want it.

@@ -3,6 +3,7 @@
 #include "control_group.hpp"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,11 @@ std::uint64_t machine_memory_available() {
 }
 
 }  // namespace
+
+void yield_to_others() {
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, 0, kNice);  // on Linux: of the thread; more is never refused
+}
 
 int usable_cpus() {
   cpu_set_t set;

@@ -148,12 +148,19 @@ class Coordinator {
       give(*it, {Work::kUpscale, task->segment, task->attempt});
       it = upscalers_.erase(it);
     }
-    for (int rank = 0; rank < communicator_.size(); ++rank) {
-      for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
-        const auto task = chunks_.next(rank);
-        if (!task) break;
-        give(rank, {Work::kEncode, task->segment, task->attempt});
+    // First those that do nothing else: the cores of the others feed a network.
+    for (const bool upscales : {false, true}) {
+      for (int rank = 0; rank < communicator_.size(); ++rank) {
+        if (ranks_[static_cast<std::size_t>(rank)].upscales == upscales) hand_out_chunks(rank);
       }
+    }
+  }
+
+  void hand_out_chunks(int rank) {
+    for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
+      const auto task = chunks_.next(rank);
+      if (!task) break;
+      give(rank, {Work::kEncode, task->segment, task->attempt});
     }
   }
 

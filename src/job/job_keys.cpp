@@ -626,15 +626,13 @@ void add_final_keys(std::vector<JobKey>& keys) {
 }
 
 void add_cluster_keys(std::vector<JobKey>& keys) {
-  keys.push_back(choice_key<FinalEncode>("cluster.final",
-                                         "who makes the final encode: rank 0 in one piece, or all "
-                                         "ranks in chunks, one a segment; auto: in chunks with "
-                                         "several ranks or eight cores",
-                                         Affects::kFinal,
-                                         {{"auto", FinalEncode::kAuto},
-                                          {"central", FinalEncode::kCentral},
-                                          {"distributed", FinalEncode::kDistributed}},
-                                         VSR_FIELD(cluster.final)));
+  keys.push_back(choice_key<FinalEncode>(
+      "cluster.final",
+      "who makes the final encode: all ranks in chunks, one a "
+      "segment, or rank 0 in one piece",
+      Affects::kFinal,
+      {{"distributed", FinalEncode::kDistributed}, {"central", FinalEncode::kCentral}},
+      VSR_FIELD(cluster.final)));
   keys.push_back(special_key(
       "cluster.encoders",
       "auto, or 0 to 256",

@@ -81,7 +81,6 @@ std::string encode_plan(const Plan& plan) {
   file.attribute("siting", static_cast<std::int64_t>(plan.colour.siting));
   file.attribute("primaries", std::int64_t{plan.colour.primaries});
   file.attribute("transfer", std::int64_t{plan.colour.transfer});
-  file.attribute("distributed_final", std::int64_t{plan.distributed_final});
   file.attribute("sample_aspect_num", plan.sample_aspect.num());
   file.attribute("sample_aspect_den", plan.sample_aspect.den());
   std::vector<std::string> names;
@@ -137,7 +136,6 @@ Plan decode_plan(const std::string& bytes) {
   plan.colour.primaries = static_cast<int>(file.integer("primaries"));
   plan.colour.transfer = static_cast<int>(file.integer("transfer"));
   plan.sample_aspect = {file.integer("sample_aspect_num"), file.integer("sample_aspect_den")};
-  plan.distributed_final = file.integer("distributed_final") != 0;
   const auto names = file.texts("identity_names");
   const auto values = file.texts("identity_values");
   if (names.size() != values.size()) throw Error(ErrorCode::kStorage, "identity is torn");

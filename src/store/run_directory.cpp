@@ -137,8 +137,7 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
   return record;
 }
 
-void RunDirectory::discard(int segment, const std::string& extension, Piece piece) const {
-  remove_file(record_file(segment, piece));
+void RunDirectory::discard_file(int segment, const std::string& extension, Piece piece) const {
   const fs::path path = mezzanine(segment, extension, piece);
   for (const fs::path& leftover : {path, part_name(path)}) {
     std::error_code error;
@@ -148,6 +147,11 @@ void RunDirectory::discard(int segment, const std::string& extension, Piece piec
                   format("{}: cannot be removed: {}", leftover.string(), error.message()));
     }
   }
+}
+
+void RunDirectory::discard(int segment, const std::string& extension, Piece piece) const {
+  remove_file(record_file(segment, piece));
+  discard_file(segment, extension, piece);
 }
 
 RunLock::RunLock(const RunDirectory& directory) {

@@ -22,6 +22,7 @@ using ::testing::HasSubstr;
 // Runs `segments` over `ranks` threads; the runner gets rank, segment and attempt.
 struct Trial {
   using RankRunner = std::function<SegmentOutcome(int rank, int segment, int attempt)>;
+  using ChunkMaker = std::function<SegmentOutcome(int rank, int segment)>;
 
   // Ends the test program when it takes too long: a coordinator that waits for ever has no other
   // end.
@@ -31,9 +32,17 @@ struct Trial {
     Tasks tasks;
     tasks.weights.assign(static_cast<std::size_t>(segments), 10);
     tasks.done = done;
+    tasks.ranks = capacities;
+    tasks.encoded = chunks_done;
     tasks.done.resize(static_cast<std::size_t>(segments), false);
     const auto logged = [&](int rank) {
       return [&, rank](const Task& task, const std::function<void()>& next_may_begin) {
+        if (task.work == Work::kEncode) {
+          SegmentOutcome outcome = encoder(rank, task.segment);
+          const std::lock_guard lock(mutex);
+          if (outcome.ok) encoded[task.segment].push_back(rank);
+          return outcome;
+        }
         if (begun_early) next_may_begin();
         SegmentOutcome outcome = runner(rank, task.segment, task.attempt);
         const std::lock_guard lock(mutex);
@@ -45,7 +54,10 @@ struct Trial {
     for (int rank = 1; rank < ranks; ++rank) {
       others.emplace_back([&, rank] {
         const auto communicator = world.rank(rank);
-        serve(*communicator, logged(rank), {}, other_stops.at(static_cast<std::size_t>(rank)));
+        serve(*communicator,
+              logged(rank),
+              capacity(rank),
+              other_stops.at(static_cast<std::size_t>(rank)));
       });
     }
     const auto communicator = world.rank(0);
@@ -59,6 +71,14 @@ struct Trial {
     return end;
   }
 
+  Capacity capacity(int rank) const {
+    return capacities.empty() ? Capacity() : capacities.at(static_cast<std::size_t>(rank));
+  }
+
+  std::vector<Capacity> capacities;  // by rank; empty: all upscale and nobody encodes
+  std::vector<bool> chunks_done;     // empty: there are no chunks
+  ChunkMaker encoder;
+  std::map<int, std::vector<int>> encoded;  // segment -> ranks that encoded it
   std::vector<bool> done;
   bool begun_early = false;  // each segment lets the next one begin at once
   std::atomic<int> stop = 0;
@@ -118,6 +138,79 @@ TEST(Cluster, ASegmentIsBegunWhileTheOneBeforeIsFinished) {
     for (const auto& [segment, by] : trial.made) EXPECT_EQ(by.size(), 1u) << segment;
     EXPECT_EQ(most, 2) << ranks << " ranks";
   }
+}
+
+TEST(Cluster, EveryChunkOnceAfterItsSegment) {
+  Trial trial;
+  trial.capacities = {{true, 1}, {true, 2}, {false, 3}};
+  trial.chunks_done.assign(17, false);
+  std::atomic<bool> early = false;
+  trial.encoder = [&](int, int segment) -> SegmentOutcome {
+    const std::lock_guard lock(trial.mutex);
+    if (!trial.made.contains(segment)) early = true;
+    return good();
+  };
+  const auto end = trial.run(3, 17, [](int rank, int, int) -> SegmentOutcome {
+    EXPECT_NE(rank, 2) << "it only encodes";
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_FALSE(early);
+  EXPECT_EQ(trial.made.size(), 17u);
+  ASSERT_EQ(trial.encoded.size(), 17u);
+  for (const auto& [segment, by] : trial.encoded) EXPECT_EQ(by.size(), 1u) << segment;
+  EXPECT_EQ(trial.last_progress.encoded, 17);
+}
+
+// Upscaling goes on while chunks wait for encoders.
+TEST(Cluster, UpscalingDoesNotWaitForEncoders) {
+  Trial trial;
+  trial.capacities = {{true, 1}};
+  trial.chunks_done.assign(6, false);
+  trial.encoder = [&](int, int) -> SegmentOutcome {
+    for (int i = 0; i < 5000; ++i) {  // until all segments are there
+      {
+        const std::lock_guard lock(trial.mutex);
+        if (trial.made.size() == 6) return good();
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {.ok = false, .code = ErrorCode::kInput, .message = "segments wait"};
+  };
+  const auto end = trial.run(1, 6, [](int, int, int) { return good(); });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.encoded.size(), 6u);
+}
+
+TEST(Cluster, ChunksThatAreThereAreLeftAloneAndTheirSegmentsToo) {
+  Trial trial;
+  trial.capacities = {{true, 1}, {true, 1}};
+  trial.done = {true, true, false};
+  trial.chunks_done = {true, false, false};
+  trial.encoder = [](int, int) { return good(); };
+  EXPECT_TRUE(trial.run(2, 3, [](int, int, int) { return good(); }).ok);
+  EXPECT_EQ(trial.made.size(), 1u);
+  EXPECT_EQ(trial.encoded.size(), 2u);
+  EXPECT_FALSE(trial.encoded.contains(0));
+}
+
+TEST(Cluster, AChunkThatFailsEverywhereEndsTheRunWithItsReason) {
+  Trial trial;
+  trial.capacities = {{true, 1}, {false, 1}};
+  trial.chunks_done.assign(4, false);
+  std::atomic<int> tries = 0;
+  trial.encoder = [&](int, int segment) -> SegmentOutcome {
+    if (segment != 2) return good();
+    ++tries;
+    throw Error(ErrorCode::kStorage, "segments/0002.mov: packet 7 is damaged");
+  };
+  const auto end = trial.run(2, 4, [](int, int, int) { return good(); });
+  EXPECT_FALSE(end.ok);
+  EXPECT_EQ(end.work, Work::kEncode);
+  EXPECT_EQ(end.segment, 2);
+  EXPECT_THAT(end.message, HasSubstr("packet 7"));
+  EXPECT_EQ(tries.load(), 3);
 }
 
 TEST(Cluster, CommittedSegmentsAreLeftAlone) {

@@ -143,24 +143,71 @@ class Ranks(FilmTest):
         self.assertFalse(list((self.folder / "asked/segments").glob("*.part")))
         self.assert_goes_on("asked", self.kept("asked"))
 
-    def test_damage_is_found_and_made_good(self):
-        self.made_before("damaged")
-        segments = self.folder / "damaged/segments"
-        record = segments / "0001.h5"
-        record.write_bytes(record.read_bytes()[:-200])
-        movie = segments / "0002.mov"
-        with open(movie, "r+b") as file:  # same size, other pictures
-            file.seek(movie.stat().st_size // 2)
+    @staticmethod
+    def flip_a_byte(path):
+        """Same size, other content."""
+        with open(path, "r+b") as file:
+            file.seek(path.stat().st_size // 2)
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 0xFF]))
+
+    def test_damage_is_found_and_made_good(self):
+        self.made_before("damaged")
+        segments, chunks = self.folder / "damaged/segments", self.folder / "damaged/chunks"
+        record = segments / "0001.h5"
+        record.write_bytes(record.read_bytes()[:-200])
+        self.flip_a_byte(segments / "0002.mov")
+        for index in (1, 2):  # what the segments were made for is there no more
+            (chunks / f"000{index}.h5").unlink()
+        self.flip_a_byte(chunks / "0003.nut")
         self.film("damaged").unlink()
         status, output = run(self.job("damaged", **self.KEYS))
-        if status != 0:  # the damaged mezzanine was found by its checksum: the next start mends it
-            self.assert_one_line_error(status, output, 6, "0002")
-            status, output = run(self.job("damaged", **self.KEYS))
         self.assertEqual(status, 0, output)
+        for what in ("segment 1 has to be made again", "segment 2 has to be made again",
+                     "the chunk of segment 3 has to be made again"):
+            self.assertIn(what, output)
         self.assertEqual(self.hashes("damaged"), self.reference)
+
+    def test_damage_is_found_by_the_central_encode_too(self):
+        keys = {**self.KEYS, "cluster__final": "central"}
+        self.made_before("central")
+        self.flip_a_byte(self.folder / "central/segments/0002.mov")
+        status, output = run(self.job("central", **keys))
+        self.assertEqual(status, 0, output)
+        self.assertIn("segment 2 has to be made again", output)
+        self.assertEqual(self.hashes("central")[0], self.reference[0])
+        self.assertEqual(len(self.hashes("central")[1]), len(self.reference[1]))
+
+    def test_mezzanines_that_are_not_kept_are_not_missed(self):
+        keys = {**self.KEYS, "segment__keep": "off"}
+        process = subprocess.Popen([str(a) for a in self.job("lean", **keys)], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=environment())
+        deadline = time.monotonic() + 120
+        while not list((self.folder / "lean/chunks").glob("*.h5")):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        done = len(list((self.folder / "lean/chunks").glob("*.h5")))
+        status, output = run(self.job("lean", **keys))
+        self.assertEqual(status, 0, output)
+        self.assertIn(f"{done} chunks are kept", output)
+        self.assertNotIn("made again", output)
+        self.assertEqual(frame_hashes(self.film("lean")), self.reference[1])
+        self.assertFalse(list((self.folder / "lean/segments").glob("*.mov")))
+
+    def test_a_rank_that_only_encodes_upscales_nothing(self):
+        job = [str(a) for a in self.job("roles", **self.KEYS)]
+        run_all = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "1", *job, ":", "-n", "1", *job,
+                   "--role=encode"]
+        result = subprocess.run(run_all, capture_output=True, text=True, env=environment(), timeout=200)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("1 of 2 ranks upscales", result.stdout + result.stderr)
+        log = (self.folder / "roles/log/rank-1.log").read_text()
+        self.assertIn("chunk", log)
+        self.assertNotIn("network", log)
+        self.assertEqual(self.hashes("roles"), self.reference)
 
     def test_changed_job_is_refused_with_the_difference(self):
         status, output = run(self.job("undisturbed", **{**self.KEYS, "stream__overlap": 2}))

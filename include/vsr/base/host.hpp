@@ -14,6 +14,9 @@ int usable_cpus();
 // cgroup's limit leaves.
 std::uint64_t usable_memory_bytes();
 std::string host_name();
+// Lets the calling thread, and those that it begins from now on, run only where nobody else of this
+// machine wants to.
+void yield_to_others();
 // Now, as "2026-01-31T12:34:56Z".
 std::string utc_now();
 

@@ -121,12 +121,11 @@ struct FinalOptions {
   std::int64_t audio_bitrate = 640'000;  // bits a second
 };
 
-// Who makes the final encode: rank 0 in one piece, or all ranks in chunks, a segment each. Auto: in
-// chunks where there are several ranks or many cores.
-enum class FinalEncode { kAuto, kCentral, kDistributed };
+// Who makes the final encode: all ranks in chunks, a segment each, or rank 0 in one piece.
+enum class FinalEncode { kDistributed, kCentral };
 
 struct ClusterOptions {
-  FinalEncode final = FinalEncode::kAuto;
+  FinalEncode final = FinalEncode::kDistributed;
   int encoders = -1;  // chunks that a rank encodes at once; -1: by its cores and memory
 };
 

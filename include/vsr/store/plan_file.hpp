@@ -14,7 +14,7 @@
 
 namespace vsr::store {
 
-inline constexpr int kPlanVersion = 3;
+inline constexpr int kPlanVersion = 2;
 
 struct Plan {
   // What this plan was made of, by name: the job's keys that change pictures, "input" and "model"
@@ -30,9 +30,6 @@ struct Plan {
   PictureFormat picture;
   ColourDescription colour;
   Rational sample_aspect{1, 1};
-  // Whether the film is encoded segment by segment (chunks), where the job leaves it open; no part
-  // of the fingerprint, since the mezzanines are the same.
-  bool distributed_final = false;
   // The media room's own description of the timeline, opaque here.
   std::string timeline;
   // For people: when and where it was made.

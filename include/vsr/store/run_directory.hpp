@@ -62,6 +62,8 @@ class RunDirectory {
                                   const std::string& extension,
                                   std::string* why_not,
                                   Piece piece = Piece::kSegment) const;
+  // Removes the file and leaves the record, which tells how it was made.
+  void discard_file(int segment, const std::string& extension, Piece piece = Piece::kSegment) const;
   // Removes the record, then the file.
   void discard(int segment, const std::string& extension, Piece piece = Piece::kSegment) const;
 

@@ -1,0 +1,94 @@
+#include "chunk_runner.hpp"
+
+#include "final_films.hpp"
+#include "planning.hpp"
+#include "vsr/assemble/chunk_writer.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/job/job_file.hpp"
+
+#include <filesystem>
+#include <utility>
+
+namespace vsr::launcher {
+
+namespace fs = std::filesystem;
+
+store::Plan chunk_plan(const Job& job, const store::Plan& plan) {
+  store::Plan chunks = plan;
+  for (const auto& [key, value] : job_values(job)) {
+    if (changes_film_picture(key)) chunks.identity[key] = value;
+  }
+  chunks.identity["segments"] = plan.fingerprint();
+  chunks.identity["segment.codec"] = to_string(SegmentCodec::kNone);
+  return chunks;
+}
+
+std::string chunk_extension() { return media::mezzanine_extension(media::MezzanineCodec::kNone); }
+
+ChunkRunner::ChunkRunner(Job job,
+                         store::Plan plan,
+                         const store::RunDirectory& directory,
+                         int rank,
+                         int threads,
+                         const std::atomic<int>& stop)
+    : job_(std::move(job)),
+      plan_(std::move(plan)),
+      chunk_plan_(launcher::chunk_plan(job_, plan_)),
+      directory_(directory),
+      timeline_(timeline_of(plan_, job_, directory_)),
+      rank_(rank),
+      threads_(threads),
+      stop_(stop) {}
+
+cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
+  constexpr int kStopNow = static_cast<int>(cluster::Stop::kNow);
+  yield_to_others();
+  const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
+  const media::MezzanineCodec codec = codec_of(job_.segment.codec);
+  const std::string extension = media::mezzanine_extension(codec);
+  std::string why;
+  const auto made = directory_.committed(plan_, segment, extension, &why);
+  if (!made) {
+    throw Error(
+        ErrorCode::kStorage,
+        format("segment {} is to be encoded, but {}", index, why.empty() ? "is gone" : why));
+  }
+  const fs::path path = directory_.mezzanine(index, chunk_extension(), store::Piece::kChunk);
+  directory_.discard(index, chunk_extension(), store::Piece::kChunk);
+  assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
+  spec.segments = {
+      {directory_.mezzanine(index, extension), segment.core, plan_.held(segment), made->checksums}};
+  spec.threads = threads_;
+  spec.one_of_many = true;
+
+  store::Record record;
+  record.started = utc_now();
+  const media::WrittenMezzanine chunk =
+      assemble::encode_chunk(path, spec, [this](std::int64_t) { return stop_.load() < kStopNow; });
+  record.segment = segment;
+  record.plan_fingerprint = chunk_plan_.fingerprint();
+  record.frames = chunk.frames;
+  record.bytes = chunk.bytes;
+  record.checksums = chunk.checksums;
+  record.host = host_name();
+  record.device = "cpu";
+  record.rank = rank_;
+  record.attempt = attempt;
+  record.wall_s = chunk.busy_s;
+  record.stage_s = {{"encode", chunk.busy_s}};
+  directory_.commit(record, store::Piece::kChunk);
+  // The record stays: it says how the segment was made.
+  if (!job_.segment.keep) directory_.discard_file(index, extension);
+  log::info("assemble",
+            "chunk {} committed: {} frames in {:.1f} s, {:.2f} fps",
+            index,
+            record.frames,
+            record.wall_s,
+            static_cast<double>(record.frames) / record.wall_s);
+  return {.work = cluster::Work::kEncode, .segment = index, .ok = true};
+}
+
+}  // namespace vsr::launcher

@@ -1,0 +1,47 @@
+// One rank's share of the final encode: committed segments into chunks of the film.
+#pragma once
+
+#include "vsr/cluster/cluster.hpp"
+#include "vsr/job/job.hpp"
+#include "vsr/media/timeline.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <atomic>
+#include <string>
+
+namespace vsr::launcher {
+
+// What chunks of this plan's segments are made for: the segments, and the keys that shape the
+// film's picture. Each holds its segment's core.
+store::Plan chunk_plan(const Job& job, const store::Plan& plan);
+// The ending of their files.
+std::string chunk_extension();
+
+// Encodes and commits chunks. `directory` and `stop` must outlive it.
+// Threads: any number of chunks at once, each with `threads` of its own, which give way to whatever
+// else the host does.
+class ChunkRunner {
+ public:
+  ChunkRunner(Job job,
+              store::Plan plan,
+              const store::RunDirectory& directory,
+              int rank,
+              int threads,
+              const std::atomic<int>& stop);
+
+  // Returns once the chunk's record is on disk. With segment.keep = off the mezzanine goes then.
+  // Throws Error: kStorage also where the mezzanine is not what its record says.
+  cluster::SegmentOutcome operator()(int index, int attempt) const;
+
+ private:
+  const Job job_;
+  const store::Plan plan_;
+  const store::Plan chunk_plan_;
+  const store::RunDirectory& directory_;
+  const media::Timeline timeline_;
+  const int rank_;
+  const int threads_;
+  const std::atomic<int>& stop_;
+};
+
+}  // namespace vsr::launcher

@@ -1,0 +1,114 @@
+#include "roles.hpp"
+
+#include "vsr/assemble/assemble.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+namespace vsr::launcher {
+
+namespace {
+
+// An encoder keeps some sixty pictures (lookahead, references, those on their way), scaled and as
+// they are decoded.
+constexpr double kPicturesInEncoder = 60;
+constexpr double kPicturesDecoded = 8;
+constexpr double kEncoderShare = 0.5;  // of the memory; the rest is the upscaler's and the cache's
+constexpr int kCoresOfEncoder = 2;
+constexpr int kEncodersOnGpu = 2;  // one fills what the other's start and end leave
+
+double encoder_bytes(const Job& job, const store::Plan& plan) {
+  const PictureFormat film =
+      job.final.height > 0 ? assemble::final_picture(job.final, plan.picture, plan.sample_aspect)
+                           : plan.picture;
+  constexpr double kBytes420 = 3;  // a pixel, 16 bits a sample
+  const auto pixels = [](const PictureFormat& picture) {
+    return static_cast<double>(picture.width) * picture.height;
+  };
+  return kPicturesInEncoder * kBytes420 * pixels(film) +
+         kPicturesDecoded * static_cast<double>(packed_bytes(plan.picture));
+}
+
+int encoders_of(const Job& job, const store::Plan& plan, const Resources& rank) {
+  const bool on_gpu = job.final.encoder == "hevc_nvenc";
+  if (on_gpu && rank.gpu.empty()) return 0;
+  if (job.cluster.encoders >= 0) return job.cluster.encoders;
+  if (on_gpu) return kEncodersOnGpu;
+  const double room =
+      kEncoderShare * static_cast<double>(rank.host_bytes) / encoder_bytes(job, plan);
+  return std::clamp(rank.cpus / kCoresOfEncoder, 1, std::max(1, static_cast<int>(room)));
+}
+
+bool upscales(const Job& job, const Resources& rank, bool gpus) {
+  if (rank.encodes_only) return false;
+  return !gpus || job.stream.device != DeviceChoice::kAuto || !rank.gpu.empty();
+}
+
+bool any_gpu(const std::vector<Resources>& ranks) {
+  return std::any_of(ranks.begin(), ranks.end(), [](const Resources& rank) {
+    return !rank.encodes_only && !rank.gpu.empty();
+  });
+}
+
+}  // namespace
+
+bool makes_chunks(const Job& job) {
+  return job.cluster.final == FinalEncode::kDistributed &&
+         job.segment.codec != SegmentCodec::kNone && job.final.encoder != "copy";
+}
+
+std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& ranks) {
+  std::vector<Resources> those;
+  const bool gpus = any_gpu(ranks);
+  for (const Resources& rank : ranks) {
+    if (upscales(job, rank, gpus)) those.push_back(rank);
+  }
+  if (those.empty()) {
+    throw Error(ErrorCode::kUsage,
+                "every rank was started with --role=encode: one at least has to upscale");
+  }
+  return those;
+}
+
+std::vector<cluster::Capacity> capacities(const Job& job,
+                                          const store::Plan& plan,
+                                          const std::vector<Resources>& ranks) {
+  std::vector<cluster::Capacity> all;
+  const bool gpus = any_gpu(ranks);
+  const bool chunks = makes_chunks(job);
+  bool encoded = !chunks;
+  for (const Resources& rank : ranks) {
+    const int encoders = chunks ? encoders_of(job, plan, rank) : 0;
+    all.push_back({.upscales = upscales(job, rank, gpus), .encoders = encoders});
+    encoded = encoded || encoders > 0;
+  }
+  if (encoded) return all;
+  throw Error(
+      ErrorCode::kUsage,
+      job.cluster.encoders == 0
+          ? std::string("cluster.encoders = 0 leaves nobody to encode the film's chunks: "
+                        "give some, or cluster.final = central")
+          : format("final.encoder = {} needs a GPU, and no rank has one", job.final.encoder));
+}
+
+std::string encode(const std::vector<cluster::Capacity>& ranks) {
+  std::string text;
+  for (const cluster::Capacity& rank : ranks) {
+    text += format("{} {} ", rank.upscales ? 1 : 0, rank.encoders);
+  }
+  return text;
+}
+
+std::vector<cluster::Capacity> decode_capacities(const std::string& text) {
+  std::vector<cluster::Capacity> ranks;
+  std::istringstream words(text);
+  int upscales = 0;
+  int encoders = 0;
+  while (words >> upscales >> encoders) ranks.push_back({upscales != 0, encoders});
+  if (!words.eof()) throw Error(ErrorCode::kCluster, "what the ranks are to do is torn");
+  return ranks;
+}
+
+}  // namespace vsr::launcher
