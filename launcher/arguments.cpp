@@ -45,6 +45,16 @@ po::options_description selftest_options() {
   return options;
 }
 
+po::options_description doctor_options() {
+  po::options_description options("Options of 'vsr-dist doctor'");
+  options.add_options()                            //
+      ("json", "the checks as one JSON document")  //
+      ("hosts",
+       po::value<std::string>(),
+       "host file as for mpirun: also try ssh to every host of it, and back");
+  return options;
+}
+
 log::Level parse_level(const std::string& text) {
   const std::vector<std::string> names = {"trace", "debug", "info", "warning", "error", "off"};
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -82,10 +92,12 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     }
   }
   const bool selftest = !words.empty() && words.front() == "selftest";
-  if (selftest) words.erase(words.begin());
+  const bool doctor = !words.empty() && words.front() == "doctor";
+  if (selftest || doctor) words.erase(words.begin());
 
   po::options_description options = general_options();
   if (selftest) options.add(selftest_options());
+  if (doctor) options.add(doctor_options());
   options.add_options()("file", po::value<std::vector<std::string>>());
   po::positional_options_description positional;
   positional.add("file", -1);
@@ -141,6 +153,13 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     }
     if (!files.empty()) arguments.job_file = files.front();
   }
+  if (doctor) {
+    arguments.command = Command::kDoctor;
+    arguments.json = given.count("json") != 0;
+    text("hosts", arguments.hosts);
+    // Its lines are what there is to say.
+    if (given.count("log-level") == 0) arguments.log_level = log::Level::kError;
+  }
   if (given.count("print-config") != 0) arguments.command = Command::kPrintConfig;
   if (given.count("dry-run") != 0) arguments.command = Command::kDryRun;
   if (given.count("version") != 0) arguments.command = Command::kVersion;
@@ -157,10 +176,14 @@ std::string help_text() {
   text << "vsr-dist: takes a film through BasicVSR++ on one or many GPUs to a master\n\n"
           "  vsr-dist JOB.ini [--section.key=value ...]             one GPU, or the CPU\n"
           "  mpirun -n 4 vsr-dist JOB.ini [--section.key=value ...]  four GPUs\n"
-          "  vsr-dist selftest [--checkpoint F] [--golden G.h5 ...] [--device cuda|cpu]\n\n"
+          "  vsr-dist selftest [--checkpoint F] [--golden G.h5 ...] [--device cuda|cpu]\n"
+          "  vsr-dist doctor [JOB.ini] [--section.key=value ...]    what this machine gives a run\n"
+          "  mpirun -n 4 vsr-dist doctor ...                        ... and every host of "
+          "several\n\n"
           "The same command again goes on where a run was stopped.\n\n"
        << general_options() << '\n'
-       << selftest_options() << "\nKeys of the job file, each also as --section.key=value:\n";
+       << selftest_options() << '\n'
+       << doctor_options() << "\nKeys of the job file, each also as --section.key=value:\n";
   std::string section;
   for (const auto& [name, help] : job_key_help()) {
     const std::string own = name.substr(0, name.find('.'));

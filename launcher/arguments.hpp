@@ -10,7 +10,7 @@
 
 namespace vsr::launcher {
 
-enum class Command { kRun, kHelp, kVersion, kPrintConfig, kDryRun, kSelftest };
+enum class Command { kRun, kHelp, kVersion, kPrintConfig, kDryRun, kSelftest, kDoctor };
 
 struct Arguments {
   Command command = Command::kRun;
@@ -25,6 +25,9 @@ struct Arguments {
   std::vector<std::string> golden;
   std::string device = "auto";
   std::string precision = "fp32";
+  // doctor, which takes a job or none
+  bool json = false;
+  std::string hosts;  // a host file; empty: none
 };
 
 // Throws Error(kUsage).

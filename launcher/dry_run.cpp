@@ -2,6 +2,7 @@
 
 #include "final_films.hpp"
 #include "planning.hpp"
+#include "size_text.hpp"
 #include "speed.hpp"
 #include "vsr/assemble/assemble.hpp"
 #include "vsr/base/format.hpp"
@@ -10,7 +11,6 @@
 #include "vsr/model/cost.hpp"
 #include "vsr/model/tiling.hpp"
 
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -29,12 +29,6 @@ std::string duration_text(double seconds) {
   if (seconds < 90) return format("{:.0f} s", seconds);
   if (seconds < 90 * 60) return format("{:.0f} min", seconds / 60);
   return format("{:.1f} h", seconds / 3600);
-}
-
-// "340 MB", "2.1 GB".
-std::string size_text(double bytes) {
-  return bytes < 1e9 ? format("{:.0f} MB", std::ceil(bytes / 1e6))
-                     : format("{:.1f} GB", bytes / 1e9);
 }
 
 }  // namespace

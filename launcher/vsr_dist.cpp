@@ -1,5 +1,6 @@
 // The program: arguments -> job -> wiring of rooms -> exit status.
 #include "arguments.hpp"
+#include "doctor_command.hpp"
 #include "dry_run.hpp"
 #include "film_job.hpp"
 #include "selftest_command.hpp"
@@ -38,14 +39,18 @@ int report(const Error& error, const vsr::cluster::Communicator* communicator, i
   return error.code() == ErrorCode::kInterrupted ? interrupted : static_cast<int>(error.code());
 }
 
-int run_with_ranks(const Arguments& arguments) {
+using CommandOfRanks = int (*)(const Arguments&,
+                               vsr::cluster::Communicator&,
+                               vsr::launcher::Signals&);
+
+int run_with_ranks(const Arguments& arguments, CommandOfRanks run_command) {
   vsr::launcher::Signals signals;
   const std::unique_ptr<vsr::cluster::Communicator> communicator =
       vsr::cluster::make_communicator();
   int status = 0;
   bool unreachable = false;
   try {
-    status = run_film(arguments, *communicator, signals);
+    status = run_command(arguments, *communicator, signals);
   } catch (const Error& error) {
     status = report(error, communicator.get(), signals.exit_status());
     // Ranks that wait for rank 0 have been dismissed. Those that do not answer, or a rank that
@@ -75,7 +80,9 @@ int run(const Arguments& arguments) {
     case Command::kSelftest:
       return vsr::launcher::run_selftest(arguments);
     case Command::kRun:
-      return run_with_ranks(arguments);
+      return run_with_ranks(arguments, vsr::launcher::run_film);
+    case Command::kDoctor:
+      return run_with_ranks(arguments, vsr::launcher::run_doctor);
   }
   return static_cast<int>(ErrorCode::kInternal);
 }

@@ -35,31 +35,6 @@ spdlog::level::level_enum to_spdlog(Level level) {
   return spdlog::level::info;
 }
 
-std::string json_escaped(std::string_view text) {
-  std::string result;
-  result.reserve(text.size() + 8);
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        result += "\\\"";
-        break;
-      case '\\':
-        result += "\\\\";
-        break;
-      case '\n':
-        result += "\\n";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          result += format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          result += c;
-        }
-    }
-  }
-  return result;
-}
-
 // What stands in a line after time, level, rank and host.
 std::string event_text(std::string_view room, std::string_view text, bool json) {
   if (!json) return format("{}: {}", room, printable(text));

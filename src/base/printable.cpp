@@ -55,4 +55,29 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+std::string json_escaped(std::string_view text) {
+  std::string result;
+  result.reserve(text.size() + 8);
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        result += "\\\"";
+        break;
+      case '\\':
+        result += "\\\\";
+        break;
+      case '\n':
+        result += "\\n";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          result += format("\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+          result += c;
+        }
+    }
+  }
+  return result;
+}
+
 }  // namespace vsr

@@ -10,13 +10,16 @@ namespace {
 
 class SoloCommunicator : public Communicator {
  public:
+  SoloCommunicator(int local_rank, int local_size)
+      : local_rank_(local_rank), local_size_(local_size) {}
+
   int rank() const override { return 0; }
 
   int size() const override { return 1; }
 
-  int local_rank() const override { return 0; }
+  int local_rank() const override { return local_rank_; }
 
-  int local_size() const override { return 1; }
+  int local_size() const override { return local_size_; }
 
   void broadcast(std::string&) override {}
 
@@ -34,13 +37,15 @@ class SoloCommunicator : public Communicator {
   [[noreturn]] void abort(int status) override { std::_Exit(status); }
 
  private:
+  const int local_rank_;
+  const int local_size_;
   std::deque<Message> waiting_;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_solo_communicator() {
-  return std::make_unique<SoloCommunicator>();
+std::unique_ptr<Communicator> make_solo_communicator(int local_rank, int local_size) {
+  return std::make_unique<SoloCommunicator>(local_rank, local_size);
 }
 
 }  // namespace vsr::cluster

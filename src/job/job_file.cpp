@@ -128,8 +128,10 @@ std::string read_text(const std::string& path) {
     std::string hint;
     if (begins_with_home(path)) hint = "; ~ is not expanded, write the folder's whole name";
     if (is_address(path)) hint = "; addresses are not read";
-    if (reason == ENOENT && edit_distance(path, "selftest") <= 2) {
-      hint = "; did you mean 'vsr-dist selftest'?";
+    for (const std::string command : {"selftest", "doctor"}) {
+      if (reason == ENOENT && edit_distance(path, command) <= 2) {
+        hint = format("; did you mean 'vsr-dist {}'?", command);
+      }
     }
     refuse(format(": the job file cannot be opened: {}{}", std::strerror(reason), hint));
   }

@@ -61,6 +61,12 @@ void silence() {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
+// HDF5 takes two open files in memory for one and the same if they have one name.
+std::string memory_name() {
+  static std::int64_t made = 0;  // guarded by hdf5_mutex()
+  return format("memory {}", ++made);
+}
+
 hid_t memory_access() {
   const hid_t access = check(H5Pcreate(H5P_FILE_ACCESS), "prepare memory");
   H5Pset_fapl_core(access, 1 << 16, 0);
@@ -133,7 +139,7 @@ Writer::Writer() {
   const Handle access(memory_access(), H5Pclose, "prepare memory");
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "prepare a file");
   check(H5Pset_userblock(creation, kSealBytes), "prepare a file");
-  file_ = check(H5Fcreate("memory", H5F_ACC_TRUNC, creation, access), "make a file");
+  file_ = check(H5Fcreate(memory_name().c_str(), H5F_ACC_TRUNC, creation, access), "make a file");
 }
 
 Writer::~Writer() {
@@ -221,7 +227,7 @@ Reader::Reader(const std::string& bytes) {
   silence();
   const Handle access(memory_access(), H5Pclose, "prepare memory");
   check(H5Pset_file_image(access, const_cast<char*>(bytes.data()), bytes.size()), "read a file");
-  file_ = check(H5Fopen("memory", H5F_ACC_RDONLY, access), "read a file");
+  file_ = check(H5Fopen(memory_name().c_str(), H5F_ACC_RDONLY, access), "read a file");
 }
 
 Reader::~Reader() {

@@ -28,5 +28,11 @@ TEST(Printable, IsTheSameWhenDoneTwice) {
   EXPECT_EQ(printable(printable(all)), printable(all));
 }
 
+TEST(JsonEscaped, LeavesNothingThatEndsAString) {
+  EXPECT_EQ(json_escaped("a\"b\\c"), "a\\\"b\\\\c");
+  EXPECT_EQ(json_escaped("line\nend\x1b"), "line\\nend\\u001b");
+  EXPECT_EQ(json_escaped("\xc3\xa9"), "\xc3\xa9");
+}
+
 }  // namespace
 }  // namespace vsr

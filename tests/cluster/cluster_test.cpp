@@ -92,6 +92,15 @@ struct Trial {
 
 SegmentOutcome good() { return {.ok = true}; }
 
+TEST(SoloCommunicator, TakesThePlaceOnItsHostThatItIsGiven) {
+  const auto third = make_solo_communicator(2, 4);
+  EXPECT_EQ(third->rank(), 0);
+  EXPECT_EQ(third->size(), 1);
+  EXPECT_EQ(third->local_rank(), 2);
+  EXPECT_EQ(third->local_size(), 4);
+  EXPECT_EQ(make_solo_communicator()->local_rank(), 0);
+}
+
 TEST(Cluster, EverySegmentOnceOnAnyNumberOfRanks) {
   for (const int ranks : {1, 2, 4, 7}) {
     Trial trial;

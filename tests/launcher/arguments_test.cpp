@@ -44,6 +44,17 @@ TEST(Arguments, SelftestTakesNoKeysOfAJob) {
   EXPECT_THAT(refused({"selftest", "--stream.device=cpu"}), HasSubstr("--stream.device"));
 }
 
+TEST(Arguments, DoctorTakesAJobOrNone) {
+  EXPECT_EQ(parse({"doctor"}).command, Command::kDoctor);
+  const Arguments arguments =
+      parse({"doctor", "job.ini", "--final.crf=17", "--json", "--hosts=hosts"});
+  EXPECT_EQ(arguments.job_file, "job.ini");
+  EXPECT_EQ(arguments.values, (KeyValues{{"final.crf", "17"}}));
+  EXPECT_TRUE(arguments.json);
+  EXPECT_EQ(arguments.hosts, "hosts");
+  EXPECT_THAT(refused({"job.ini", "--json"}), HasSubstr("json"));
+}
+
 TEST(Arguments, WhatIsNoOptionIsRefused) {
   EXPECT_THAT(refused({}), HasSubstr("no job given"));
   EXPECT_THAT(refused({"--frehs", "job.ini"}), HasSubstr("frehs"));

@@ -1,5 +1,6 @@
 #include "clips.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/media/codecs.hpp"
 #include "vsr/media/source.hpp"
 
 #include <gmock/gmock.h>
@@ -303,6 +304,14 @@ TEST(LibraryVersions, NameEveryLibrary) {
        {"libavformat", "libavcodec", "libavfilter", "libavutil", "libswscale", "libswresample"}) {
     EXPECT_THAT(versions, HasSubstr(name));
   }
+}
+
+TEST(Codecs, AreFoundByTheirNames) {
+  EXPECT_TRUE(has_encoder("ac3"));
+  EXPECT_FALSE(has_encoder("libnothing"));
+  EXPECT_TRUE(has_decoder("mpeg2video"));
+  EXPECT_FALSE(has_decoder("nothing"));
+  EXPECT_FALSE(has_decoder("libx265"));  // an encoder's name is no codec's
 }
 
 }  // namespace

@@ -5,6 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
 namespace vsr::store {
 namespace {
 
@@ -40,6 +45,25 @@ TEST(Record, EmptyListsAreFine) {
 }
 
 TEST(Record, APlanIsNoRecord) { EXPECT_THROW(decode_record(encode_plan(Plan{})), Error); }
+
+// Encoders of a rank read and write records while others do.
+TEST(Record, ManyThreadsDoNotMixThemUp) {
+  std::atomic<int> mixed_up = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        Record record;
+        record.segment = {t, {0, 100 + t}, {0, 100 + t}};
+        record.checksums.assign(static_cast<std::size_t>(100 + t), static_cast<std::uint32_t>(i));
+        const Record again = decode_record(encode_record(record));
+        if (!(again.segment == record.segment) || again.checksums != record.checksums) ++mixed_up;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(mixed_up, 0);
+}
 
 }  // namespace
 }  // namespace vsr::store

@@ -10,5 +10,7 @@ namespace vsr {
 // it stays on its line and cannot steer a terminal. Everything else, backslashes too, stands as it
 // is: a name is readable, and printing what was printed changes nothing.
 std::string printable(std::string_view text);
+// `text`, which is UTF-8, as it may stand between the quotes of a JSON string.
+std::string json_escaped(std::string_view text);
 
 }  // namespace vsr

@@ -42,8 +42,9 @@ class Communicator {
 
 // A world of one unless an MPI launcher started this process. Throws Error(kCluster).
 std::unique_ptr<Communicator> make_communicator();
-// A world of one whatever the surroundings.
-std::unique_ptr<Communicator> make_solo_communicator();
+// A world of one whatever the surroundings; which of the host's ranks it is says what it takes of
+// the host (a GPU, a share of the processors).
+std::unique_ptr<Communicator> make_solo_communicator(int local_rank = 0, int local_size = 1);
 
 // "Open MPI v4.1.4", for --version.
 std::string mpi_version();
