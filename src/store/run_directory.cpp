@@ -87,6 +87,8 @@ fs::path RunDirectory::log_file(int rank) const {
   return root_ / "log" / format("rank-{}.log", rank);
 }
 
+fs::path RunDirectory::leases_dir() const { return root_ / "leases"; }
+
 std::optional<Plan> RunDirectory::read_plan() const {
   if (!fs::exists(plan_file())) return std::nullopt;
   const std::string bytes = read_file(plan_file(), std::uint64_t{1} << 30);

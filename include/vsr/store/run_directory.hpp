@@ -48,6 +48,8 @@ class RunDirectory {
   // Says for which settings and segments the final films were made.
   std::filesystem::path final_stamp() const;
   std::filesystem::path log_file(int rank) const;
+  // For Leases, which makes it.
+  std::filesystem::path leases_dir() const;
 
   // Nothing when there is no plan yet. Throws Error(kStorage) when it cannot be read.
   std::optional<Plan> read_plan() const;
