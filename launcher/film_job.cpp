@@ -4,6 +4,7 @@
 #include "final_films.hpp"
 #include "planning.hpp"
 #include "roles.hpp"
+#include "seam_report.hpp"
 #include "segment_runner.hpp"
 #include "start.hpp"
 #include "version.hpp"
@@ -323,6 +324,20 @@ std::vector<store::Record> make_pieces(const Lead& lead,
   return records;
 }
 
+// From the segments' records, whether or not their mezzanines are kept.
+void tell_of_seams(const Lead& lead) {
+  std::vector<store::Record> records;
+  for (const Segment& segment : lead.prepared.plan.segments) {
+    auto record = lead.directory.recorded(lead.segments.plan, segment, nullptr);
+    if (!record) return;
+    records.push_back(std::move(*record));
+  }
+  const SeamReport report = report_seams(records);
+  for (const std::string& line : report.figures) log::debug("assemble", "{}", line);
+  for (const std::string& warning : report.warnings) log::warning("assemble", "{}", warning);
+  if (!report.summary.empty()) log::info("assemble", "{}", report.summary);
+}
+
 // Tells everyone what is to be done. When that cannot be found out, the others are told so and the
 // error goes on; Error(kCluster) means that they cannot be told either.
 Lead start_ranks(const Arguments& arguments,
@@ -406,6 +421,7 @@ int lead_film(const Arguments& arguments,
   assemble::AssembleResult result;
   for (int round = 1;; ++round) {
     const auto records = make_pieces(lead, communicator, signals, std::ref(work));
+    tell_of_seams(lead);
     fs::remove(lead.directory.final_stamp());
     try {
       result = make_films(

@@ -11,6 +11,7 @@
 #include "vsr/gpu/device.hpp"
 #include "vsr/job/job_file.hpp"
 #include "vsr/media/filter_graph.hpp"
+#include "vsr/media/scene_cuts.hpp"
 #include "vsr/media/segment_writer.hpp"
 #include "vsr/model/tiling.hpp"
 
@@ -175,17 +176,37 @@ Error no_room_for_one(const model::NetworkShape& network,
              smaller));
 }
 
+PlanOptions segments_asked(const Job& job) { return {job.segment.frames, job.stream.overlap}; }
+
+std::vector<std::int64_t> look_for_cuts(const Job& job,
+                                        const media::SourceInfo& source,
+                                        const media::Timeline& timeline,
+                                        const std::atomic<int>& stop) {
+  if (!job.segment.scene_cuts) return {};
+  const auto places = scene_cut_places(timeline.frames(), segments_asked(job));
+  if (places.empty()) return {};
+  auto cuts = media::find_scene_cuts(timeline,
+                                     source.video.format,
+                                     places,
+                                     0,
+                                     telling("frames looked at for scene cuts", 10'000, stop));
+  log::info(
+      "media", "{} of {} ends between segments lie at a scene cut", cuts.size(), places.size());
+  return cuts;
+}
+
 store::Plan make_plan(const Job& job,
                       const media::Timeline& timeline,
                       const model::NetworkShape& network,
                       const std::map<std::string, std::string>& identity,
-                      const std::vector<Resources>& ranks) {
+                      const std::vector<Resources>& ranks,
+                      const std::vector<std::int64_t>& scene_cuts = {}) {
   model::UpscalerOptions options =
       upscaler_options(job, timeline, choose_device(job.stream.device, 0));
   store::Plan plan;
   plan.identity = identity;
   plan.timeline_frames = timeline.frames();
-  plan.segments = plan_segments(timeline.frames(), {job.segment.frames, job.stream.overlap});
+  plan.segments = plan_segments(timeline.frames(), segments_asked(job), scene_cuts);
   plan.timeline_rate = timeline.rate;
   plan.overlap = job.stream.overlap;
   plan.picture = media::mezzanine_format(codec_of(job.segment.codec),
@@ -567,7 +588,10 @@ Prepared prepare(const Job& job,
   check_decoding(job, prepared.timeline, why_decode);
   if (why_decode) {
     prepared.timeline = decode_once(job, prepared.source, mezzanine, *why_decode, stop);
-    prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks);
+  }
+  const auto cuts = look_for_cuts(job, prepared.source, prepared.timeline, stop);
+  if (why_decode || !cuts.empty()) {
+    prepared.plan = make_plan(job, prepared.timeline, prepared.network, identity, ranks, cuts);
   }
   directory.write_plan(prepared.plan);
   return prepared;

@@ -96,7 +96,8 @@ Prepared prepare(const Job& job,
 // Throws Error(kUsage) as prepare() does where run.dir holds the plan of something else.
 void check_held_run(const Job& job, const Ingredients& ingredients);
 
-// A plan without a run directory and without work: for --dry-run.
+// A plan without a run directory and without work: for --dry-run. Scene cuts are not looked for, so
+// ends of segments are where they lie without them.
 Prepared prepare_dry(const Job& job,
                      const Ingredients& ingredients,
                      const std::vector<Resources>& ranks);

@@ -71,6 +71,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   record.wall_s = result.wall_s;
   record.stage_s = result.busy_s;
   record.events = result.events;
+  record.seam_luma = result.seam_luma;
   directory_.commit(record);
   std::string stages;
   for (const auto& [stage, busy_s] : result.busy_s) {

@@ -491,6 +491,12 @@ void add_network_keys(std::vector<JobKey>& keys) {
                             1,
                             100000,
                             VSR_FIELD(segment.frames)));
+  keys.push_back(choice_key<bool>("segment.scene_cuts",
+                                  "end a segment at a cut between scenes where one is within a "
+                                  "quarter of segment.frames",
+                                  kPicture,
+                                  kOnOff,
+                                  VSR_FIELD(segment.scene_cuts)));
   keys.push_back(choice_key<SegmentCodec>("segment.codec",
                                           "codec of the segment mezzanines; none: segments are "
                                           "encoded for the film at once",

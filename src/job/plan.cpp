@@ -3,28 +3,85 @@
 #include "vsr/base/error.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace vsr {
 
-std::vector<Segment> plan_segments(std::int64_t timeline_frames, const PlanOptions& options) {
+namespace {
+
+// Ends between segments, as far as no scene cut moves them.
+std::vector<std::int64_t> even_ends(std::int64_t timeline_frames, const PlanOptions& options) {
   if (timeline_frames <= 0 || options.segment_frames <= 0 || options.overlap_frames < 0) {
     throw Error(ErrorCode::kInternal, "plan_segments: lengths out of range");
   }
   const std::int64_t length = options.segment_frames;
-  const FrameRange timeline{0, timeline_frames};
   // A rest of at least half a segment is a segment of its own.
   const std::int64_t count = std::max<std::int64_t>(
       1, timeline_frames / length + (timeline_frames % length * 2 >= length));
+  std::vector<std::int64_t> ends;
+  ends.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 1; i < count; ++i) ends.push_back(i * length);
+  return ends;
+}
+
+std::int64_t moved(std::int64_t end,
+                   std::int64_t most,
+                   const std::vector<std::int64_t>& scene_cuts) {
+  std::int64_t nearest = end;
+  std::int64_t distance = most + 1;
+  for (auto cut = std::ranges::lower_bound(scene_cuts, end - most);
+       cut != scene_cuts.end() && *cut <= end + most;
+       ++cut) {
+    if (std::abs(*cut - end) >= distance) continue;
+    nearest = *cut;
+    distance = std::abs(*cut - end);
+  }
+  return nearest;
+}
+
+std::int64_t most_moved(const PlanOptions& options) { return options.segment_frames / 4; }
+
+}  // namespace
+
+std::vector<Segment> plan_segments(std::int64_t timeline_frames,
+                                   const PlanOptions& options,
+                                   const std::vector<std::int64_t>& scene_cuts) {
+  const FrameRange timeline{0, timeline_frames};
+  std::vector<std::int64_t> ends = even_ends(timeline_frames, options);
+  for (std::int64_t& end : ends) end = moved(end, most_moved(options), scene_cuts);
+  ends.push_back(timeline_frames);
   std::vector<Segment> segments;
-  segments.reserve(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) {
+  segments.reserve(ends.size());
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends) {
     Segment segment;
-    segment.index = static_cast<int>(i);
-    segment.core = {i * length, i + 1 == count ? timeline_frames : (i + 1) * length};
+    segment.index = static_cast<int>(segments.size());
+    segment.core = {begin, end};
     segment.input = grow(segment.core, options.overlap_frames, timeline);
     segments.push_back(segment);
+    begin = end;
   }
   return segments;
+}
+
+std::vector<FrameRange> scene_cut_places(std::int64_t timeline_frames, const PlanOptions& options) {
+  std::vector<FrameRange> places;
+  const std::int64_t most = most_moved(options);
+  if (most == 0) return places;
+  for (const std::int64_t end : even_ends(timeline_frames, options)) {
+    places.push_back({end - most, end + most + 1});
+  }
+  return places;
+}
+
+std::vector<FrameRange> seam_frames(const Segment& segment) {
+  const auto around = [&](std::int64_t end) {
+    return grow({end, end}, kSeamFrames, segment.input);
+  };
+  const FrameRange first = around(segment.core.begin);
+  const FrameRange last = around(segment.core.end);
+  if (last.begin <= first.end) return {{first.begin, last.end}};
+  return {first, last};
 }
 
 namespace {

@@ -29,6 +29,7 @@ SegmentRun::SegmentRun(Stages& stages,
       downloads_(downloads),
       options_(stages.options),
       segment_(segment),
+      seam_frames_(seam_frames(segment)),
       max_seq_len_(max_seq_len),
       stop_(stop),
       listener_(listener),
@@ -317,6 +318,7 @@ void SegmentRun::encode(const std::filesystem::path& path) {
     const auto writer = options_.open_writer(segment_, path);
     const auto check = [this] { check_stop(); };
     hand_on([&](std::size_t slot, std::int64_t frame) {
+      keep_luma(frame, downloads_.pictures->view(slot));
       if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot), check);
       downloads_.ring().release(slot);
     });
@@ -333,6 +335,7 @@ void SegmentRun::encode(const std::filesystem::path& path) {
       downloads_.ring().release(slot);
     });
     finish(segment_.input.size(), [&] { return writer.finish(); });
+    keep_luma_of_packets(path);
   } else {
     media::SegmentWriter writer(path,
                                 options_.codec,
@@ -342,7 +345,8 @@ void SegmentRun::encode(const std::filesystem::path& path) {
                                 options_.sample_aspect,
                                 segment_.input.begin,
                                 options_.encode_threads);
-    hand_on([&](std::size_t slot, std::int64_t) {
+    hand_on([&](std::size_t slot, std::int64_t frame) {
+      keep_luma(frame, downloads_.pictures->view(slot));
       writer.lend(downloads_.pictures->view(slot),
                   [this, slot] { downloads_.ring().release(slot); });
     });
@@ -371,6 +375,31 @@ void SegmentRun::finish(std::int64_t frames, const Finish& finish_file) {
   if (result_.mezzanine.frames != frames) {
     throw Error(ErrorCode::kInternal,
                 format("a file of {} pictures, {} expected", result_.mezzanine.frames, frames));
+  }
+}
+
+// --- what the seams with the neighbours are measured by ------------------------------------------
+
+void SegmentRun::keep_luma(std::int64_t frame, const PictureView& picture) {
+  const auto holds = [&](const FrameRange& range) { return range.contains(frame); };
+  if (std::ranges::none_of(seam_frames_, holds)) return;
+  result_.seam_luma.emplace(frame, sample_luma(picture));
+}
+
+// The pictures themselves were never on the host.
+void SegmentRun::keep_luma_of_packets(const std::filesystem::path& path) {
+  for (const FrameRange& range : seam_frames_) {
+    media::SegmentReader reader(path,
+                                options_.codec,
+                                range.begin - segment_.input.begin,
+                                range.size(),
+                                result_.mezzanine.checksums,
+                                options_.encode_threads);
+    PictureView picture;
+    for (std::int64_t frame = range.begin; reader.read(picture); ++frame) {
+      check_stop();
+      keep_luma(frame, picture);
+    }
   }
 }
 

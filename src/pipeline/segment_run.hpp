@@ -129,12 +129,15 @@ class SegmentRun {
   void hand_on(const Take& take);
   template <typename Finish>
   void finish(std::int64_t frames, const Finish& finish_file);
+  void keep_luma(std::int64_t frame, const PictureView& picture);
+  void keep_luma_of_packets(const std::filesystem::path& path);
 
   Stages& stages_;
   Place& place_;
   Downloads& downloads_;
   const PipelineOptions& options_;
   const Segment& segment_;
+  const std::vector<FrameRange> seam_frames_;
   const int max_seq_len_;
   const std::atomic<int>& stop_;
   const SegmentListener listener_;

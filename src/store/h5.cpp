@@ -178,6 +178,13 @@ void Writer::dataset(const std::string& name, const std::vector<std::uint32_t>& 
   write_dataset(file_, name, H5T_NATIVE_UINT32, {values.size()}, values.data());
 }
 
+void Writer::dataset(const std::string& name,
+                     const std::vector<std::uint16_t>& values,
+                     std::size_t columns) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_dataset(file_, name, H5T_NATIVE_UINT16, {values.size() / columns, columns}, values.data());
+}
+
 void Writer::dataset(const std::string& name, const std::vector<double>& values) {
   const std::lock_guard lock(hdf5_mutex());
   write_dataset(file_, name, H5T_NATIVE_DOUBLE, {values.size()}, values.data());
@@ -265,6 +272,11 @@ std::vector<std::int64_t> Reader::integers(const std::string& name) const {
 std::vector<std::uint32_t> Reader::words(const std::string& name) const {
   const std::lock_guard lock(hdf5_mutex());
   return read_numbers<std::uint32_t>(file_, name, H5T_NATIVE_UINT32, H5T_INTEGER);
+}
+
+std::vector<std::uint16_t> Reader::halfwords(const std::string& name) const {
+  const std::lock_guard lock(hdf5_mutex());
+  return read_numbers<std::uint16_t>(file_, name, H5T_NATIVE_UINT16, H5T_INTEGER);
 }
 
 std::vector<double> Reader::reals(const std::string& name) const {

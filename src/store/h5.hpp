@@ -28,6 +28,9 @@ class Writer {
                const std::vector<std::int64_t>& values,
                std::size_t columns = 1);
   void dataset(const std::string& name, const std::vector<std::uint32_t>& values);
+  void dataset(const std::string& name,
+               const std::vector<std::uint16_t>& values,
+               std::size_t columns);
   void dataset(const std::string& name, const std::vector<double>& values);
   void dataset(const std::string& name, const std::vector<std::string>& values);
   void dataset_bytes(const std::string& name, const std::string& bytes);
@@ -51,6 +54,7 @@ class Reader {
   std::string text(const std::string& name) const;
   std::vector<std::int64_t> integers(const std::string& name) const;
   std::vector<std::uint32_t> words(const std::string& name) const;
+  std::vector<std::uint16_t> halfwords(const std::string& name) const;
   std::vector<double> reals(const std::string& name) const;
   std::vector<std::string> texts(const std::string& name) const;
   std::string bytes(const std::string& name) const;

@@ -4,7 +4,56 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace vsr::store {
+
+namespace {
+
+// One row of seam_luma a frame.
+void write_luma(h5::Writer& file, const LumaByFrame& luma) {
+  const LumaSamples shape = luma.empty() ? LumaSamples{} : luma.begin()->second;
+  std::vector<std::int64_t> frames;
+  std::vector<std::uint16_t> values;
+  for (const auto& [frame, samples] : luma) {
+    if (samples.values.size() != shape.values.size()) {
+      throw Error(ErrorCode::kInternal, "luma of pictures of several sizes in a record");
+    }
+    frames.push_back(frame);
+    values.insert(values.end(), samples.values.begin(), samples.values.end());
+  }
+  file.attribute("seam_luma_width", std::int64_t{shape.width});
+  file.attribute("seam_luma_height", std::int64_t{shape.height});
+  file.attribute("seam_luma_bit_depth", std::int64_t{shape.bit_depth});
+  file.dataset("seam_frames", frames);
+  file.dataset("seam_luma", values, std::max<std::size_t>(1, shape.values.size()));
+}
+
+LumaByFrame read_luma(const h5::Reader& file) {
+  LumaSamples shape;
+  shape.width = static_cast<int>(file.integer("seam_luma_width"));
+  shape.height = static_cast<int>(file.integer("seam_luma_height"));
+  shape.bit_depth = static_cast<int>(file.integer("seam_luma_bit_depth"));
+  const auto frames = file.integers("seam_frames");
+  const auto values = file.halfwords("seam_luma");
+  const std::size_t places =
+      static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.height);
+  if (values.size() != frames.size() * places) {
+    throw Error(ErrorCode::kStorage, "the luma beside its ends is torn");
+  }
+  LumaByFrame luma;
+  auto row = values.begin();
+  for (const std::int64_t frame : frames) {
+    const auto end = row + static_cast<std::ptrdiff_t>(places);
+    shape.values.assign(row, end);
+    luma.emplace(frame, shape);
+    row = end;
+  }
+  return luma;
+}
+
+}  // namespace
 
 std::string encode_record(const Record& record) {
   h5::Writer file;
@@ -38,6 +87,7 @@ std::string encode_record(const Record& record) {
   file.dataset("stage_names", stages);
   file.dataset("stage_busy_s", seconds);
   file.dataset("events", record.events);
+  write_luma(file, record.seam_luma);
   return file.finish();
 }
 
@@ -47,7 +97,10 @@ Record decode_record(const std::string& bytes) {
     throw Error(ErrorCode::kStorage, "not a record of vsr-dist");
   }
   if (file.integer("version") != kRecordVersion) {
-    throw Error(ErrorCode::kStorage, format("record version {}", file.integer("version")));
+    throw Error(
+        ErrorCode::kStorage,
+        format(
+            "record version {}, this program knows {}", file.integer("version"), kRecordVersion));
   }
   Record record;
   record.plan_fingerprint = file.text("plan_fingerprint");
@@ -73,6 +126,7 @@ Record decode_record(const std::string& bytes) {
     record.stage_s.emplace_back(stages[i], seconds[i]);
   }
   record.events = file.texts("events");
+  record.seam_luma = read_luma(file);
   return record;
 }
 

@@ -108,11 +108,10 @@ void RunDirectory::commit(const Record& record, Piece piece) const {
   write_file(record_file(record.segment.index, piece), encode_record(record));
 }
 
-std::optional<Record> RunDirectory::committed(const Plan& plan,
-                                              const Segment& segment,
-                                              const std::string& extension,
-                                              std::string* why_not,
-                                              Piece piece) const {
+std::optional<Record> RunDirectory::recorded(const Plan& plan,
+                                             const Segment& segment,
+                                             std::string* why_not,
+                                             Piece piece) const {
   const auto no = [&](const std::string& why) -> std::optional<Record> {
     if (why_not != nullptr) *why_not = why;
     return std::nullopt;
@@ -130,13 +129,25 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
       record.checksums.size() != static_cast<std::size_t>(record.frames)) {
     return no("its record speaks of another segment");
   }
-  const auto bytes = bytes_of(mezzanine(segment.index, extension, piece));
-  const char* const what = piece == Piece::kChunk ? "chunk" : "mezzanine";
-  if (!bytes) return no(format("its {} is gone", what));
-  if (*bytes != record.bytes) {
-    return no(format("its {} has {} bytes, its record says {}", what, *bytes, record.bytes));
-  }
   return record;
+}
+
+std::optional<Record> RunDirectory::committed(const Plan& plan,
+                                              const Segment& segment,
+                                              const std::string& extension,
+                                              std::string* why_not,
+                                              Piece piece) const {
+  auto record = recorded(plan, segment, why_not, piece);
+  if (!record) return std::nullopt;
+  const auto bytes = bytes_of(mezzanine(segment.index, extension, piece));
+  if (bytes == record->bytes) return record;
+  if (why_not != nullptr) {
+    const char* const what = piece == Piece::kChunk ? "chunk" : "mezzanine";
+    *why_not = bytes
+                   ? format("its {} has {} bytes, its record says {}", what, *bytes, record->bytes)
+                   : format("its {} is gone", what);
+  }
+  return std::nullopt;
 }
 
 void RunDirectory::discard_file(int segment, const std::string& extension, Piece piece) const {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <random>
 
 namespace vsr {
@@ -47,10 +49,77 @@ TEST(PlanSegments, LastCoreShorterThanHalo) {
   EXPECT_EQ(segments[1].input, (FrameRange{0, 16}));
 }
 
+std::vector<std::int64_t> ends_of(const std::vector<Segment>& segments) {
+  std::vector<std::int64_t> ends;
+  for (const Segment& segment : segments) ends.push_back(segment.core.end);
+  return ends;
+}
+
+TEST(PlanSegments, EndsMoveToTheNearestSceneCutWithinAQuarter) {
+  using Ends = std::vector<std::int64_t>;
+  const auto ends = [](const std::vector<std::int64_t>& cuts) {
+    return ends_of(plan_segments(400, {100, 10}, cuts));
+  };
+  EXPECT_EQ(ends({}), (Ends{100, 200, 300, 400}));
+  EXPECT_EQ(ends({75, 225, 301}), (Ends{75, 225, 301, 400}));
+  EXPECT_EQ(ends({74, 226, 350}), (Ends{100, 200, 300, 400}));
+  EXPECT_EQ(ends({80, 110, 115, 190, 210}), (Ends{110, 190, 300, 400}));  // as far: the first
+  EXPECT_EQ(ends({100, 101}), (Ends{100, 200, 300, 400}));
+  // Segments without a quarter do not move.
+  EXPECT_EQ(ends_of(plan_segments(6, {3, 1}, {1, 2, 3, 4, 5})), (Ends{3, 6}));
+}
+
+TEST(PlanSegments, CutsChangeNeitherNumberNorTilingForThousandsOfFilms) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 5000; ++round) {
+    const std::int64_t frames = 1 + static_cast<std::int64_t>(random() % 5000);
+    const int length = 1 + static_cast<int>(random() % 700);
+    const int overlap = static_cast<int>(random() % 40);
+    const auto rate = 1 + random() % 200;  // a cut in so many frames
+    std::vector<std::int64_t> cuts;
+    for (std::int64_t frame = 1; frame < frames; ++frame) {
+      if (random() % rate == 0) cuts.push_back(frame);
+    }
+    const PlanOptions options{length, overlap};
+    const auto even = plan_segments(frames, options);
+    const auto segments = plan_segments(frames, options, cuts);
+    expect_tiles(segments, frames, overlap);
+    ASSERT_EQ(segments.size(), even.size());
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const std::int64_t end = segments[i].core.end;
+      ASSERT_LE(std::abs(end - even[i].core.end), length / 4);
+      ASSERT_TRUE(end == even[i].core.end || std::ranges::binary_search(cuts, end));
+      ASSERT_LE(4 * segments[i].core.size(), 7 * length + 3);
+      if (frames >= length) {
+        ASSERT_GE(4 * segments[i].core.size(), length);
+      }
+    }
+  }
+}
+
+TEST(SceneCutPlaces, AreAQuarterOfASegmentAroundEachEndBetweenTwo) {
+  EXPECT_EQ(scene_cut_places(250, {100, 10}), (std::vector<FrameRange>{{75, 126}, {175, 226}}));
+  EXPECT_TRUE(scene_cut_places(149, {100, 10}).empty());
+  EXPECT_TRUE(scene_cut_places(100, {3, 10}).empty());
+  EXPECT_THROW(scene_cut_places(0, {}), Error);
+}
+
 TEST(PlanSegments, RefusesNonsense) {
   EXPECT_THROW(plan_segments(0, {}), Error);
   EXPECT_THROW(plan_segments(10, {0, 0}), Error);
   EXPECT_THROW(plan_segments(10, {5, -1}), Error);
+}
+
+TEST(SeamFrames, AreTheNearestOnBothSidesOfEachEnd) {
+  using Ranges = std::vector<FrameRange>;
+  EXPECT_EQ(seam_frames({1, {100, 200}, {90, 210}}), (Ranges{{96, 104}, {196, 204}}));
+  // No more than there is: a short overlap, the film's begin, none.
+  EXPECT_EQ(seam_frames({1, {100, 200}, {98, 202}}), (Ranges{{98, 104}, {196, 202}}));
+  EXPECT_EQ(seam_frames({0, {0, 200}, {0, 210}}), (Ranges{{0, 4}, {196, 204}}));
+  EXPECT_EQ(seam_frames({1, {100, 200}, {100, 200}}), (Ranges{{100, 104}, {196, 200}}));
+  // Short segments have each frame once.
+  EXPECT_EQ(seam_frames({1, {100, 108}, {90, 118}}), (Ranges{{96, 112}}));
+  EXPECT_EQ(seam_frames({1, {100, 103}, {99, 104}}), (Ranges{{99, 104}}));
 }
 
 TEST(PlanWindows, EveryFrameOnceAndHalosInRange) {

@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -373,6 +375,110 @@ TEST(BackEnd, FusedIsNotGivenUpForTheCpuInSilence) {
     EXPECT_THAT(error.what(), HasSubstr("the fused back end"));
     EXPECT_THAT(error.what(), HasSubstr("set model.backend = auto or reference"));
   }
+}
+
+// A film of 48 frames that changes at once at 11 and 30, and at 20 for one frame.
+class SceneCuts : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto made = test::run_process(
+        {"ffmpeg",
+         "-nostdin",
+         "-v",
+         "error",
+         "-f",
+         "lavfi",
+         "-i",
+         "testsrc2=s=64x64:r=25,trim=end_frame=48,hflip=enable='between(n,11,29)',"
+         "negate=enable='gte(n,30)+eq(n,20)'",
+         "-c:v",
+         "mpeg2video",
+         "-g",
+         "12",
+         "-bf",
+         "2",
+         "-q:v",
+         "2",
+         film().string()});
+    ASSERT_EQ(made.status, 0) << made.output;
+  }
+
+  std::filesystem::path film() const { return folder_.path() / "film.mkv"; }
+
+  store::Plan plan(const std::string& run, const KeyValues& values = {}, std::size_t ranks = 1) {
+    KeyValues all = {{"input.file", film().string()},
+                     {"segment.frames", "12"},
+                     {"stream.overlap", "2"},
+                     {"stream.device", "cpu"}};
+    all.insert(all.end(), values.begin(), values.end());
+    const Job job = make_job(all, {});
+    const store::RunDirectory directory(folder_.path() / run);
+    Resources rank;
+    rank.host_bytes = 64 * kGB;
+    const std::atomic<int> stop = 0;
+    return prepare(
+               job,
+               look_at(job),
+               directory,
+               std::vector<Resources>(ranks, rank),
+               [](const Prepared&) {},
+               stop)
+        .plan;
+  }
+
+  static std::vector<FrameRange> cores(const store::Plan& plan) {
+    std::vector<FrameRange> cores;
+    for (const Segment& segment : plan.segments) cores.push_back(segment.core);
+    return cores;
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+using Cores = std::vector<FrameRange>;
+
+TEST_F(SceneCuts, EndSegmentsAndAreKeptInThePlan) {
+  const store::Plan made = plan("run");
+  // 24 has no cut within three frames, 36 neither.
+  EXPECT_EQ(cores(made), (Cores{{0, 11}, {11, 24}, {24, 36}, {36, 48}}));
+  EXPECT_EQ(made.identity.at("segment.scene_cuts"), "on");
+  EXPECT_EQ(cores(plan("wide", {{"segment.frames", "22"}})), (Cores{{0, 22}, {22, 48}}));
+  EXPECT_EQ(cores(plan("wider", {{"segment.frames", "26"}})), (Cores{{0, 30}, {30, 48}}));
+  EXPECT_EQ(cores(plan("longest", {{"segment.frames", "26"}, {"stream.max_seq_len", "2000"}})),
+            (Cores{{0, 30}, {30, 48}}));
+}
+
+TEST_F(SceneCuts, DoNotCountWhereTheyAreOff) {
+  const store::Plan made = plan("run", {{"segment.scene_cuts", "off"}});
+  EXPECT_EQ(cores(made), (Cores{{0, 12}, {12, 24}, {24, 36}, {36, 48}}));
+  EXPECT_NE(made.fingerprint(), plan("other").fingerprint());
+  // The key alone makes it another plan, and a run of the other is refused.
+  store::Plan same = made;
+  same.identity["segment.scene_cuts"] = "on";
+  EXPECT_NE(made.fingerprint(), same.fingerprint());
+  try {
+    plan("run");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("segment.scene_cuts was 'off', is now 'on'"));
+  }
+}
+
+TEST_F(SceneCuts, AreTheSameForAnyNumberOfRanksAndAfterAResume) {
+  const store::Plan one = plan("run");
+  EXPECT_EQ(plan("run").fingerprint(), one.fingerprint());
+  EXPECT_EQ(plan("run", {}, 3).fingerprint(), one.fingerprint());
+  EXPECT_EQ(plan("two", {}, 2).fingerprint(), one.fingerprint());
+}
+
+TEST_F(SceneCuts, OfAFilmThatIsDecodedOnceAreThoseOfTheCopy) {
+  const store::Plan made = plan("run", {{"preprocess.mezzanine", "always"}});
+  EXPECT_EQ(cores(made), (Cores{{0, 11}, {11, 24}, {24, 36}, {36, 48}}));
+}
+
+TEST_F(SceneCuts, AnUnevenSegmentIsNoLongerThanItsWindow) {
+  const store::Plan made = plan("run", {{"segment.frames", "26"}, {"stream.max_seq_len", "2000"}});
+  EXPECT_EQ(made.max_seq_len, 32);  // 30 and the overlap behind it
 }
 
 store::Plan plan_of_a_film() {

@@ -1,5 +1,6 @@
 #include "vsr/pipeline/segment_pipeline.hpp"
 
+#include "packet_upscaler.hpp"
 #include "pipeline_fixture.hpp"
 #include "vsr/base/error.hpp"
 
@@ -96,6 +97,50 @@ TEST_F(Pipeline, AWriterInPlaceOfTheMezzaninesGetsTheCoresOnly) {
     }
   }
   EXPECT_FALSE(std::filesystem::exists(film_.folder() / "out.mkv"));
+}
+
+void expect_seam_luma(const Segment& segment,
+                      const LumaByFrame& luma,
+                      const std::vector<double>& levels) {
+  std::size_t frames = 0;
+  for (const FrameRange& range : seam_frames(segment)) {
+    for (std::int64_t frame = range.begin; frame < range.end; ++frame) {
+      ++frames;
+      ASSERT_TRUE(luma.contains(frame)) << frame;
+      const LumaSamples& samples = luma.at(frame);
+      EXPECT_EQ(samples.bit_depth, 10);
+      EXPECT_EQ(samples.width, kSamplesAcross);
+      EXPECT_NEAR(samples.values.at(100), levels[static_cast<std::size_t>(frame)] * 4, 1) << frame;
+    }
+  }
+  EXPECT_EQ(luma.size(), frames);
+}
+
+TEST_F(Pipeline, LumaBesideASegmentsEndsIsKeptWithAndWithoutMezzanines) {
+  const auto segments = plan_segments(60, {25, 3});
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  std::vector<double> levels;
+  PipelineOptions options = small_options();
+  options.open_writer = [&](const Segment&, const std::filesystem::path&) {
+    return std::make_unique<LevelWriter>(levels);
+  };
+  SegmentPipeline direct(film_.timeline(), upscaler_, options);
+  for (const Segment& segment : segments) {
+    const SegmentResult result = run(pipeline, segment);
+    expect_seam_luma(segment, result.seam_luma, expected_);
+    EXPECT_EQ(run(direct, segment).seam_luma, result.seam_luma);
+  }
+}
+
+TEST_F(Pipeline, LumaOfPacketsIsTakenFromTheMezzanine) {
+  test::PacketUpscaler upscaler(film_.timeline().format, film_.folder() / "packets.mov");
+  PipelineOptions options = small_options();
+  options.codec = media::MezzanineCodec::kProres;
+  SegmentPipeline pipeline(film_.timeline(), upscaler, options);
+  const Segment segment = plan_segments(60, {25, 3}).at(1);
+  const SegmentResult result = run(pipeline, segment);
+  ASSERT_EQ(result.mezzanine.frames, segment.input.size());
+  expect_seam_luma(segment, result.seam_luma, expected_);
 }
 
 TEST_F(Pipeline, WindowsThatRememberSeeNoFrameBeforeTheirOwn) {

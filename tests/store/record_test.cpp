@@ -27,7 +27,10 @@ TEST(Record, ComesBackAsItWas) {
   record.wall_s = 12.5;
   record.stage_s = {{"decode", 1.5}, {"network", 11.0}};
   record.events = {"out of memory at frame 90: window 128 -> 64"};
+  record.seam_luma = {{96, {3, 2, 10, {0, 1, 2, 3, 1022, 1023}}},
+                      {204, {3, 2, 10, {9, 8, 7, 6, 5, 4}}}};
   const Record again = decode_record(encode_record(record));
+  EXPECT_EQ(again.seam_luma, record.seam_luma);
   EXPECT_EQ(again.segment, record.segment);
   EXPECT_EQ(again.bytes, record.bytes);
   EXPECT_EQ(again.checksums, record.checksums);
@@ -42,6 +45,13 @@ TEST(Record, EmptyListsAreFine) {
   const Record again = decode_record(encode_record(Record{}));
   EXPECT_TRUE(again.checksums.empty());
   EXPECT_TRUE(again.windows.empty());
+  EXPECT_TRUE(again.seam_luma.empty());
+}
+
+TEST(Record, LumaOfSeveralSizesIsRefused) {
+  Record record;
+  record.seam_luma = {{1, {2, 1, 8, {0, 1}}}, {2, {1, 1, 8, {0}}}};
+  EXPECT_THROW(encode_record(record), Error);
 }
 
 TEST(Record, APlanIsNoRecord) { EXPECT_THROW(decode_record(encode_plan(Plan{})), Error); }

@@ -1,5 +1,6 @@
 #include "vsr/store/run_directory.hpp"
 
+#include "h5.hpp"
 #include "test_support.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
@@ -55,6 +56,14 @@ TEST_F(Committed, TornRecordDoesNotCount) {
   EXPECT_THAT(why_not(), HasSubstr("record cannot be used"));
   write_file(directory_.record_file(1), "");
   EXPECT_THAT(why_not(), HasSubstr("record cannot be used"));
+}
+
+TEST_F(Committed, RecordOfAnotherVersionDoesNotCount) {
+  h5::Writer old;
+  old.attribute("format", std::string("vsr-dist record"));
+  old.attribute("version", std::int64_t{kRecordVersion - 1});
+  write_file(directory_.record_file(1), old.finish());
+  EXPECT_THAT(why_not(), HasSubstr("record version 1, this program knows 2"));
 }
 
 TEST_F(Committed, CutMezzanineDoesNotCount) {

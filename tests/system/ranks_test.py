@@ -266,5 +266,62 @@ class Ranks(FilmTest):
         self.assertEqual(process.wait(timeout=120), 0)
 
 
+class SceneCuts(FilmTest):
+    """Segments that end at cuts: frames 10 to 14 of 21 are mirrored."""
+
+    def keys(self, **more):
+        film = self.folder / "film.mkv"
+        if not film.exists():
+            subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-map", "0:v", "-vf",
+                            "scale=64:64,hflip=enable='between(n,10,14)'", "-c:v", "ffv1", film], check=True)
+        return {**dict(input__file=film, segment__frames=8, stream__overlap=1, stream__max_seq_len=5,
+                       final__height="native", final__encoder="copy", final__fps="source"), **more}
+
+    def hashes(self, name):
+        segments = sorted((self.folder / name / "segments").glob("*.mov"))
+        return [frame_hashes(path) for path in segments + [self.folder / name / "final/film.mkv"]]
+
+    def lengths(self, name):
+        return [len(hashes) for hashes in self.hashes(name)]
+
+    def test_are_the_same_for_one_and_two_ranks_and_after_a_resume(self):
+        status, output = run(self.job("one", **self.keys()))
+        self.assertEqual(status, 0, output)
+        self.assertIn("2 of 2 ends between segments lie at a scene cut", output)
+        # Cores end at 10, 15 and 21; each segment has a frame of overlap.
+        self.assertEqual(self.lengths("one"), [11, 7, 7, 21])
+        made = self.hashes("one")
+        status, output = mpirun(2, self.job("two", **self.keys()))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.hashes("two"), made)
+        for path in ("segments/0001.h5", "segments/0001.mov", "final/film.mkv"):
+            (self.folder / "one" / path).unlink()
+        status, output = mpirun(2, self.job("one", **self.keys()))
+        self.assertEqual(status, 0, output)
+        self.assertIn("2 of 3 segments are kept", output)
+        self.assertNotIn("scene cut", output)  # the plan is kept
+        self.assertEqual(self.hashes("one"), made)
+
+    def test_do_not_count_where_they_are_off(self):
+        status, output = run(self.job("off", **self.keys(segment__scene_cuts="off")))
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.lengths("off"), [9, 10, 6, 21])
+        status, output = run(self.job("off", **self.keys()))
+        self.assert_one_line_error(status, output, 2, "segment.scene_cuts was 'off', is now 'on'", "--fresh")
+
+    def test_seams_are_measured_with_and_without_mezzanines(self):
+        figures = []
+        for codec in ("prores", "none"):
+            keys = self.keys(segment__codec=codec, segment__scene_cuts="off", final__encoder="libx265",
+                             final__preset="ultrafast", final__params="", final__tune="")
+            status, output = run(self.job(codec, **keys))
+            self.assertEqual(status, 0, output)
+            self.assertIn("segments meet in 2 places", output)
+            log = (self.folder / codec / "log/rank-0.log").read_text()
+            figures.append([line.split("seam at ")[1] for line in log.splitlines() if "seam at " in line])
+        self.assertEqual(len(figures[0]), 2)
+        self.assertEqual(figures[0], figures[1])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -45,8 +45,9 @@ class Starts(FilmTest):
             expected = frame_hashes(self.film(first))
             moved = film.rename(self.folder / f"after-{mezzanine}.mkv")
             (self.folder / first).rename(self.folder / second)
-            for record in (self.folder / second / "segments").glob("0001.*"):
-                record.unlink()
+            for folder in ("segments", "chunks"):
+                for piece in (self.folder / second / folder).glob("0001.*"):
+                    piece.unlink()
             self.film(second).unlink()
             status, output = run(self.job(second, **{**keys, "input__file": moved}))
             self.assertEqual(status, 0, output)

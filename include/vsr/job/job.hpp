@@ -99,7 +99,8 @@ enum class SegmentSize { kFull, kFinal };
 enum class SegmentEncoder { kAuto, kCpu, kGpu };
 
 struct SegmentOptions {
-  int frames = 480;  // core length
+  int frames = 480;        // core length
+  bool scene_cuts = true;  // ends move to a scene cut that is near
   SegmentCodec codec = SegmentCodec::kProres;
   SegmentSize size = SegmentSize::kFull;
   SegmentEncoder encoder = SegmentEncoder::kAuto;  // auto: the GPU where it can

@@ -25,8 +25,27 @@ struct PlanOptions {
 
 // Cuts [0, timeline_frames) so that the cores tile it exactly, whatever the number of ranks. A rest
 // shorter than half a segment is shared with the segment before it rather than left as a stub.
+// An end between two segments lies at a multiple of segment_frames, or moves to the nearest of
+// `scene_cuts` (first frames of scenes, ascending) where one is no further than a quarter of
+// segment_frames: across a hard cut there is nothing to carry on. How many segments there are does
+// not depend on the cuts, and no core is shorter than a quarter of a segment (if the film is not)
+// or longer than one and three quarters.
 // REQUIRES: timeline_frames > 0, options.segment_frames > 0, options.overlap_frames >= 0.
-std::vector<Segment> plan_segments(std::int64_t timeline_frames, const PlanOptions& options);
+std::vector<Segment> plan_segments(std::int64_t timeline_frames,
+                                   const PlanOptions& options,
+                                   const std::vector<std::int64_t>& scene_cuts = {});
+
+// Where scene cuts count: a range of frames for each end between two segments, its middle where the
+// end lies without them. Empty where segments are too short to have any to give.
+std::vector<FrameRange> scene_cut_places(std::int64_t timeline_frames, const PlanOptions& options);
+
+// Frames on either side of a segment's end by which its seam is measured: the nearest ones, as what
+// is shown of both segments is beside the end.
+inline constexpr int kSeamFrames = 4;
+
+// Those of a segment's input: around both ends of its core, in order, no frame twice. The film's
+// own ends count as any, though no segment lies beyond.
+std::vector<FrameRange> seam_frames(const Segment& segment);
 
 // What one network forward sees. `core` are the frames it gives, `input` those it reads.
 struct Window {

@@ -7,6 +7,7 @@
 // its own (decode, encode) beside those of decoder and encoders.
 #pragma once
 
+#include "vsr/base/luma_samples.hpp"
 #include "vsr/job/plan.hpp"
 #include "vsr/media/segment_writer.hpp"
 #include "vsr/media/timeline.hpp"
@@ -48,7 +49,8 @@ struct SegmentResult {
   std::vector<std::pair<std::int64_t, int>> windows;   // first frame given, frames seen
   std::vector<std::pair<std::string, double>> busy_s;  // by stage: seconds at work, not waiting
   std::vector<std::string> events;                     // what went otherwise than planned
-  double wall_s = 0;  // since it came, or since the one before it was done if that was later
+  LumaByFrame seam_luma;  // of seam_frames(), as upscaled; from the mezzanine if it came as packets
+  double wall_s = 0;      // since it came, or since the one before it was done if that was later
 };
 
 class SegmentPipeline {

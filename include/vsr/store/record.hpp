@@ -1,6 +1,7 @@
 // A segment's record, RUN/segments/0007.h5: written last, so that its presence commits the segment.
 #pragma once
 
+#include "vsr/base/luma_samples.hpp"
 #include "vsr/job/plan.hpp"
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace vsr::store {
 
-inline constexpr int kRecordVersion = 1;
+inline constexpr int kRecordVersion = 2;
 
 struct Record {
   Segment segment;
@@ -19,6 +20,7 @@ struct Record {
   std::uint64_t bytes = 0;                            // of the mezzanine
   std::vector<std::uint32_t> checksums;               // CRC-32 of each picture's packet
   std::vector<std::pair<std::int64_t, int>> windows;  // first frame given, frames seen
+  LumaByFrame seam_luma;  // of seam_frames(segment), for the seams with the neighbours
   // How it went, for people and reports.
   std::string host;
   std::string device;  // "NVIDIA H200", "cpu"

@@ -57,6 +57,12 @@ class RunDirectory {
 
   // Writes the record: from here on the piece counts as done.
   void commit(const Record& record, Piece piece = Piece::kSegment) const;
+  // The record if the piece was done under this plan, be its file there still or not. `why_not`
+  // (may be null) as below.
+  std::optional<Record> recorded(const Plan& plan,
+                                 const Segment& segment,
+                                 std::string* why_not,
+                                 Piece piece = Piece::kSegment) const;
   // The record if the piece is done under this plan. `why_not` (may be null) says what is wrong
   // with what is there; empty if nothing is there.
   std::optional<Record> committed(const Plan& plan,

@@ -1,0 +1,69 @@
+#include "seam_report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vsr::launcher {
+namespace {
+
+using ::testing::HasSubstr;
+
+LumaSamples picture(int level) {
+  return {2, 1, 8, {static_cast<std::uint16_t>(level), static_cast<std::uint16_t>(level)}};
+}
+
+// Segments of 100 frames; what the segment makes of its frames is `error` off, by segment.
+std::vector<store::Record> records(const std::vector<int>& errors, int overlap = 2) {
+  std::vector<store::Record> made;
+  const auto frames = static_cast<std::int64_t>(100 * errors.size());
+  for (const Segment& segment : plan_segments(frames, {100, overlap})) {
+    store::Record record;
+    record.segment = segment;
+    for (const FrameRange& range : seam_frames(segment)) {
+      for (std::int64_t frame = range.begin; frame < range.end; ++frame) {
+        const int error = errors[static_cast<std::size_t>(segment.index)];
+        record.seam_luma[frame] = picture(50 + static_cast<int>(frame % 2) + error);
+      }
+    }
+    made.push_back(record);
+  }
+  return made;
+}
+
+TEST(SeamReport, NamesFrameAndFiguresOfTheSeamsThatMayBeSeen) {
+  const SeamReport report = report_seams(records({0, 0, 3, 3}));
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_THAT(report.warnings[0], HasSubstr("frame 200, where segment 2 begins"));
+  EXPECT_THAT(report.warnings[0], HasSubstr("38.6 dB apart"));
+  EXPECT_THAT(report.warnings[0], HasSubstr("2.00 times"));
+  EXPECT_THAT(report.warnings[0], HasSubstr("larger stream.overlap"));
+  ASSERT_EQ(report.figures.size(), 3u);
+  EXPECT_THAT(report.figures[1],
+              HasSubstr("seam at frame 200: step 2.00, usual 1.00 of 255 levels; 38.6 dB, by frame "
+                        "198: 38.6 199: 38.6 200: 38.6 201: 38.6"));
+  EXPECT_THAT(report.summary, HasSubstr("in 3 places, of which 1 may be seen"));
+  EXPECT_THAT(report.summary, HasSubstr("38.6 dB apart, at frame 200"));
+}
+
+TEST(SeamReport, CountsTheManyThatItDoesNotList) {
+  std::vector<int> errors;
+  for (int i = 0; i < 20; ++i) errors.push_back(3 * (i % 2));
+  const SeamReport report = report_seams(records(errors));
+  ASSERT_EQ(report.warnings.size(), 11u);
+  EXPECT_THAT(report.warnings.back(), HasSubstr("and 9 more seams"));
+}
+
+TEST(SeamReport, SaysThatWithoutAnOverlapNothingIsKnown) {
+  const SeamReport report = report_seams(records({0, 9}, 0));
+  EXPECT_TRUE(report.warnings.empty());
+  EXPECT_THAT(report.summary, HasSubstr("nothing can be judged"));
+}
+
+TEST(SeamReport, OfOneSegmentIsEmpty) {
+  const SeamReport report = report_seams(records({0}));
+  EXPECT_TRUE(report.warnings.empty());
+  EXPECT_EQ(report.summary, "");
+}
+
+}  // namespace
+}  // namespace vsr::launcher
