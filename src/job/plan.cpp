@@ -9,18 +9,37 @@ namespace vsr {
 
 namespace {
 
-// Ends between segments, as far as no scene cut moves them.
-std::vector<std::int64_t> even_ends(std::int64_t timeline_frames, const PlanOptions& options) {
+// An end between two segments as far as no scene cut moves it, and how far one may.
+struct End {
+  std::int64_t frame;
+  std::int64_t most_moved;
+};
+
+// Of so many segments one is cut in two.
+constexpr std::int64_t kTenth = 10;
+// A scene cut moves an end by no more than this part of a segment.
+constexpr std::int64_t kMovedPart = 4;
+
+// Segments of `length` in `frames`: a rest of at least half a segment is one of its own.
+std::int64_t how_many(std::int64_t frames, std::int64_t length) {
+  return std::max<std::int64_t>(1, frames / length + (frames % length * 2 >= length));
+}
+
+std::vector<End> even_ends(std::int64_t timeline_frames, const PlanOptions& options) {
   if (timeline_frames <= 0 || options.segment_frames <= 0 || options.overlap_frames < 0) {
     throw Error(ErrorCode::kInternal, "plan_segments: lengths out of range");
   }
   const std::int64_t length = options.segment_frames;
-  // A rest of at least half a segment is a segment of its own.
-  const std::int64_t count = std::max<std::int64_t>(
-      1, timeline_frames / length + (timeline_frames % length * 2 >= length));
-  std::vector<std::int64_t> ends;
-  ends.reserve(static_cast<std::size_t>(count));
-  for (std::int64_t i = 1; i < count; ++i) ends.push_back(i * length);
+  const std::int64_t half = length / 2;
+  const std::int64_t count = how_many(timeline_frames, length);
+  const std::int64_t halved = half > 0 ? count / kTenth : 0;
+  const std::int64_t whole = count - halved;
+  std::vector<End> ends;
+  for (std::int64_t i = 1; i < whole; ++i) ends.push_back({i * length, length / kMovedPart});
+  if (halved == 0) return ends;
+  const std::int64_t begin = whole * length;
+  const std::int64_t parts = how_many(timeline_frames - begin, half);
+  for (std::int64_t i = 0; i < parts; ++i) ends.push_back({begin + i * half, half / kMovedPart});
   return ends;
 }
 
@@ -39,16 +58,16 @@ std::int64_t moved(std::int64_t end,
   return nearest;
 }
 
-std::int64_t most_moved(const PlanOptions& options) { return options.segment_frames / 4; }
-
 }  // namespace
 
 std::vector<Segment> plan_segments(std::int64_t timeline_frames,
                                    const PlanOptions& options,
                                    const std::vector<std::int64_t>& scene_cuts) {
   const FrameRange timeline{0, timeline_frames};
-  std::vector<std::int64_t> ends = even_ends(timeline_frames, options);
-  for (std::int64_t& end : ends) end = moved(end, most_moved(options), scene_cuts);
+  std::vector<std::int64_t> ends;
+  for (const End& end : even_ends(timeline_frames, options)) {
+    ends.push_back(moved(end.frame, end.most_moved, scene_cuts));
+  }
   ends.push_back(timeline_frames);
   std::vector<Segment> segments;
   segments.reserve(ends.size());
@@ -66,10 +85,9 @@ std::vector<Segment> plan_segments(std::int64_t timeline_frames,
 
 std::vector<FrameRange> scene_cut_places(std::int64_t timeline_frames, const PlanOptions& options) {
   std::vector<FrameRange> places;
-  const std::int64_t most = most_moved(options);
-  if (most == 0) return places;
-  for (const std::int64_t end : even_ends(timeline_frames, options)) {
-    places.push_back({end - most, end + most + 1});
+  for (const End& end : even_ends(timeline_frames, options)) {
+    if (end.most_moved == 0) continue;
+    places.push_back({end.frame - end.most_moved, end.frame + end.most_moved + 1});
   }
   return places;
 }

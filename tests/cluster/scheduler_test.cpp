@@ -1,21 +1,28 @@
 #include "vsr/cluster/scheduler.hpp"
 
+#include "vsr/job/plan.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <queue>
 #include <random>
+#include <set>
+#include <tuple>
+#include <vector>
 
 namespace vsr::cluster {
 namespace {
 
 TEST(Scheduler, FirstComeContiguousRuns) {
-  Scheduler scheduler(std::vector<std::int64_t>(12, 100), std::vector<bool>(12, false), 3);
+  Scheduler scheduler(std::vector<std::int64_t>(9, 100), std::vector<bool>(9, false), 3);
   EXPECT_EQ(scheduler.next(0)->segment, 0);
+  EXPECT_EQ(scheduler.next(1)->segment, 3);
+  EXPECT_EQ(scheduler.next(2)->segment, 6);
+  scheduler.succeeded(1, 3, 1.0);
   EXPECT_EQ(scheduler.next(1)->segment, 4);
-  EXPECT_EQ(scheduler.next(2)->segment, 8);
-  scheduler.succeeded(1, 4, 1.0);
-  EXPECT_EQ(scheduler.next(1)->segment, 5);
 }
 
 TEST(Scheduler, DryRankTakesFromTheEndOfTheSlowestRun) {
@@ -69,31 +76,116 @@ TEST(Scheduler, GivenBackIsNoAttemptAndMayGoToTheSameRank) {
   EXPECT_FALSE(scheduler.failed(0, 0));
 }
 
-// The real scheduler against a simulated clock: ranks of unequal speed finish nearly together.
-TEST(Scheduler, UnequalRanksFinishTogether) {
-  std::mt19937 random(3);
+// Of 20 segments the last two are nobody's and come when all others are handed out.
+TEST(Scheduler, TheLastTenthComesLast) {
+  Scheduler scheduler(std::vector<std::int64_t>(20, 100), std::vector<bool>(20, false), 2);
+  std::vector<int> order;
+  while (const auto task = scheduler.next(1)) order.push_back(task->segment);
+  ASSERT_EQ(order.size(), 20u);
+  EXPECT_EQ(order.front(), 9);
+  EXPECT_EQ(order[18], 18);
+  EXPECT_EQ(order[19], 19);
+}
+
+TEST(Scheduler, ASlowRankLeavesTheVeryEndToAFasterOne) {
+  Scheduler scheduler({100, 100, 100, 100}, {false, false, false, false}, 2);
+  scheduler.next(0);
+  scheduler.next(1);
+  scheduler.succeeded(1, 2, 100.0);
+  scheduler.succeeded(0, 0, 1.0);
+  EXPECT_EQ(scheduler.next(0)->segment, 1);
+  EXPECT_FALSE(scheduler.next(1)) << "it would take a hundred times as long as the other";
+  scheduler.succeeded(0, 1, 1.0);
+  EXPECT_EQ(scheduler.next(0)->segment, 3);
+}
+
+TEST(Scheduler, ASlowRankThatIsAloneTakesEverything) {
+  Scheduler scheduler(std::vector<std::int64_t>(6, 100), std::vector<bool>(6, false), 2);
+  scheduler.succeeded(0, scheduler.next(0)->segment, 1.0);
+  scheduler.succeeded(1, scheduler.next(1)->segment, 100.0);
+  scheduler.next(0);
+  scheduler.lost(0);
+  while (const auto task = scheduler.next(1)) scheduler.succeeded(1, task->segment, 100.0);
+  EXPECT_TRUE(scheduler.all_done());
+}
+
+// --- The real scheduler against a simulated clock ------------------------------------------------
+
+// Frames a second of ranks from half to twice as fast as usual.
+std::vector<double> unequal_rates(int ranks, unsigned seed) {
+  std::mt19937 random(seed);
   std::uniform_real_distribution<double> spread(0.5, 2.0);
-  const int ranks = 8;
-  const int segments = 400;
-  std::vector<double> rate(ranks);
-  double total_rate = 0;
-  for (double& r : rate) total_rate += r = 40 * spread(random);
-  Scheduler scheduler(
-      std::vector<std::int64_t>(segments, 480), std::vector<bool>(segments, false), ranks);
-  using Event = std::tuple<double, int, int>;  // when, rank, segment finished (-1: start)
+  std::vector<double> rates(static_cast<std::size_t>(ranks));
+  for (double& rate : rates) rate = 40 * spread(random);
+  return rates;
+}
+
+// How long it takes, of the time that it would take if work could be divided at will.
+double makespan(std::int64_t film_frames, int segment_frames, const std::vector<double>& rates) {
+  std::vector<std::int64_t> weights;
+  for (const Segment& segment :
+       plan_segments(film_frames, {.segment_frames = segment_frames, .overlap_frames = 0})) {
+    weights.push_back(segment.core.size());
+  }
+  const auto ranks = static_cast<int>(rates.size());
+  Scheduler scheduler(weights, std::vector<bool>(weights.size(), false), ranks);
+  using Event = std::tuple<double, int, int>;  // when, rank, segment finished
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events;
-  for (int rank = 0; rank < ranks; ++rank) events.emplace(0.0, rank, -1);
-  double makespan = 0;
+  std::set<int> idle;
+  const auto took = [&](int rank, int segment) {
+    return static_cast<double>(weights[static_cast<std::size_t>(segment)]) /
+           rates[static_cast<std::size_t>(rank)];
+  };
+  const auto hand_out = [&](double now) {
+    for (auto it = idle.begin(); it != idle.end();) {
+      const auto task = scheduler.next(*it);
+      if (task) events.emplace(now + took(*it, task->segment), *it, task->segment);
+      it = task ? idle.erase(it) : std::next(it);
+    }
+  };
+  for (int rank = 0; rank < ranks; ++rank) idle.insert(rank);
+  hand_out(0);
+  double end = 0;
   while (!events.empty()) {
     const auto [now, rank, finished] = events.top();
     events.pop();
-    const double took = 480 / rate[static_cast<std::size_t>(rank)];
-    if (finished >= 0) scheduler.succeeded(rank, finished, took);
-    makespan = std::max(makespan, now);
-    if (const auto task = scheduler.next(rank)) events.emplace(now + took, rank, task->segment);
+    scheduler.succeeded(rank, finished, took(rank, finished));
+    end = now;
+    idle.insert(rank);
+    hand_out(now);
   }
   EXPECT_TRUE(scheduler.all_done());
-  EXPECT_LE(makespan, 1.05 * segments * 480 / total_rate);
+  const double all = std::accumulate(rates.begin(), rates.end(), 0.0);
+  return end * all / static_cast<double>(film_frames);
+}
+
+constexpr std::int64_t kThreeHours = 270'000;  // of 25 frames a second
+
+TEST(SchedulerSimulated, SixtyFourUnequalRanksFinishTogether) {
+  for (const unsigned seed : {1u, 2u, 3u, 4u, 5u}) {
+    const double of_ideal = makespan(kThreeHours, 240, unequal_rates(64, seed));
+    EXPECT_LE(of_ideal, 1.05) << "seed " << seed;
+    EXPECT_GE(of_ideal, 1);
+  }
+}
+
+// Segments as short as so many ranks want them: a rank has 17.
+TEST(SchedulerSimulated, AThousandUnequalRanksFinishTogether) {
+  EXPECT_LE(makespan(kThreeHours, 15, unequal_rates(1024, 1)), 1.05);
+}
+
+TEST(SchedulerSimulated, EqualRanksFinishTogether) {
+  for (const int ranks : {2, 8, 64}) {
+    EXPECT_LE(makespan(kThreeHours, 480, std::vector<double>(static_cast<std::size_t>(ranks), 40)),
+              1.05)
+        << ranks;
+  }
+}
+
+TEST(SchedulerSimulated, OneVerySlowRankDoesNotKeepTheOthersWaiting) {
+  std::vector<double> rates(16, 40);
+  rates[7] = 4;
+  EXPECT_LE(makespan(kThreeHours, 480, rates), 1.05);
 }
 
 }  // namespace

@@ -36,10 +36,21 @@ TEST(PlanSegments, CoresTileTheTimelineForThousandsOfLengths) {
     for (const Segment& segment : segments) {
       ASSERT_LT(segment.core.size(), 1.5 * length + 1);
       if (frames >= length) {
-        ASSERT_GE(2 * segment.core.size(), length);
+        ASSERT_GE((segments.size() < 10 ? 2 : 4) * segment.core.size() + 3, length);
       }
     }
   }
+}
+
+TEST(PlanSegments, TheLastTenthIsInHalves) {
+  const auto segments = plan_segments(2000, {100, 10});
+  ASSERT_EQ(segments.size(), 22u);
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    EXPECT_EQ(segments[i].core.size(), i < 18 ? 100 : 50) << i;
+  }
+  EXPECT_EQ(plan_segments(1000, {100, 10}).size(), 11u);
+  EXPECT_EQ(plan_segments(950, {100, 10}).size(), 10u);  // the last one of 50 as it is
+  EXPECT_EQ(plan_segments(949, {100, 10}).size(), 9u);
 }
 
 TEST(PlanSegments, LastCoreShorterThanHalo) {
@@ -91,7 +102,7 @@ TEST(PlanSegments, CutsChangeNeitherNumberNorTilingForThousandsOfFilms) {
       ASSERT_TRUE(end == even[i].core.end || std::ranges::binary_search(cuts, end));
       ASSERT_LE(4 * segments[i].core.size(), 7 * length + 3);
       if (frames >= length) {
-        ASSERT_GE(4 * segments[i].core.size(), length);
+        ASSERT_GE((segments.size() < 10 ? 4 : 8) * segments[i].core.size() + 7, length);
       }
     }
   }

@@ -2,9 +2,12 @@
 //
 // Every rank owns a contiguous run of segments (decoding goes straight on from one to the next). A
 // rank that runs dry takes from the end of the run with the most remaining time, by its owner's
-// measured rate. Failed segments go to another rank before they are given up.
+// measured rate. The last tenth of the film, which is planned in shorter segments, belongs to
+// nobody and comes last, and slow ranks leave the very end to faster ones, so that ranks of unequal
+// speed finish together. Failed segments go to another rank before they are given up.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -31,8 +34,8 @@ class Scheduler {
     int attempt = 1;
   };
 
-  // What `rank` should do next; nothing if there is nothing left to hand out (others may still be
-  // at work, and may fail).
+  // What `rank` should do next; nothing if there is nothing left for it now (others may still be at
+  // work, and may fail): to be asked again whenever one is done.
   std::optional<Task> next(int rank);
   // `seconds`: how long it took, for the rank's rate.
   void succeeded(int rank, int segment, double seconds);
@@ -57,15 +60,31 @@ class Scheduler {
     std::int64_t frames_done = 0;
     double seconds = 0;
     bool gone = false;
+
+    // Frames a second; 0: not known.
+    double rate() const { return seconds > 0 ? static_cast<double>(frames_done) / seconds : 0; }
   };
 
+  struct Source {
+    std::deque<int>* segments;
+    bool from_end;
+  };
+
+  std::int64_t weight(int segment) const { return weights_[static_cast<std::size_t>(segment)]; }
+
+  std::ptrdiff_t tail_of(const std::vector<int>& left) const;
   double seconds_left(const Rank& rank) const;
-  std::optional<int> take(int rank);
+  std::deque<int>::iterator again_for(int rank);
+  Source source_for(int rank);
+  bool leaves_it_to_others(int rank, int segment) const;
+  void come_back(int segment);
 
   std::vector<std::int64_t> weights_;
   std::vector<int> attempts_;        // by segment
   std::vector<int> last_failed_on_;  // by segment; -1: never
   std::deque<int> again_;            // came back undone, to be handed out first
+  std::deque<int> tail_;             // of nobody's run
+  std::int64_t unassigned_ = 0;      // frames of what is not handed out
   std::vector<Rank> ranks_;
   int most_attempts_;
   int remaining_ = 0;

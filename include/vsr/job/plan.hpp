@@ -25,12 +25,14 @@ struct PlanOptions {
 
 // Cuts [0, timeline_frames) so that the cores tile it exactly, whatever the number of ranks. A rest
 // shorter than half a segment is shared with the segment before it rather than left as a stub.
-// An end between two segments lies at a multiple of segment_frames, or moves to the nearest of
-// `scene_cuts` (first frames of scenes, ascending) where one is no further than a quarter of
-// segment_frames: across a hard cut there is nothing to carry on. How many segments there are does
-// not depend on the cuts, and no core is shorter than a quarter of a segment (if the film is not)
-// or longer than one and three quarters.
-// REQUIRES: timeline_frames > 0, options.segment_frames > 0, options.overlap_frames >= 0.
+// Of ten segments or more the last tenth is cut in two, so that ranks of unequal speed can finish
+// together.
+// An end between two segments lies at a multiple of segment_frames (before that tenth), or moves to
+// the nearest of `scene_cuts` (first frames of scenes, ascending) where one is no further than a
+// quarter of the segments' length: across a hard cut there is nothing to carry on. How many
+// segments there are does not depend on the cuts, and no core is shorter than an eighth of
+// segment_frames (if the film is not) or longer than one and three quarters. REQUIRES:
+// timeline_frames > 0, options.segment_frames > 0, options.overlap_frames >= 0.
 std::vector<Segment> plan_segments(std::int64_t timeline_frames,
                                    const PlanOptions& options,
                                    const std::vector<std::int64_t>& scene_cuts = {});
