@@ -13,7 +13,8 @@ from film_support import CLIP, SOURCE, FilmTest, environment, frame_hashes, mpir
 
 
 class Ranks(FilmTest):
-    KEYS = dict(input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64,
+    # x264, since x265 (3.5) makes other bytes of small pictures now and then (docs/roadmap.md).
+    KEYS = dict(final__encoder="libx264", input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64,
                 segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=192, final__fps=24,
                 final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
 
