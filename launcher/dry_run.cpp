@@ -2,6 +2,7 @@
 
 #include "final_films.hpp"
 #include "planning.hpp"
+#include "roles.hpp"
 #include "size_text.hpp"
 #include "speed.hpp"
 #include "vsr/assemble/assemble.hpp"
@@ -29,6 +30,19 @@ std::string duration_text(double seconds) {
   if (seconds < 90) return format("{:.0f} s", seconds);
   if (seconds < 90 * 60) return format("{:.0f} min", seconds / 60);
   return format("{:.1f} h", seconds / 3600);
+}
+
+// What the final encode does while segments are upscaled. How long it takes is known only to who
+// has seen the film: x265's slow preset gives about two frames a second at 1440 lines on 16 cores.
+std::string encode_text(const Job& job,
+                        const store::Plan& plan,
+                        const std::vector<Resources>& ranks) {
+  if (job.segment.codec == SegmentCodec::kNone) return "goes on beside it and may take longer";
+  if (!makes_chunks(job)) return "comes after it";
+  return format(
+      "goes on beside it, {} chunks at once here, and takes longer as a rule: more cores, or "
+      "ranks with --role=encode, make it faster",
+      capacities(job, plan, ranks).front().encoders);
 }
 
 }  // namespace
@@ -125,15 +139,15 @@ int print_dry_run(const Arguments& arguments) {
            duration_text(gflop / gflop_per_s),
            static_cast<double>(plan.timeline_frames) * gflop_per_s / gflop,
            gflop_per_s / 1e3,
-           job.segment.codec == SegmentCodec::kNone ? "goes on beside it and may take longer"
-                                                    : "comes after it"));
+           encode_text(job, plan, ranks)));
   double segments_bytes = 0;
   for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
   line("disk",
-       format("about {} of {} and {} of films in {}",
+       format("about {} of {} and {} of {}films in {}",
               size_text(segments_bytes),
               describe_segments(job),
-              size_text(film_bytes(job, plan)),
+              size_text((makes_chunks(job) ? 2 : 1) * film_bytes(job, plan)),
+              makes_chunks(job) ? "chunks and " : "",
               job.run.dir));
   line("final",
        format("{} frames at {} fps, {:.1f} s, {}",
