@@ -225,10 +225,12 @@ int count(const Ledger& ledger) {
 // Tells how far the ranks are, and how long it will take at the rate until now.
 class ProgressTeller {
  public:
-  // So many are done before this start.
-  ProgressTeller(int segments, int chunks) : segments_(segments), chunks_(chunks) {}
+  // So many are done before this start; `ranks` must outlive it.
+  ProgressTeller(const std::vector<Resources>& ranks, int segments, int chunks)
+      : ranks_(ranks), segments_(segments), chunks_(chunks) {}
 
-  void operator()(const cluster::Progress& now) const {
+  void operator()(const cluster::Progress& now) {
+    tell_of_silence(now.silent);
     if (now.done == segments_ && now.encoded == chunks_) return;
     if (now.done == now.total && now.encoded == now.total) return;
     const double seconds =
@@ -245,14 +247,33 @@ class ProgressTeller {
   }
 
  private:
+  void tell_of_silence(const std::vector<int>& silent) {
+    for (const int rank : silent) {
+      if (std::count(silent_.begin(), silent_.end(), rank) > 0) continue;
+      log::warning("cluster",
+                   "rank {} on {} has work in hand and has not been heard of for a minute: is it "
+                   "stopped, or its host out of reach? The run waits for it; ended and started "
+                   "again it goes on without it",
+                   rank,
+                   ranks_.at(static_cast<std::size_t>(rank)).host);
+    }
+    for (const int rank : silent_) {
+      if (std::count(silent.begin(), silent.end(), rank) > 0) continue;
+      log::info("cluster", "rank {} is heard of again", rank);
+    }
+    silent_ = silent;
+  }
+
   // 0: not known yet, or nothing.
   static double left(int total, int done, int made, double seconds) {
     return made > 0 ? seconds / made * (total - done) : 0;
   }
 
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  const std::vector<Resources>& ranks_;
   const int segments_;
   const int chunks_;
+  std::vector<int> silent_;
 };
 
 // Removes a piece whose packets are not what its record says; false if it is good, or not there.
@@ -292,9 +313,9 @@ cluster::SegmentOutcome work_off(const Lead& lead,
   if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, segments.size());
   if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
   check_space(lead, segments, chunks);
-  const ProgressTeller teller(kept,
-                              lead.chunks ? count(chunks) : static_cast<int>(segments.size()));
-  return cluster::coordinate(communicator, tasks, runner, signals.stop(), std::cref(teller));
+  ProgressTeller teller(
+      lead.ranks, kept, lead.chunks ? count(chunks) : static_cast<int>(segments.size()));
+  return cluster::coordinate(communicator, tasks, runner, signals.stop(), std::ref(teller));
 }
 
 // Has everything made that the ledger lacks; gives the whole ledger of what the film is made of.

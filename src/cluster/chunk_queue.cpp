@@ -54,6 +54,12 @@ void ChunkQueue::gave_back(int segment) {
   --chunks_[static_cast<std::size_t>(segment)].attempts;
 }
 
+int ChunkQueue::in_hand(int rank) const {
+  return static_cast<int>(std::count_if(in_hand_.begin(), in_hand_.end(), [&](const auto& each) {
+    return each.second.rank == rank;
+  }));
+}
+
 void ChunkQueue::lost(int rank) {
   --ranks_;
   std::vector<int> undone;

@@ -18,6 +18,9 @@ namespace vsr::cluster {
 namespace {
 
 constexpr auto kNap = std::chrono::milliseconds(5);
+constexpr auto kAliveEvery = std::chrono::seconds(5);
+
+using Clock = std::chrono::steady_clock;
 
 // Faults that another rank or another try cannot mend: the film, the job or the model is at fault,
 // or whoever failed knows better.
@@ -78,7 +81,9 @@ class Coordinator {
         worker_(runner, ranks_.at(0)),
         stop_(stop),
         progress_(progress),
-        total_(static_cast<int>(tasks.weights.size())) {
+        total_(static_cast<int>(tasks.weights.size())),
+        silence_(tasks.silence_s),
+        heard_(static_cast<std::size_t>(communicator.size()), Clock::now()) {
     for (int segment = 0; segment < total_; ++segment) {
       if (tasks.done[static_cast<std::size_t>(segment)]) chunks_.ready(segment, -1);
     }
@@ -97,6 +102,7 @@ class Coordinator {
       hand_out();
       bool moved = false;
       while (const auto message = communicator_.poll()) {
+        heard_[static_cast<std::size_t>(message->from)] = Clock::now();
         receive(message->from, decode(message->bytes));
         moved = true;
       }
@@ -104,6 +110,7 @@ class Coordinator {
         receive(0, note_of(*event));
         moved = true;
       }
+      look_for_silent_ranks();
       if (!moved) std::this_thread::sleep_for(kNap);
     }
     return end_;
@@ -179,6 +186,8 @@ class Coordinator {
 
   void receive(int from, const Note& note) {
     switch (note.kind) {
+      case Kind::kAlive:
+        break;
       case Kind::kReady:
         upscalers_.insert(from);
         break;
@@ -232,11 +241,26 @@ class Coordinator {
     }
   }
 
+  // A rank that hangs keeps its work: should it go on, what it commits is right.
+  void look_for_silent_ranks() {
+    std::vector<int> silent;
+    for (int rank = 1; rank < communicator_.size(); ++rank) {
+      const bool at_work = scheduler_.in_hand(rank) + chunks_.in_hand(rank) > 0;
+      const std::chrono::duration<double> since =
+          Clock::now() - heard_[static_cast<std::size_t>(rank)];
+      if (at_work && since.count() > silence_) silent.push_back(rank);
+    }
+    if (silent == silent_) return;
+    silent_ = std::move(silent);
+    report();
+  }
+
   void report() {
     progress_({.done = total_ - scheduler_.remaining(),
                .encoded = total_ - chunks_.remaining(),
                .total = total_,
-               .ranks = communicator_.size()});
+               .ranks = communicator_.size(),
+               .silent = silent_});
   }
 
   Communicator& communicator_;
@@ -247,6 +271,9 @@ class Coordinator {
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
+  const double silence_;                  // seconds
+  std::vector<Clock::time_point> heard_;  // by rank
+  std::vector<int> silent_;
   std::set<int> upscalers_;         // ranks that can begin a segment
   std::vector<int> free_encoders_;  // by rank
   int told_stop_ = 0;
@@ -296,7 +323,12 @@ void serve(Communicator& communicator,
            std::atomic<int>& stop) {
   Worker worker(runner, capacity);
   bool leaving = false;
+  Clock::time_point said = Clock::now();
   while (true) {
+    if (Clock::now() - said > kAliveEvery) {
+      communicator.send(0, encode({.kind = Kind::kAlive}));
+      said = Clock::now();
+    }
     if (const auto message = communicator.poll()) {
       const Note note = decode(message->bytes);
       if (note.kind == Kind::kDismiss) {

@@ -8,7 +8,7 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 4;
+constexpr char kMessageVersion = 5;
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {

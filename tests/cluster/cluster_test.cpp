@@ -222,6 +222,37 @@ TEST(Cluster, AChunkThatFailsEverywhereEndsTheRunWithItsReason) {
   EXPECT_EQ(tries.load(), 3);
 }
 
+// Rank 1 is given work and says nothing, as one that is stopped; then it goes on.
+TEST(Cluster, ASilentRankIsNoticedAndNamed) {
+  const test::Deadline deadline(20);
+  test::ThreadWorld world(2);
+  const Runner runner = [](const Task&, const std::function<void()>&) { return good(); };
+  Tasks tasks;
+  tasks.weights.assign(4, 10);
+  tasks.done.assign(4, false);
+  tasks.silence_s = 0.05;
+  std::atomic<int> stop = 0;
+  std::atomic<int> other_stop = 0;
+  std::thread other;
+  std::vector<std::vector<int>> silent;
+  const auto communicator = world.rank(0);
+  const auto end = coordinate(*communicator, tasks, runner, stop, [&](const Progress& progress) {
+    if (silent.empty() ? progress.silent.empty() : silent.back() == progress.silent) return;
+    silent.push_back(progress.silent);
+    if (other.joinable()) return;
+    other = std::thread([&] {
+      const auto own = world.rank(1);
+      serve(*own, runner, {}, other_stop);
+    });
+  });
+  dismiss(*communicator);
+  other.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  ASSERT_GE(silent.size(), 2u);
+  EXPECT_EQ(silent.front(), std::vector<int>{1});
+  EXPECT_TRUE(silent.back().empty());
+}
+
 TEST(Cluster, CommittedSegmentsAreLeftAlone) {
   Trial trial;
   trial.done = {true, false, true, true, false};

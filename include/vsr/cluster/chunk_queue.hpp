@@ -37,6 +37,8 @@ class ChunkQueue {
 
   int in_hand() const { return static_cast<int>(in_hand_.size()); }
 
+  int in_hand(int rank) const;
+
  private:
   struct Ready {
     int made_by = -1;

@@ -61,6 +61,7 @@ struct Progress {
   int encoded = 0;  // and encoded
   int total = 0;
   int ranks = 0;
+  std::vector<int> silent;  // ranks with work in hand that have not been heard of for silence_s
 };
 
 struct Tasks {
@@ -69,6 +70,7 @@ struct Tasks {
   std::vector<bool> encoded;          // likewise its chunk; empty: there are to be no chunks
   // What each rank can do; empty: all upscale. Somebody can do whatever there is to do.
   std::vector<Capacity> ranks;
+  double silence_s = 60;  // ranks say every few seconds that they live
 };
 
 // Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.

@@ -50,8 +50,12 @@ class Scheduler {
 
   int remaining() const { return remaining_; }
 
-  // Segments in hand of some rank.
+  // Segments in hand of some rank, and of this one.
   int in_hand() const;
+
+  int in_hand(int rank) const {
+    return static_cast<int>(ranks_[static_cast<std::size_t>(rank)].in_hand.size());
+  }
 
  private:
   struct Rank {
