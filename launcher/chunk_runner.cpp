@@ -16,6 +16,12 @@ namespace vsr::launcher {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+std::string chunk_extension() { return media::mezzanine_extension(media::MezzanineCodec::kNone); }
+
+}  // namespace
+
 store::Plan chunk_plan(const Job& job, const store::Plan& plan) {
   store::Plan chunks = plan;
   for (const auto& [key, value] : job_values(job)) {
@@ -25,8 +31,6 @@ store::Plan chunk_plan(const Job& job, const store::Plan& plan) {
   chunks.identity["segment.codec"] = to_string(SegmentCodec::kNone);
   return chunks;
 }
-
-std::string chunk_extension() { return media::mezzanine_extension(media::MezzanineCodec::kNone); }
 
 ChunkRunner::ChunkRunner(Job job,
                          store::Plan plan,

@@ -14,8 +14,6 @@ namespace vsr::launcher {
 // What chunks of this plan's segments are made for: the segments, and the keys that shape the
 // film's picture. Each holds its segment's core.
 store::Plan chunk_plan(const Job& job, const store::Plan& plan);
-// The ending of their files.
-std::string chunk_extension();
 
 // Encodes and commits chunks. `directory` and `stop` must outlive it.
 // Threads: any number of chunks at once, each with `threads` of its own, which give way to whatever

@@ -37,6 +37,16 @@ namespace {
 
 constexpr double kGatherTimeout_s = 120;
 
+// What every rank brings, in rank order, on rank 0; nothing elsewhere.
+std::vector<std::string> gather_resources(const Arguments& arguments,
+                                          cluster::Communicator& communicator) {
+  return cluster::gather(
+      communicator,
+      encode(own_resources(
+          communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
+      kGatherTimeout_s);
+}
+
 // --- Rank 0 ------------------------------------------------------------------------------------
 
 // The pieces of one kind that a run is made of.
@@ -64,6 +74,7 @@ Ledger read_ledger(const store::RunDirectory& directory,
     std::string why;
     records.push_back(
         directory.committed(pieces.plan, segment, pieces.extension(), &why, pieces.piece));
+    if (records.back()) records.back()->seam_luma.clear();  // megabytes, of no use here
     const auto index = static_cast<std::size_t>(segment.index);
     if (!records.back() && !why.empty() && (not_needed.empty() || !not_needed[index])) {
       log::warning("store", "{} has to be made again: {}", pieces.describe(segment.index), why);
@@ -365,11 +376,7 @@ Lead start_ranks(const Arguments& arguments,
                  cluster::Communicator& communicator,
                  Signals& signals) {
   try {
-    const auto answers = cluster::gather(
-        communicator,
-        encode(own_resources(
-            communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
-        kGatherTimeout_s);
+    const auto answers = gather_resources(arguments, communicator);
     std::vector<Resources> ranks;
     ranks.reserve(answers.size());
     for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
@@ -404,7 +411,7 @@ class RankWork {
             plan,
             directory,
             communicator.rank(),
-            std::max(1, usable_cpus() / communicator.local_size() / std::max(1, capacity.encoders)),
+            std::max(1, cpus_of_rank(communicator.local_size()) / std::max(1, capacity.encoders)),
             stop) {}
 
   cluster::SegmentOutcome operator()(const cluster::Task& task,
@@ -471,10 +478,7 @@ int lead_film(const Arguments& arguments,
 }
 
 int follow_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
-  cluster::gather(communicator,
-                  encode(own_resources(
-                      communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
-                  kGatherTimeout_s);
+  gather_resources(arguments, communicator);
   std::string bytes;
   communicator.broadcast(bytes);
   const auto start = decode_start(bytes);

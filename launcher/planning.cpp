@@ -260,11 +260,13 @@ bool changes_film_picture(const std::string& key) {
          key.starts_with("final.");
 }
 
+int cpus_of_rank(int local_size) { return std::max(1, usable_cpus() / local_size); }
+
 Resources own_resources(int local_rank, int local_size, bool encodes_only) {
   Resources resources;
   resources.encodes_only = encodes_only;
   resources.host = host_name();
-  resources.cpus = std::max(1, usable_cpus() / local_size);
+  resources.cpus = cpus_of_rank(local_size);
   resources.host_bytes = usable_memory_bytes() / static_cast<std::uint64_t>(local_size);
   const int gpus = gpu::device_count();
   if (gpus > 0) {

@@ -31,6 +31,8 @@ struct Resources {
   bool encodes_only = false;  // by its command line
 };
 
+// The processors that are one rank's of so many on this host.
+int cpus_of_rank(int local_size);
 Resources own_resources(int local_rank, int local_size, bool encodes_only = false);
 std::string encode(const Resources& resources);
 Resources decode_resources(const std::string& bytes);

@@ -36,7 +36,7 @@ SegmentRunner::SegmentRunner(Job job,
       timeline_(timeline_of(plan_, job_, directory_)),
       rank_(communicator.rank()),
       local_rank_(communicator.local_rank()),
-      cpus_(std::max(1, usable_cpus() / communicator.local_size())),
+      cpus_(cpus_of_rank(communicator.local_size())),
       stop_(stop) {}
 
 cluster::SegmentOutcome SegmentRunner::operator()(int index,

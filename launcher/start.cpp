@@ -6,8 +6,6 @@
 #include "vsr/base/number.hpp"
 #include "vsr/job/job_file.hpp"
 
-#include <algorithm>
-
 namespace vsr::launcher {
 
 // "ok", what the ranks do on a line, the job as a job file after its length on a line, so that it

@@ -2,7 +2,6 @@
 #include "embedded_model.hpp"
 #include "planning.hpp"
 #include "vsr/base/format.hpp"
-#include "vsr/base/host.hpp"
 #include "vsr/media/codecs.hpp"
 #include "vsr/media/source.hpp"
 #include "vsr/model/selftest.hpp"
@@ -79,7 +78,7 @@ Check check_model(const ModelOptions& options) {
 Check check_network(DeviceChoice device, const Place& place) {
   model::NetworkOptions options;
   options.device = choose_device(device, place.local_rank);
-  options.cpu_threads = std::max(1, usable_cpus() / place.local_size);
+  options.cpu_threads = cpus_of_rank(place.local_size);
   const EmbeddedModel embedded = embedded_model();
   const auto golden = store::read_golden(embedded.golden, embedded.name);
   const auto result = model::selftest(read_checkpoint("embedded"), options, golden);

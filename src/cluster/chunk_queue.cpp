@@ -15,7 +15,7 @@ void ChunkQueue::ready(int segment, int rank) {
   ready_[segment] = {.made_by = rank};
 }
 
-std::optional<ChunkQueue::Task> ChunkQueue::next(int rank) {
+std::optional<Task> ChunkQueue::next(int rank) {
   auto best = ready_.end();
   for (auto it = ready_.begin(); it != ready_.end(); ++it) {
     // What failed goes elsewhere first, if there is an elsewhere.
@@ -30,7 +30,7 @@ std::optional<ChunkQueue::Task> ChunkQueue::next(int rank) {
   const int segment = best->first;
   in_hand_[segment] = {.rank = rank, .ready = best->second};
   ready_.erase(best);
-  return Task{segment, ++chunks_[static_cast<std::size_t>(segment)].attempts};
+  return Task{Work::kEncode, segment, ++chunks_[static_cast<std::size_t>(segment)].attempts};
 }
 
 void ChunkQueue::succeeded(int segment) {

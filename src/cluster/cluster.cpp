@@ -97,10 +97,11 @@ class Coordinator {
 
   SegmentOutcome run() {
     report();
+    bool moved = true;
     while (!finished()) {
       pass_on_stop();
-      hand_out();
-      bool moved = false;
+      if (moved) hand_out();  // what there is for whom changes with what was heard alone
+      moved = false;
       while (const auto message = communicator_.poll()) {
         heard_[static_cast<std::size_t>(message->from)] = Clock::now();
         receive(message->from, decode(message->bytes));
@@ -152,7 +153,7 @@ class Coordinator {
         ++it;
         continue;
       }
-      give(*it, {Work::kUpscale, task->segment, task->attempt});
+      give(*it, *task);
       it = upscalers_.erase(it);
     }
     // First those that do nothing else: the cores of the others feed a network.
@@ -167,7 +168,7 @@ class Coordinator {
     for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
       const auto task = chunks_.next(rank);
       if (!task) break;
-      give(rank, {Work::kEncode, task->segment, task->attempt});
+      give(rank, *task);
     }
   }
 

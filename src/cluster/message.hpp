@@ -14,7 +14,7 @@ enum class Kind : char {
   kOutcome = 'o',  // worker -> 0: what came of it
   kLeaving = 'l',  // worker -> 0: I was told to stop and work no more
   kAssign = 'a',   // 0 -> worker: do this
-  kStop = 's',     // 0 -> worker: stop (level in `value`)
+  kStop = 's',     // 0 -> worker: stop (how soon in `level`)
   kDismiss = 'd',  // 0 -> worker: the run is over
 };
 

@@ -115,15 +115,19 @@ Scheduler::Source Scheduler::source_for(int rank) {
   Rank& me = ranks_[static_cast<std::size_t>(rank)];
   if (!me.run.empty()) return {&me.run, false};
   Rank* victim = nullptr;
+  double most = 0;
   for (Rank& other : ranks_) {
     if (other.run.empty()) continue;
-    if (victim == nullptr || seconds_left(other) > seconds_left(*victim)) victim = &other;
+    const double left = seconds_left(other);
+    if (victim != nullptr && left <= most) continue;
+    victim = &other;
+    most = left;
   }
   if (victim != nullptr) return {&victim->run, true};
   return {&tail_, false};
 }
 
-std::optional<Scheduler::Task> Scheduler::next(int rank) {
+std::optional<Task> Scheduler::next(int rank) {
   int segment = 0;
   if (const auto again = again_for(rank); again != again_.end()) {
     segment = *again;
@@ -141,7 +145,7 @@ std::optional<Scheduler::Task> Scheduler::next(int rank) {
   }
   unassigned_ -= weight(segment);
   ranks_[static_cast<std::size_t>(rank)].in_hand.push_back(segment);
-  return Task{segment, ++attempts_[static_cast<std::size_t>(segment)]};
+  return Task{Work::kUpscale, segment, ++attempts_[static_cast<std::size_t>(segment)]};
 }
 
 void Scheduler::succeeded(int rank, int segment, double seconds) {

@@ -5,6 +5,8 @@
 // grows from its beginning.
 #pragma once
 
+#include "vsr/cluster/task.hpp"
+
 #include <map>
 #include <optional>
 #include <vector>
@@ -16,11 +18,6 @@ class ChunkQueue {
   // `done`: chunks to leave out. A chunk may be tried `most_attempts` times in all. `ranks`: how
   // many encode.
   ChunkQueue(const std::vector<bool>& done, int ranks, int most_attempts = 3);
-
-  struct Task {
-    int segment = 0;
-    int attempt = 1;
-  };
 
   // The segment is upscaled, by `rank` (-1: in an earlier start). Nothing if its chunk is done.
   void ready(int segment, int rank);

@@ -9,6 +9,7 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/cluster/communicator.hpp"
+#include "vsr/cluster/task.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -21,22 +22,13 @@ namespace vsr::cluster {
 // How soon to stop: set by signals, read by everyone. Only ever grows.
 enum class Stop : int { kNo = 0, kAfterSegment = 1, kNow = 2 };
 
-enum class Work : char { kUpscale = 'u', kEncode = 'e' };
-
 // What a rank can do at once.
 struct Capacity {
   bool upscales = true;
   int encoders = 0;
 };
 
-// A piece of work on one segment.
-struct Task {
-  Work work = Work::kUpscale;
-  int segment = 0;
-  int attempt = 1;
-};
-
-// What came of one; travels between ranks as a value.
+// What came of a piece of work; travels between ranks as a value.
 struct SegmentOutcome {
   Work work = Work::kUpscale;
   int segment = 0;

@@ -7,6 +7,8 @@
 // speed finish together. Failed segments go to another rank before they are given up.
 #pragma once
 
+#include "vsr/cluster/task.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -28,11 +30,6 @@ class Scheduler {
             const std::vector<bool>& done,
             int ranks,
             int most_attempts = 3);
-
-  struct Task {
-    int segment = 0;
-    int attempt = 1;
-  };
 
   // What `rank` should do next; nothing if there is nothing left for it now (others may still be at
   // work, and may fail): to be asked again whenever one is done.

@@ -1,0 +1,14 @@
+// A piece of work on one segment.
+#pragma once
+
+namespace vsr::cluster {
+
+enum class Work : char { kUpscale = 'u', kEncode = 'e' };
+
+struct Task {
+  Work work = Work::kUpscale;
+  int segment = 0;
+  int attempt = 1;
+};
+
+}  // namespace vsr::cluster
