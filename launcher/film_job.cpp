@@ -3,6 +3,7 @@
 #include "chunk_runner.hpp"
 #include "final_films.hpp"
 #include "planning.hpp"
+#include "progress_teller.hpp"
 #include "roles.hpp"
 #include "seam_report.hpp"
 #include "segment_runner.hpp"
@@ -232,60 +233,6 @@ int count(const Ledger& ledger) {
   return static_cast<int>(
       std::count_if(ledger.begin(), ledger.end(), [](const auto& r) { return r.has_value(); }));
 }
-
-// Tells how far the ranks are, and how long it will take at the rate until now.
-class ProgressTeller {
- public:
-  // So many are done before this start; `ranks` must outlive it.
-  ProgressTeller(const std::vector<Resources>& ranks, int segments, int chunks)
-      : ranks_(ranks), segments_(segments), chunks_(chunks) {}
-
-  void operator()(const cluster::Progress& now) {
-    tell_of_silence(now.silent);
-    if (now.done == segments_ && now.encoded == chunks_) return;
-    if (now.done == now.total && now.encoded == now.total) return;
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    const double upscaling = left(now.total, now.done, now.done - segments_, seconds);
-    const double encoding = left(now.total, now.encoded, now.encoded - chunks_, seconds);
-    std::string text = format("{} of {} segments", now.done, now.total);
-    if (chunks_ >= 0 && now.encoded < now.total) text += format(", {} encoded", now.encoded);
-    if (std::max(upscaling, encoding) > 0) {
-      text += format("; about {:.0f} s left", std::max(upscaling, encoding));
-    }
-    if (upscaling > 0 && encoding > upscaling) text += ", by the encoders";
-    log::info("cluster", "{}", text);
-  }
-
- private:
-  void tell_of_silence(const std::vector<int>& silent) {
-    for (const int rank : silent) {
-      if (std::count(silent_.begin(), silent_.end(), rank) > 0) continue;
-      log::warning("cluster",
-                   "rank {} on {} has work in hand and has not been heard of for a minute: is it "
-                   "stopped, or its host out of reach? The run waits for it; ended and started "
-                   "again it goes on without it",
-                   rank,
-                   ranks_.at(static_cast<std::size_t>(rank)).host);
-    }
-    for (const int rank : silent_) {
-      if (std::count(silent.begin(), silent.end(), rank) > 0) continue;
-      log::info("cluster", "rank {} is heard of again", rank);
-    }
-    silent_ = silent;
-  }
-
-  // 0: not known yet, or nothing.
-  static double left(int total, int done, int made, double seconds) {
-    return made > 0 ? seconds / made * (total - done) : 0;
-  }
-
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  const std::vector<Resources>& ranks_;
-  const int segments_;
-  const int chunks_;
-  std::vector<int> silent_;
-};
 
 // Removes a piece whose packets are not what its record says; false if it is good, or not there.
 bool discard_if_damaged(const Lead& lead, const Pieces& pieces, int index) {
