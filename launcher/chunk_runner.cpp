@@ -16,12 +16,6 @@ namespace vsr::launcher {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-std::string chunk_extension() { return media::mezzanine_extension(media::MezzanineCodec::kNone); }
-
-}  // namespace
-
 store::Plan chunk_plan(const Job& job, const store::Plan& plan) {
   store::Plan chunks = plan;
   for (const auto& [key, value] : job_values(job)) {
@@ -51,20 +45,17 @@ cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
   constexpr int kStopNow = static_cast<int>(cluster::Stop::kNow);
   yield_to_others();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
-  const media::MezzanineCodec codec = codec_of(job_.segment.codec);
-  const std::string extension = media::mezzanine_extension(codec);
   std::string why;
-  const auto made = directory_.committed(plan_, segment, extension, &why);
+  const auto made = directory_.committed(plan_, segment, &why);
   if (!made) {
     throw Error(
         ErrorCode::kStorage,
         format("segment {} is to be encoded, but {}", index, why.empty() ? "is gone" : why));
   }
-  const fs::path path = directory_.mezzanine(index, chunk_extension(), store::Piece::kChunk);
-  directory_.discard(index, chunk_extension(), store::Piece::kChunk);
+  const fs::path path = directory_.new_file(
+      index, media::mezzanine_extension(media::MezzanineCodec::kNone), store::Piece::kChunk);
   assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
-  spec.segments = {
-      {directory_.mezzanine(index, extension), segment.core, plan_.held(segment), made->checksums}};
+  spec.segments = {{directory_.file_of(*made), segment.core, plan_.held(segment), made->checksums}};
   spec.threads = threads_;
   spec.one_of_many = true;
 
@@ -74,6 +65,7 @@ cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
       assemble::encode_chunk(path, spec, [this](std::int64_t) { return stop_.load() < kStopNow; });
   record.segment = segment;
   record.plan_fingerprint = chunk_plan_.fingerprint();
+  record.file = path.filename().string();
   record.frames = chunk.frames;
   record.bytes = chunk.bytes;
   record.checksums = chunk.checksums;
@@ -83,9 +75,9 @@ cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
   record.attempt = attempt;
   record.wall_s = chunk.busy_s;
   record.stage_s = {{"encode", chunk.busy_s}};
-  directory_.commit(record, store::Piece::kChunk);
+  directory_.commit(chunk_plan_, record, store::Piece::kChunk);
   // The record stays: it says how the segment was made.
-  if (!job_.segment.keep) directory_.discard_file(index, extension);
+  if (!job_.segment.keep) directory_.discard_file(*made);
   log::info("assemble",
             "chunk {} committed: {} frames in {:.1f} s, {:.2f} fps",
             index,

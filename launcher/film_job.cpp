@@ -2,29 +2,28 @@
 
 #include "chunk_runner.hpp"
 #include "final_films.hpp"
+#include "ledger.hpp"
+#include "open_run.hpp"
 #include "planning.hpp"
 #include "progress_teller.hpp"
 #include "roles.hpp"
+#include "run_gate.hpp"
 #include "seam_report.hpp"
 #include "segment_runner.hpp"
+#include "space.hpp"
 #include "start.hpp"
-#include "version.hpp"
 #include "vsr/base/atomic_file.hpp"
+#include "vsr/base/disk_full.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
-#include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/cluster/cluster.hpp"
-#include "vsr/job/job_file.hpp"
-#include "vsr/store/plan_file.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,163 +47,19 @@ std::vector<std::string> gather_resources(const Arguments& arguments,
       kGatherTimeout_s);
 }
 
-// --- Rank 0 ------------------------------------------------------------------------------------
-
-// The pieces of one kind that a run is made of.
-struct Pieces {
-  store::Piece piece;
-  media::MezzanineCodec codec;
-  store::Plan plan;  // what they are made for
-
-  std::string extension() const { return media::mezzanine_extension(codec); }
-
-  std::string describe(int index) const {
-    return format("{}segment {}", piece == store::Piece::kChunk ? "the chunk of " : "", index);
-  }
-};
-
-using Ledger = std::vector<std::optional<store::Record>>;
-
-// The ledger decides what is done: which pieces hold, now. What is wrong with one that is not done
-// is told unless `not_needed` says that it does not matter.
-Ledger read_ledger(const store::RunDirectory& directory,
-                   const Pieces& pieces,
-                   const Ledger& not_needed = {}) {
-  Ledger records;
-  for (const Segment& segment : pieces.plan.segments) {
-    std::string why;
-    records.push_back(
-        directory.committed(pieces.plan, segment, pieces.extension(), &why, pieces.piece));
-    if (records.back()) records.back()->seam_luma.clear();  // megabytes, of no use here
-    const auto index = static_cast<std::size_t>(segment.index);
-    if (!records.back() && !why.empty() && (not_needed.empty() || !not_needed[index])) {
-      log::warning("store", "{} has to be made again: {}", pieces.describe(segment.index), why);
-    }
-  }
-  return records;
-}
-
-// Moves a run out of the way, keeping it. A folder that holds no run stays where it is, and so does
-// a run at which another process works: that is an error.
-void move_aside(const fs::path& directory) {
-  if (!store::RunDirectory::is_at(directory)) return;
-  const store::RunLock lock{store::RunDirectory(directory)};
-  std::error_code error;
-  for (int n = 1;; ++n) {
-    const fs::path aside = format("{}.before-{}", directory.string(), n);
-    if (fs::exists(aside, error)) continue;
-    fs::rename(directory, aside, error);
-    if (error) {
-      throw Error(ErrorCode::kStorage,
-                  format("{}: cannot be moved aside: {}", directory.string(), error.message()));
-    }
-    log::info("launcher", "what {} held is now {}", directory.string(), aside.string());
-    return;
-  }
-}
-
-struct Lead {
-  std::vector<Resources> ranks;
-  Job job;
-  store::RunDirectory directory;
-  std::unique_ptr<store::RunLock> lock;
-  Prepared prepared;
-  std::vector<cluster::Capacity> capacities;  // by rank
-  Pieces segments;
-  std::optional<Pieces> chunks;  // if the film is made of such
-
-  // What the film is joined or encoded from.
-  const Pieces& film() const { return chunks ? *chunks : segments; }
-};
-
-Lead open_run(const Arguments& arguments,
-              std::vector<Resources> ranks,
-              const std::atomic<int>& stop) {
-  Job job = job_of(arguments);
-  // First: what is wrong with film or model is told before an old run goes away or a new one
-  // begins.
-  const Ingredients ingredients = look_at(job);
-  if (arguments.fresh) move_aside(job.run.dir);
-  store::RunDirectory directory(job.run.dir);
-  std::error_code error;
-  if (!job.run.resume && fs::exists(directory.plan_file(), error)) {
-    throw Error(ErrorCode::kUsage,
-                format("{} holds a run and run.resume is off: give another run.dir, or --fresh",
-                       job.run.dir));
-  }
-  auto lock = std::make_unique<store::RunLock>(directory);
-  const auto check = [&](const Prepared& planned) {
-    assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));
-  };
-  Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
-  write_file(directory.job_file(), print_job(job, false));
-  auto all = capacities(job, prepared.plan, ranks);
-  Pieces segments{store::Piece::kSegment, codec_of(job.segment.codec), prepared.plan};
-  std::optional<Pieces> chunks;
-  if (makes_chunks(job)) {
-    chunks = {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan(job, prepared.plan)};
-  }
-  return {.ranks = std::move(ranks),
-          .job = std::move(job),
-          .directory = std::move(directory),
-          .lock = std::move(lock),
-          .prepared = std::move(prepared),
-          .capacities = std::move(all),
-          .segments = std::move(segments),
-          .chunks = std::move(chunks)};
-}
-
-void configure_log(const Arguments& arguments, const store::RunDirectory& directory, int rank) {
+void configure_log(const Arguments& arguments,
+                   const store::RunDirectory& directory,
+                   int rank,
+                   const std::string& job_name) {
   log::configure({.terminal = rank == 0 ? arguments.log_level
                                         : std::max(arguments.log_level, log::Level::kWarning),
                   .file = log::Level::kDebug,
-                  .path = directory.log_file(rank).string(),
+                  .path = directory.log_file(rank, job_name).string(),
                   .rank = rank,
                   .json = arguments.log_json});
 }
 
-void introduce(const Lead& lead) {
-  const store::Plan& plan = lead.prepared.plan;
-  const media::Timeline& timeline = lead.prepared.timeline;
-  log::info("launcher",
-            "vsr-dist {}; {} rank{}",
-            program_version(),
-            lead.ranks.size(),
-            lead.ranks.size() == 1 ? "" : "s");
-  for (const auto& [key, value] : job_values(lead.job)) {
-    log::debug("launcher", "{} = {}", key, value);
-  }
-  log::info("launcher",
-            "{}: {} frames of {} at {} fps, {}",
-            lead.job.input.file,
-            timeline.frames(),
-            to_string(timeline.format),
-            to_string(timeline.rate),
-            to_string(timeline.colour.matrix));
-  log::info("launcher",
-            "{} segments to {} of {}, windows of up to {} frames, overlap {}{}",
-            plan.segments.size(),
-            describe_segments(lead.job),
-            to_string(plan.picture),
-            plan.max_seq_len,
-            plan.overlap,
-            plan.tile.whole()
-                ? std::string()
-                : format(", in tiles of up to {}x{}", plan.tile.width, plan.tile.height));
-  if (!lead.chunks) return;
-  int encoders = 0;
-  int upscale = 0;
-  for (const cluster::Capacity& rank : lead.capacities) {
-    encoders += rank.encoders;
-    upscale += rank.upscales ? 1 : 0;
-  }
-  log::info("launcher",
-            "{} of {} ranks upscale{}; the film is encoded in chunks, {} at once",
-            upscale,
-            lead.capacities.size(),
-            upscale == 1 ? "s" : "",
-            encoders);
-}
+// --- Rank 0 ------------------------------------------------------------------------------------
 
 // What is still to be made: segments of which there is neither mezzanine nor chunk, the chunks, and
 // the films.
@@ -229,78 +84,13 @@ void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks)
   }
 }
 
-int count(const Ledger& ledger) {
-  return static_cast<int>(
-      std::count_if(ledger.begin(), ledger.end(), [](const auto& r) { return r.has_value(); }));
-}
-
-// Removes a piece whose packets are not what its record says; false if it is good, or not there.
-bool discard_if_damaged(const Lead& lead, const Pieces& pieces, int index) {
-  const store::RunDirectory& directory = lead.directory;
-  const auto record = directory.committed(pieces.plan,
-                                          pieces.plan.segments.at(static_cast<std::size_t>(index)),
-                                          pieces.extension(),
-                                          nullptr,
-                                          pieces.piece);
-  if (!record) return false;
-  const auto damage =
-      media::find_damage(directory.mezzanine(index, pieces.extension(), pieces.piece),
-                         pieces.codec,
-                         record->checksums);
-  if (!damage) return false;
-  log::warning("store", "{} has to be made again: {}", pieces.describe(index), *damage);
-  directory.discard(index, pieces.extension(), pieces.piece);
-  return true;
-}
-
-// Has the ranks make what the ledger lacks.
-cluster::SegmentOutcome work_off(const Lead& lead,
-                                 cluster::Communicator& communicator,
-                                 Signals& signals,
-                                 const cluster::Runner& runner) {
-  const Ledger chunks = lead.chunks ? read_ledger(lead.directory, *lead.chunks) : Ledger();
-  const Ledger segments = read_ledger(lead.directory, lead.segments, chunks);
-  cluster::Tasks tasks{.ranks = lead.capacities};
-  for (std::size_t i = 0; i < segments.size(); ++i) {
-    tasks.weights.push_back(lead.prepared.plan.segments[i].core.size());
-    // A mezzanine may be gone once its chunk is there.
-    tasks.done.push_back(segments[i] || (lead.chunks && chunks[i]));
-    if (lead.chunks) tasks.encoded.push_back(chunks[i].has_value());
-  }
-  const auto kept = static_cast<int>(std::count(tasks.done.begin(), tasks.done.end(), true));
-  if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, segments.size());
-  if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
-  check_space(lead, segments, chunks);
-  ProgressTeller teller(
-      lead.ranks, kept, lead.chunks ? count(chunks) : static_cast<int>(segments.size()));
-  return cluster::coordinate(communicator, tasks, runner, signals.stop(), std::ref(teller));
-}
-
-// Has everything made that the ledger lacks; gives the whole ledger of what the film is made of.
-// Throws Error.
-std::vector<store::Record> make_pieces(const Lead& lead,
-                                       cluster::Communicator& communicator,
-                                       Signals& signals,
-                                       const cluster::Runner& runner) {
-  for (int round = 1;; ++round) {
-    const cluster::SegmentOutcome end = work_off(lead, communicator, signals, runner);
-    if (end.ok) break;
-    // A mezzanine that went bad after its commit is made again, once.
-    const bool again = round == 1 && end.work == cluster::Work::kEncode &&
-                       end.code == ErrorCode::kStorage &&
-                       discard_if_damaged(lead, lead.segments, end.segment);
-    if (!again) throw Error(end.code, end.message);
-  }
-  std::vector<store::Record> records;
-  for (auto& record : read_ledger(lead.directory, lead.film())) {
-    if (!record) {
-      throw Error(ErrorCode::kStorage,
-                  format("{} was committed and is damaged now; start again to make it anew",
-                         lead.film().describe(static_cast<int>(records.size()))));
-    }
-    records.push_back(std::move(*record));
-  }
-  return records;
+double bytes_kept_free(const Job& job) {
+  if (job.run.keep_free_mb >= 0) return job.run.keep_free_mb * 1e6;
+  constexpr double kUsual = 1e9;
+  constexpr double kOfSmallDisk = 0.02;
+  std::error_code error;
+  const fs::space_info disk = fs::space(job.run.dir, error);
+  return error ? kUsual : std::min(kUsual, kOfSmallDisk * static_cast<double>(disk.capacity));
 }
 
 // From the segments' records, whether or not their mezzanines are kept.
@@ -328,7 +118,8 @@ Lead start_ranks(const Arguments& arguments,
     ranks.reserve(answers.size());
     for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
     Lead lead = open_run(arguments, std::move(ranks), signals.stop());
-    std::string start = encode_start({lead.job, lead.prepared.plan, lead.capacities});
+    std::string start =
+        encode_start({lead.job, lead.prepared.plan, lead.capacities, lead.job_name});
     communicator.broadcast(start);
     return lead;
   } catch (const Error& error) {
@@ -352,7 +143,10 @@ class RankWork {
            const cluster::Communicator& communicator,
            const cluster::Capacity& capacity,
            const std::atomic<int>& stop)
-      : segments_(job, plan, directory, communicator, stop),
+      : plan_(plan),
+        chunk_plan_(chunk_plan(job, plan)),
+        directory_(directory),
+        segments_(job, plan, directory, communicator, stop),
         chunks_(
             job,
             plan,
@@ -363,64 +157,237 @@ class RankWork {
 
   cluster::SegmentOutcome operator()(const cluster::Task& task,
                                      const std::function<void()>& next_may_begin) {
-    return task.work == cluster::Work::kEncode
-               ? chunks_(task.segment, task.attempt)
-               : segments_(task.segment, task.attempt, next_may_begin);
+    try {
+      return task.work == cluster::Work::kEncode
+                 ? chunks_(task.segment, task.attempt)
+                 : segments_(task.segment, task.attempt, next_may_begin);
+    } catch (const Error&) {
+      if (!is_made(task)) throw;
+      // By another rank or job, which took this one for dead and swept its files away.
+      return {.work = task.work, .segment = task.segment, .ok = true};
+    }
   }
 
  private:
+  bool is_made(const cluster::Task& task) const {
+    const Segment& segment = plan_.segments.at(static_cast<std::size_t>(task.segment));
+    return task.work == cluster::Work::kEncode
+               ? directory_.committed(chunk_plan_, segment, nullptr, store::Piece::kChunk)
+                     .has_value()
+               : directory_.committed(plan_, segment, nullptr).has_value();
+  }
+
+  const store::Plan plan_;
+  const store::Plan chunk_plan_;
+  const store::RunDirectory& directory_;
   SegmentRunner segments_;
   ChunkRunner chunks_;
+};
+
+// Rank 0's way from an open run to the films.
+class FilmMaker {
+ public:
+  FilmMaker(const Lead& lead,
+            cluster::Communicator& communicator,
+            Signals& signals,
+            const cluster::Runner& runner)
+      : lead_(lead),
+        communicator_(communicator),
+        signals_(signals),
+        runner_(runner),
+        identity_(final_identity(lead.job, lead.film().plan)),
+        space_(lead.directory.root(), bytes_kept_free(lead.job)) {}
+
+  // Throws Error.
+  void make() {
+    for (int round = 1; !is_made(); ++round) {
+      make_pieces();
+      if (!hold_the_end()) break;
+      const Ledger ledger = read_ledger(lead_.directory, lead_.film());
+      if (count(ledger) == static_cast<int>(ledger.size()) && join(ledger, round)) break;
+      if (round == kMostRounds) {
+        throw Error(ErrorCode::kStorage,
+                    format("what was committed in {} was damaged or gone afterwards, {} times in a "
+                           "row: is the disk sound, and does anybody else write there?",
+                           lead_.directory.root().string(),
+                           round));
+      }
+      lead_.leases->release(kFinalLease);
+    }
+    const auto films = finished_films(lead_.directory, identity_);
+    for (const fs::path& film : *films) log::info("launcher", "made {}", film.string());
+  }
+
+ private:
+  // Pieces that go bad after their commit are made again, but not for ever.
+  static constexpr int kMostRounds = 3;
+
+  bool is_made() const { return finished_films(lead_.directory, identity_).has_value(); }
+
+  // Has the ranks make what the ledger lacks; or other jobs, if they are at it.
+  void make_pieces() {
+    for (int round = 1;; ++round) {
+      const cluster::SegmentOutcome end = work_off();
+      if (end.ok) return;
+      // A mezzanine that went bad after its commit is made again, once.
+      const bool again = round == 1 && end.work == cluster::Work::kEncode &&
+                         end.code == ErrorCode::kStorage &&
+                         discard_if_damaged(lead_.directory, lead_.segments, end.segment);
+      if (!again) throw Error(end.code, end.message);
+    }
+  }
+
+  cluster::SegmentOutcome work_off() {
+    const Ledger chunks = lead_.chunks ? read_ledger(lead_.directory, *lead_.chunks) : Ledger();
+    const Ledger segments = read_ledger(lead_.directory, lead_.segments, chunks);
+    cluster::Tasks tasks{.ranks = lead_.capacities};
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      tasks.weights.push_back(lead_.prepared.plan.segments[i].core.size());
+      // A mezzanine may be gone once its chunk is there.
+      tasks.done.push_back(segments[i] || (lead_.chunks && chunks[i]));
+      if (lead_.chunks) tasks.encoded.push_back(chunks[i].has_value());
+    }
+    const auto kept = static_cast<int>(std::count(tasks.done.begin(), tasks.done.end(), true));
+    if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, segments.size());
+    if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
+    check_space(lead_, segments, chunks);
+    RunGate gate(
+        lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); });
+    tasks.gate = &gate;
+    tasks.silence_s = lead_.job.cluster.patience_s;
+    ProgressTeller teller(
+        lead_.ranks, kept, lead_.chunks ? count(chunks) : static_cast<int>(segments.size()));
+    return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), std::ref(teller));
+  }
+
+  std::vector<RunGate::Kind> kinds(const cluster::Tasks& tasks) const {
+    const store::Plan& plan = lead_.prepared.plan;
+    std::vector<RunGate::Kind> kinds;
+    if (lead_.chunks) {
+      const double frame = film_bytes(lead_.job, plan) / static_cast<double>(plan.timeline_frames);
+      const auto bytes = [frame](const Segment& segment) {
+        return frame * static_cast<double>(segment.core.size());
+      };
+      kinds.push_back({cluster::Work::kEncode, *lead_.chunks, tasks.encoded, bytes});
+    }
+    const auto bytes = [this](const Segment& segment) {
+      constexpr double kRecord = 6e5;  // at most
+      return kRecord + segment_bytes(lead_.job, lead_.prepared.plan, segment);
+    };
+    kinds.push_back({cluster::Work::kUpscale, lead_.segments, tasks.done, bytes});
+    return kinds;
+  }
+
+  // Of several jobs one joins the film, the others wait for it. False: it is made.
+  bool hold_the_end() {
+    if (lead_.leases->wait_for(kFinalLease, "for the film to be joined", signals_.stop(), [this] {
+          return is_made();
+        })) {
+      return !is_made();
+    }
+    if (is_made()) return false;
+    throw Error(ErrorCode::kInterrupted, "stopped before the film was joined; nothing is lost");
+  }
+
+  // The films of all pieces. False when some turn out damaged, which are removed then.
+  bool join(const Ledger& ledger, int round) {
+    tell_of_seams(lead_);
+    std::vector<store::Record> records;
+    for (const auto& record : ledger) records.push_back(*record);
+    fs::remove(lead_.directory.final_stamp());
+    try {
+      publish_films(join_with_room(records));
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kStorage || round == kMostRounds) throw;
+      bool found = false;
+      for (const Segment& segment : lead_.prepared.plan.segments) {
+        if (discard_if_damaged(lead_.directory, lead_.film(), segment.index)) found = true;
+      }
+      if (!found) throw;
+      return false;
+    }
+  }
+
+  // A job that was taken for dead may still be writing films: each has a folder of its own.
+  std::vector<fs::path> join_with_room(const std::vector<store::Record>& records) {
+    const std::string name = "the film";
+    while (true) {
+      if (!space_.wait_for(name, bytes_of_films(records), signals_.stop())) {
+        throw Error(ErrorCode::kInterrupted, "stopped while it waited for room on the disk");
+      }
+      const fs::path folder = lead_.directory.new_final_folder();
+      assemble::AssembleSpec spec =
+          assemble_spec(lead_.job, lead_.prepared.plan, lead_.prepared.timeline, folder);
+      spec.codec = lead_.film().codec;
+      try {
+        auto films = make_films(
+            spec, lead_.directory, lead_.film().plan, lead_.film().piece, records, signals_.stop());
+        space_.over(name, false);
+        return films.files;
+      } catch (const DiskFull& error) {
+        log::warning("store", "the film has to wait: {}", error.what());
+        space_.over(name, true);
+        lead_.directory.sweep_final();
+      } catch (...) {
+        lead_.directory.sweep_final();
+        throw;
+      }
+    }
+  }
+
+  double bytes_of_films(const std::vector<store::Record>& records) const {
+    const double guess = film_bytes(lead_.job, lead_.prepared.plan);
+    if (!lead_.chunks) return guess;
+    double bytes = 0;  // the chunks are the film's picture
+    for (const store::Record& record : records) bytes += static_cast<double>(record.bytes);
+    return std::min(guess, 1.1 * bytes * static_cast<double>(lead_.job.final.variants.size()));
+  }
+
+  void publish_films(const std::vector<fs::path>& made) {
+    std::vector<fs::path> films;
+    for (const fs::path& film : made) {
+      films.push_back(lead_.directory.final_dir() / film.filename());
+      fs::rename(film, films.back());
+    }
+    write_stamp(lead_.directory, identity_, films);
+    lead_.directory.sweep_final();
+    lead_.leases->bury_dead_jobs();
+    if (lead_.job.segment.keep) return;
+    for (const Segment& segment : lead_.prepared.plan.segments) {
+      lead_.directory.discard(segment.index);
+      if (lead_.chunks) lead_.directory.discard(segment.index, lead_.chunks->piece);
+    }
+  }
+
+  const Lead& lead_;
+  cluster::Communicator& communicator_;
+  Signals& signals_;
+  const cluster::Runner& runner_;
+  const std::string identity_;  // of the films
+  Space space_;
 };
 
 int lead_film(const Arguments& arguments,
               const Lead& lead,
               cluster::Communicator& communicator,
               Signals& signals) {
-  configure_log(arguments, lead.directory, 0);
+  configure_log(arguments, lead.directory, 0, lead.job_name);
   introduce(lead);
-
-  const store::Plan& plan = lead.prepared.plan;
   const std::string identity = final_identity(lead.job, lead.film().plan);
   if (const auto films = finished_films(lead.directory, identity)) {
     log::info("launcher", "the film is made already");
     for (const fs::path& film : *films) log::info("launcher", "{}", film.string());
     return 0;
   }
-
-  RankWork work(
-      lead.job, plan, lead.directory, communicator, lead.capacities.at(0), signals.stop());
-  assemble::AssembleSpec spec =
-      assemble_spec(lead.job, plan, lead.prepared.timeline, lead.directory.final_dir());
-  spec.codec = lead.film().codec;
-  assemble::AssembleResult result;
-  for (int round = 1;; ++round) {
-    const auto records = make_pieces(lead, communicator, signals, std::ref(work));
-    tell_of_seams(lead);
-    fs::remove(lead.directory.final_stamp());
-    try {
-      result = make_films(
-          spec, lead.directory, lead.film().plan, lead.film().piece, records, signals.stop());
-      break;
-    } catch (const Error& error) {
-      // What went bad after its commit is made again, once.
-      if (error.code() != ErrorCode::kStorage || round > 1) throw;
-      bool found = false;
-      for (const Segment& segment : plan.segments) {
-        if (discard_if_damaged(lead, lead.film(), segment.index)) found = true;
-      }
-      if (!found) throw;
-    }
-  }
-  write_stamp(lead.directory, identity, result.files);
-  if (!lead.job.segment.keep) {
-    for (const Segment& segment : plan.segments) {
-      lead.directory.discard(segment.index, lead.segments.extension());
-      if (!lead.chunks) continue;
-      lead.directory.discard(segment.index, lead.chunks->extension(), lead.chunks->piece);
-    }
-  }
-  for (const fs::path& film : result.files) log::info("launcher", "made {}", film.string());
+  RankWork work(lead.job,
+                lead.prepared.plan,
+                lead.directory,
+                communicator,
+                lead.capacities.at(0),
+                signals.stop());
+  const cluster::Runner runner = std::ref(work);
+  FilmMaker(lead, communicator, signals, runner).make();
   return 0;
 }
 
@@ -431,7 +398,7 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   const auto start = decode_start(bytes);
   if (!start) return 0;  // rank 0 has said why
   const store::RunDirectory directory(start->job.run.dir);
-  configure_log(arguments, directory, communicator.rank());
+  configure_log(arguments, directory, communicator.rank(), start->job_name);
   const cluster::Capacity& capacity =
       start->capacities.at(static_cast<std::size_t>(communicator.rank()));
   RankWork work(start->job, start->plan, directory, communicator, capacity, signals.stop());

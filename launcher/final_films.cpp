@@ -85,10 +85,9 @@ assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     store::Piece piece,
                                     const std::vector<store::Record>& records,
                                     const std::atomic<int>& stop) {
-  const std::string extension = media::mezzanine_extension(spec.codec);
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
     const Segment& segment = plan.segments[i];
-    spec.segments.push_back({directory.mezzanine(segment.index, extension, piece),
+    spec.segments.push_back({directory.file_of(records[i], piece),
                              segment.core,
                              plan.held(segment),
                              records[i].checksums});

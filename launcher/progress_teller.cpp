@@ -18,7 +18,7 @@ double left(int total, int done, int made, double seconds) {
 }  // namespace
 
 void ProgressTeller::operator()(const cluster::Progress& now) {
-  tell_of_silence(now.silent);
+  tell_of_silence(now.silent, now.silence_s);
   if (now.done == segments_ && now.encoded == chunks_) return;
   if (now.done == now.total && now.encoded == now.total) return;
   const double seconds =
@@ -34,15 +34,15 @@ void ProgressTeller::operator()(const cluster::Progress& now) {
   log::info("cluster", "{}", text);
 }
 
-void ProgressTeller::tell_of_silence(const std::vector<int>& silent) {
+void ProgressTeller::tell_of_silence(const std::vector<int>& silent, double silence_s) {
   for (const int rank : silent) {
     if (std::count(silent_.begin(), silent_.end(), rank) > 0) continue;
     log::warning("cluster",
-                 "rank {} on {} has work in hand and has not been heard of for a minute: is it "
-                 "stopped, or its host out of reach? The run waits for it; ended and started "
-                 "again it goes on without it",
+                 "rank {} on {} has not been heard of for {} s: is it stopped, or its host out of "
+                 "reach? What it had in hand goes to others",
                  rank,
-                 ranks_.at(static_cast<std::size_t>(rank)).host);
+                 ranks_.at(static_cast<std::size_t>(rank)).host,
+                 silence_s);
   }
   for (const int rank : silent_) {
     if (std::count(silent.begin(), silent.end(), rank) > 0) continue;

@@ -20,7 +20,7 @@ class ProgressTeller {
   void operator()(const cluster::Progress& now);
 
  private:
-  void tell_of_silence(const std::vector<int>& silent);
+  void tell_of_silence(const std::vector<int>& silent, double silence_s);
 
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const std::vector<Resources>& ranks_;

@@ -44,10 +44,8 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
                                                   const std::function<void()>& next_may_begin) {
   make_pipeline();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
-  const std::string extension = media::mezzanine_extension(codec_of(job_.segment.codec));
-  const fs::path path = directory_.mezzanine(index, extension);
-  // The record goes first, should an old one be there: never a record without its pictures.
-  directory_.discard(index, extension);
+  const fs::path path =
+      directory_.new_file(index, media::mezzanine_extension(codec_of(job_.segment.codec)));
   store::Record record;
   record.started = utc_now();
   auto told = std::chrono::steady_clock::now();
@@ -60,6 +58,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin);
   record.segment = segment;
   record.plan_fingerprint = plan_.fingerprint();
+  record.file = path.filename().string();
   record.frames = result.mezzanine.frames;
   record.bytes = result.mezzanine.bytes;
   record.checksums = result.mezzanine.checksums;
@@ -72,7 +71,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   record.stage_s = result.busy_s;
   record.events = result.events;
   record.seam_luma = result.seam_luma;
-  directory_.commit(record);
+  directory_.commit(plan_, record);
   std::string stages;
   for (const auto& [stage, busy_s] : result.busy_s) {
     stages += format("{}{} {:.1f} s", stages.empty() ? "" : ", ", stage, busy_s);

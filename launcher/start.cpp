@@ -8,11 +8,11 @@
 
 namespace vsr::launcher {
 
-// "ok", what the ranks do on a line, the job as a job file after its length on a line, so that it
-// needs no escaping, and the plan's bytes.
+// "ok", what the ranks do on a line, the job's name on a line, the job as a job file after its
+// length on a line, so that it needs no escaping, and the plan's bytes.
 std::string encode_start(const Start& start) {
   const std::string job = print_job(start.job, false);
-  return format("ok\n{}\n{}\n{}", encode(start.capacities), job.size(), job) +
+  return format("ok\n{}\n{}\n{}\n{}", encode(start.capacities), start.job_name, job.size(), job) +
          store::encode_plan(start.plan);
 }
 
@@ -30,6 +30,7 @@ std::optional<Start> decode_start(const std::string& bytes) {
   if (line() != "ok") return std::nullopt;
   Start start;
   start.capacities = decode_capacities(line());
+  start.job_name = line();
   const auto size = parse_number<std::size_t>(line());
   if (!size || *size > bytes.size() - at) throw Error(ErrorCode::kCluster, "the start is torn");
   start.job = parse_job_text(bytes.substr(at, *size));

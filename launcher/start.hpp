@@ -15,6 +15,7 @@ struct Start {
   Job job;
   store::Plan plan;
   std::vector<cluster::Capacity> capacities;  // by rank
+  std::string job_name;  // for names of logs; empty: this job was the first in the run directory
 };
 
 std::string encode_start(const Start& start);

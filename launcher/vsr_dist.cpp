@@ -60,6 +60,7 @@ int run_with_ranks(const Arguments& arguments, CommandOfRanks run_command) {
     status = report(Error(ErrorCode::kInternal, error.what()), communicator.get(), 0);
     unreachable = communicator->rank() != 0;
   }
+  unreachable = unreachable || communicator->given_up();
   if (unreachable && communicator->size() > 1) communicator->abort(status);
   return status;
 }

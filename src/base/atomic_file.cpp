@@ -65,8 +65,9 @@ std::filesystem::path part_name(const std::filesystem::path& path) {
   return std::filesystem::path(path) += ".part";
 }
 
-void publish(const std::filesystem::path& path) {
-  const std::filesystem::path part = part_name(path);
+void publish(const std::filesystem::path& path) { publish(part_name(path), path); }
+
+void publish(const std::filesystem::path& part, const std::filesystem::path& path) {
   {
     Descriptor descriptor(part, O_RDONLY, "cannot be opened");
     if (::fsync(descriptor.get()) != 0) fail(part, "cannot be synced", errno);
@@ -76,7 +77,12 @@ void publish(const std::filesystem::path& path) {
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path part = part_name(path);
+  write_file(path, content, part_name(path));
+}
+
+void write_file(const std::filesystem::path& path,
+                std::string_view content,
+                const std::filesystem::path& part) {
   {
     Descriptor descriptor(part, O_WRONLY | O_CREAT | O_TRUNC, "cannot be created");
     while (!content.empty()) {
@@ -87,7 +93,7 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
     }
     if (descriptor.close() != 0) fail(part, "cannot be written", errno);
   }
-  publish(path);
+  publish(part, path);
 }
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t most_bytes) {

@@ -34,9 +34,7 @@ Error::Error(ErrorCode code, const std::string& message, std::source_location wh
 void Error::add_context(std::string_view context) { text_ = std::string(context) + ": " + text_; }
 
 DiskFull::DiskFull(const std::string& what, std::source_location where)
-    : Error(ErrorCode::kStorage,
-            what + "; free some space and start again: nothing committed is lost",
-            where) {}
+    : Error(ErrorCode::kStorage, what + "; free some space: nothing committed is lost", where) {}
 
 bool means_disk_full(int error) noexcept { return error == ENOSPC || error == EDQUOT; }
 

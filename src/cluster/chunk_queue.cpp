@@ -1,6 +1,7 @@
 #include "vsr/cluster/chunk_queue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vsr::cluster {
 
@@ -12,6 +13,7 @@ ChunkQueue::ChunkQueue(const std::vector<bool>& done, int ranks, int most_attemp
 
 void ChunkQueue::ready(int segment, int rank) {
   if (chunks_.empty() || chunks_.at(static_cast<std::size_t>(segment)).done) return;
+  if (in_hand_.count(segment) > 0 || aside_.count(segment) > 0) return;  // made a second time
   ready_[segment] = {.made_by = rank};
 }
 
@@ -33,25 +35,65 @@ std::optional<Task> ChunkQueue::next(int rank) {
   return Task{Work::kEncode, segment, ++chunks_[static_cast<std::size_t>(segment)].attempts};
 }
 
-void ChunkQueue::succeeded(int segment) {
-  in_hand_.erase(segment);
-  chunks_[static_cast<std::size_t>(segment)].done = true;
-  --remaining_;
+std::optional<ChunkQueue::Ready> ChunkQueue::taken_back(int rank, int segment) {
+  const auto it = in_hand_.find(segment);
+  if (it == in_hand_.end() || it->second.rank != rank) return std::nullopt;
+  const Ready ready = it->second.ready;
+  in_hand_.erase(it);
+  return ready;
 }
 
-bool ChunkQueue::failed(int rank, int segment) {
-  Ready again = in_hand_.at(segment).ready;
-  again.failed_on = rank;
-  in_hand_.erase(segment);
-  if (chunks_[static_cast<std::size_t>(segment)].attempts >= most_attempts_) return false;
-  ready_[segment] = again;
+void ChunkQueue::done(int segment) {
+  Chunk& chunk = chunks_.at(static_cast<std::size_t>(segment));
+  if (!std::exchange(chunk.done, true)) --remaining_;
+  ready_.erase(segment);
+  aside_.erase(segment);
+}
+
+void ChunkQueue::succeeded(int rank, int segment) {
+  taken_back(rank, segment);
+  done(segment);
+}
+
+bool ChunkQueue::done_elsewhere(int segment) {
+  if (chunks_.empty() || chunks_.at(static_cast<std::size_t>(segment)).done ||
+      in_hand_.count(segment) > 0) {
+    return false;
+  }
+  done(segment);
   return true;
 }
 
-void ChunkQueue::gave_back(int segment) {
-  ready_[segment] = in_hand_.at(segment).ready;
-  in_hand_.erase(segment);
-  --chunks_[static_cast<std::size_t>(segment)].attempts;
+bool ChunkQueue::failed(int rank, int segment) {
+  auto again = taken_back(rank, segment);
+  const Chunk& chunk = chunks_.at(static_cast<std::size_t>(segment));
+  if (!again || chunk.done) return true;
+  again->failed_on = rank;
+  if (chunk.attempts >= most_attempts_) return false;
+  ready_[segment] = *again;
+  return true;
+}
+
+void ChunkQueue::gave_back(int rank, int segment) {
+  const auto again = taken_back(rank, segment);
+  Chunk& chunk = chunks_.at(static_cast<std::size_t>(segment));
+  if (!again || chunk.done) return;
+  ready_[segment] = *again;
+  --chunk.attempts;
+}
+
+void ChunkQueue::set_aside(int rank, int segment) {
+  const auto again = taken_back(rank, segment);
+  if (!again) return;
+  aside_[segment] = *again;
+  --chunks_.at(static_cast<std::size_t>(segment)).attempts;
+}
+
+bool ChunkQueue::recall() {
+  if (aside_.empty()) return false;
+  ready_.merge(aside_);
+  aside_.clear();
+  return true;
 }
 
 int ChunkQueue::in_hand(int rank) const {
@@ -61,12 +103,17 @@ int ChunkQueue::in_hand(int rank) const {
 }
 
 void ChunkQueue::lost(int rank) {
+  if (!lost_.insert(rank).second) return;
   --ranks_;
   std::vector<int> undone;
   for (const auto& [segment, in_hand] : in_hand_) {
     if (in_hand.rank == rank) undone.push_back(segment);
   }
-  for (const int segment : undone) gave_back(segment);
+  for (const int segment : undone) gave_back(rank, segment);
+}
+
+void ChunkQueue::back(int rank) {
+  if (lost_.erase(rank) > 0) ++ranks_;
 }
 
 }  // namespace vsr::cluster

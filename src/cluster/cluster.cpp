@@ -18,7 +18,10 @@ namespace vsr::cluster {
 namespace {
 
 constexpr auto kNap = std::chrono::milliseconds(5);
-constexpr auto kAliveEvery = std::chrono::seconds(5);
+constexpr auto kAliveEvery = std::chrono::seconds(1);
+constexpr auto kAskAgain = std::chrono::seconds(1);     // for room on the disk
+constexpr auto kRecallEvery = std::chrono::seconds(2);  // what other jobs were at
+constexpr auto kFarewell = std::chrono::seconds(10);    // a segment in hand stops within three
 
 using Clock = std::chrono::steady_clock;
 
@@ -66,6 +69,13 @@ std::string describe(Work work, int segment) {
   return format("{}segment {}", work == Work::kEncode ? "the chunk of " : "", segment);
 }
 
+// "1, 4".
+std::string list_of(const std::set<int>& ranks) {
+  std::string names;
+  for (const int rank : ranks) names += format("{}{}", names.empty() ? "" : ", ", rank);
+  return names;
+}
+
 // Rank 0's side: the scheduler, and what was said to whom.
 class Coordinator {
  public:
@@ -83,6 +93,7 @@ class Coordinator {
         progress_(progress),
         total_(static_cast<int>(tasks.weights.size())),
         silence_(tasks.silence_s),
+        gate_(tasks.gate),
         heard_(static_cast<std::size_t>(communicator.size()), Clock::now()) {
     for (int segment = 0; segment < total_; ++segment) {
       if (tasks.done[static_cast<std::size_t>(segment)]) chunks_.ready(segment, -1);
@@ -111,7 +122,8 @@ class Coordinator {
         receive(0, note_of(*event));
         moved = true;
       }
-      look_for_silent_ranks();
+      if (look_for_silent_ranks()) moved = true;
+      if (gate_ != nullptr && look_outside()) moved = true;
       if (!moved) std::this_thread::sleep_for(kNap);
     }
     return end_;
@@ -121,6 +133,7 @@ class Coordinator {
   bool stopping() const { return !end_.ok || stop_.load() != 0; }
 
   bool finished() {
+    if (film_made_) return true;
     if (scheduler_.all_done() && chunks_.remaining() == 0) return true;
     if (!stopping() || scheduler_.in_hand() + chunks_.in_hand() > 0) return false;
     if (end_.ok) {
@@ -148,7 +161,7 @@ class Coordinator {
   void hand_out() {
     if (stopping()) return;
     for (auto it = upscalers_.begin(); it != upscalers_.end();) {
-      const auto task = scheduler_.next(*it);
+      const auto task = is_silent(*it) ? std::nullopt : next_of(scheduler_, Work::kUpscale, *it);
       if (!task) {
         ++it;
         continue;
@@ -159,17 +172,70 @@ class Coordinator {
     // First those that do nothing else: the cores of the others feed a network.
     for (const bool upscales : {false, true}) {
       for (int rank = 0; rank < communicator_.size(); ++rank) {
-        if (ranks_[static_cast<std::size_t>(rank)].upscales == upscales) hand_out_chunks(rank);
+        const bool this_time = ranks_[static_cast<std::size_t>(rank)].upscales == upscales;
+        if (this_time && !is_silent(rank)) hand_out_chunks(rank);
       }
     }
   }
 
   void hand_out_chunks(int rank) {
     for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
-      const auto task = chunks_.next(rank);
+      const auto task = next_of(chunks_, Work::kEncode, rank);
       if (!task) break;
       give(rank, *task);
     }
+  }
+
+  // What the rank should do next and may be begun.
+  template <typename Queue>
+  std::optional<Task> next_of(Queue& queue, Work work, int rank) {
+    if (no_room_for_.count(work) > 0) return std::nullopt;
+    while (const auto task = queue.next(rank)) {
+      const auto answer = gate_ == nullptr ? Gate::Answer::kYes : gate_->ask({work, task->segment});
+      if (answer == Gate::Answer::kYes) return task;
+      if (answer == Gate::Answer::kTakenElsewhere) {
+        queue.set_aside(rank, task->segment);
+        continue;
+      }
+      queue.gave_back(rank, task->segment);
+      no_room_for_.insert(work);
+      ask_again_ = Clock::now() + kAskAgain;
+      return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  bool is_silent(int rank) const { return std::count(silent_.begin(), silent_.end(), rank) > 0; }
+
+  // What other jobs have done, what they may have left, and whether there is room now. Whether
+  // anything is to be handed out anew.
+  bool look_outside() {
+    bool moved = false;
+    for (const Piece& piece : gate_->news()) moved = take_note(piece) || moved;
+    film_made_ = gate_->film_made();
+    if (moved) report();
+    const auto now = Clock::now();
+    if (!no_room_for_.empty() && now >= ask_again_) {
+      no_room_for_.clear();
+      moved = true;
+    }
+    if (now >= recall_) {
+      recall_ = now + kRecallEvery;
+      const bool segments = !upscalers_.empty() && scheduler_.recall();
+      const bool encoders = std::any_of(
+          free_encoders_.begin(), free_encoders_.end(), [](int free) { return free > 0; });
+      const bool chunks = encoders && chunks_.recall();
+      moved = moved || segments || chunks;
+    }
+    return moved;
+  }
+
+  // Of a chunk: its segment's mezzanine may be gone already.
+  bool take_note(const Piece& piece) {
+    const bool segment = scheduler_.done_elsewhere(piece.segment);
+    if (piece.work == Work::kEncode) return chunks_.done_elsewhere(piece.segment) || segment;
+    if (segment) chunks_.ready(piece.segment, -1);
+    return segment;
   }
 
   void give(int rank, const Task& task) {
@@ -188,6 +254,7 @@ class Coordinator {
   void receive(int from, const Note& note) {
     switch (note.kind) {
       case Kind::kAlive:
+      case Kind::kFarewell:
         break;
       case Kind::kReady:
         upscalers_.insert(from);
@@ -209,9 +276,10 @@ class Coordinator {
   void receive_outcome(int from, const SegmentOutcome& outcome) {
     const bool encoded = outcome.work == Work::kEncode;
     if (encoded) ++free_encoders_[static_cast<std::size_t>(from)];
+    if (gate_ != nullptr) gate_->over({outcome.work, outcome.segment}, outcome.disk_full);
     if (outcome.ok) {
       if (encoded) {
-        chunks_.succeeded(outcome.segment);
+        chunks_.succeeded(from, outcome.segment);
       } else {
         scheduler_.succeeded(from, outcome.segment, outcome.wall_s);
         chunks_.ready(outcome.segment, from);
@@ -219,9 +287,11 @@ class Coordinator {
       report();
       return;
     }
-    if (outcome.code == ErrorCode::kInterrupted) {  // whoever asked for it knows
+    // Whoever asked for the interruption knows; the gate waits for room on the disk.
+    if (outcome.code == ErrorCode::kInterrupted || (outcome.disk_full && gate_ != nullptr)) {
+      if (outcome.disk_full) tell_of_failure(from, outcome, "left for later");
       if (encoded) {
-        chunks_.gave_back(outcome.segment);
+        chunks_.gave_back(from, outcome.segment);
       } else {
         scheduler_.gave_back(from, outcome.segment);
       }
@@ -230,30 +300,45 @@ class Coordinator {
     const bool tries_left =
         encoded ? chunks_.failed(from, outcome.segment) : scheduler_.failed(from, outcome.segment);
     if ((tries_left && !is_final(outcome)) || !end_.ok) {
-      log::warning("cluster",
-                   "{} failed on rank {}{}: {}",
-                   describe(outcome.work, outcome.segment),
-                   from,
-                   stopping() ? "" : ", to be tried again",
-                   outcome.message);
+      tell_of_failure(from, outcome, stopping() ? "" : "to be tried again");
     } else {
       end_ = outcome;
       if (communicator_.size() > 1) end_.message += format(" (rank {})", from);
     }
   }
 
-  // A rank that hangs keeps its work: should it go on, what it commits is right.
-  void look_for_silent_ranks() {
+  static void tell_of_failure(int from, const SegmentOutcome& outcome, const std::string& then) {
+    log::warning("cluster",
+                 "{} failed on rank {}{}{}: {}",
+                 describe(outcome.work, outcome.segment),
+                 from,
+                 then.empty() ? "" : ", ",
+                 then,
+                 outcome.message);
+  }
+
+  // What a rank that hangs has in hand goes to the others. Should it go on, what it commits is
+  // right, and it works on with them. Whether anything has changed.
+  bool look_for_silent_ranks() {
     std::vector<int> silent;
+    const auto now = Clock::now();
     for (int rank = 1; rank < communicator_.size(); ++rank) {
-      const bool at_work = scheduler_.in_hand(rank) + chunks_.in_hand(rank) > 0;
-      const std::chrono::duration<double> since =
-          Clock::now() - heard_[static_cast<std::size_t>(rank)];
-      if (at_work && since.count() > silence_) silent.push_back(rank);
+      const std::chrono::duration<double> since = now - heard_[static_cast<std::size_t>(rank)];
+      if (since.count() > silence_) silent.push_back(rank);
     }
-    if (silent == silent_) return;
-    silent_ = std::move(silent);
+    if (silent == silent_) return false;
+    silent.swap(silent_);
+    for (const int rank : silent) {
+      if (is_silent(rank)) continue;
+      scheduler_.back(rank);
+      chunks_.back(rank);
+    }
+    for (const int rank : silent_) {
+      scheduler_.lost(rank);
+      chunks_.lost(rank);
+    }
     report();
+    return true;
   }
 
   void report() {
@@ -261,7 +346,8 @@ class Coordinator {
                .encoded = total_ - chunks_.remaining(),
                .total = total_,
                .ranks = communicator_.size(),
-               .silent = silent_});
+               .silent = silent_,
+               .silence_s = silence_});
   }
 
   Communicator& communicator_;
@@ -272,7 +358,12 @@ class Coordinator {
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
-  const double silence_;                  // seconds
+  const double silence_;  // seconds
+  Gate* const gate_;
+  bool film_made_ = false;      // by another job
+  std::set<Work> no_room_for_;  // until ask_again_
+  Clock::time_point ask_again_;
+  Clock::time_point recall_ = Clock::now() + kRecallEvery;
   std::vector<Clock::time_point> heard_;  // by rank
   std::vector<int> silent_;
   std::set<int> upscalers_;         // ranks that can begin a segment
@@ -297,12 +388,10 @@ std::vector<std::string> gather(Communicator& communicator, std::string bytes, d
       continue;
     }
     if (std::chrono::steady_clock::now() > deadline) {
-      std::string names;
-      for (const int rank : missing) names += format("{}{}", names.empty() ? "" : ", ", rank);
       throw Error(ErrorCode::kCluster,
                   format("rank {} did not answer within {} s: look at its log and at the network "
                          "between the hosts",
-                         names,
+                         list_of(missing),
                          timeout_s));
     }
     std::this_thread::sleep_for(kNap);
@@ -335,6 +424,8 @@ void serve(Communicator& communicator,
       if (note.kind == Kind::kDismiss) {
         // Rank 0 failed if a segment is in hand still: nobody waits for it.
         if (worker.busy()) raise(stop, static_cast<int>(Stop::kNow));
+        communicator.send(0, encode({.kind = Kind::kFarewell}));
+        communicator.flush(5);
         return;
       }
       if (note.kind == Kind::kStop) raise(stop, note.level);
@@ -363,10 +454,22 @@ void serve(Communicator& communicator,
 }
 
 void dismiss(Communicator& communicator) {
+  std::set<int> missing;
   for (int rank = 1; rank < communicator.size(); ++rank) {
     communicator.send(rank, encode({.kind = Kind::kDismiss}));
+    missing.insert(rank);
   }
-  communicator.flush(5);
+  const auto deadline = Clock::now() + kFarewell;
+  while (!missing.empty() && Clock::now() < deadline) {
+    if (const auto message = communicator.poll()) {
+      if (decode(message->bytes).kind == Kind::kFarewell) missing.erase(message->from);
+    } else {
+      std::this_thread::sleep_for(kNap);
+    }
+  }
+  if (missing.empty()) return;
+  log::warning("cluster", "rank {} does not answer any more; it is ended", list_of(missing));
+  communicator.give_up();
 }
 
 }  // namespace vsr::cluster

@@ -8,7 +8,7 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 5;
+constexpr char kMessageVersion = 6;
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {
@@ -43,6 +43,7 @@ std::string encode(const Note& note) {
     put(bytes, note.outcome.segment);
     put(bytes, static_cast<char>(note.outcome.ok));
     put(bytes, static_cast<char>(note.outcome.retryable));
+    put(bytes, static_cast<char>(note.outcome.disk_full));
     put(bytes, static_cast<int>(note.outcome.code));
     put(bytes, note.outcome.wall_s);
     bytes += note.outcome.message;
@@ -70,6 +71,7 @@ Note decode(const std::string& bytes) {
     note.outcome.segment = get<int>(bytes, at);
     note.outcome.ok = get<char>(bytes, at) != 0;
     note.outcome.retryable = get<char>(bytes, at) != 0;
+    note.outcome.disk_full = get<char>(bytes, at) != 0;
     note.outcome.code = static_cast<ErrorCode>(get<int>(bytes, at));
     note.outcome.wall_s = get<double>(bytes, at);
     note.outcome.message = bytes.substr(at);

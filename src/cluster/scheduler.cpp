@@ -4,6 +4,7 @@
 #include "vsr/job/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vsr::cluster {
 
@@ -21,6 +22,7 @@ Scheduler::Scheduler(std::vector<std::int64_t> weights,
                      const std::vector<bool>& upscales,
                      int most_attempts)
     : weights_(std::move(weights)),
+      done_(done),
       attempts_(weights_.size(), 0),
       last_failed_on_(weights_.size(), -1),
       ranks_(upscales.size()),
@@ -150,14 +152,33 @@ std::optional<Task> Scheduler::next(int rank) {
 
 void Scheduler::succeeded(int rank, int segment, double seconds) {
   Rank& me = ranks_[static_cast<std::size_t>(rank)];
-  std::erase(me.in_hand, segment);
-  me.frames_done += weights_[static_cast<std::size_t>(segment)];
-  me.seconds += seconds;
+  if (std::erase(me.in_hand, segment) > 0) {
+    me.frames_done += weight(segment);
+    me.seconds += seconds;
+  }
+  done(segment);
+}
+
+// Wherever it is to be handed out from, it is no more.
+void Scheduler::done(int segment) {
+  if (done_[static_cast<std::size_t>(segment)]) return;
+  done_[static_cast<std::size_t>(segment)] = true;
   --remaining_;
+  auto queued = std::erase(again_, segment) + std::erase(tail_, segment);
+  for (Rank& rank : ranks_) queued += std::erase(rank.run, segment);
+  if (queued > 0) unassigned_ -= weight(segment);
+  std::erase(aside_, segment);
+}
+
+bool Scheduler::done_elsewhere(int segment) {
+  if (done_[static_cast<std::size_t>(segment)] || is_in_hand(segment)) return false;
+  done(segment);
+  return true;
 }
 
 bool Scheduler::failed(int rank, int segment) {
-  std::erase(ranks_[static_cast<std::size_t>(rank)].in_hand, segment);
+  const bool held = std::erase(ranks_[static_cast<std::size_t>(rank)].in_hand, segment) > 0;
+  if (!held || done_[static_cast<std::size_t>(segment)]) return true;
   last_failed_on_[static_cast<std::size_t>(segment)] = rank;
   if (attempts_[static_cast<std::size_t>(segment)] >= most_attempts_) return false;
   come_back(segment);
@@ -165,7 +186,8 @@ bool Scheduler::failed(int rank, int segment) {
 }
 
 void Scheduler::gave_back(int rank, int segment) {
-  std::erase(ranks_[static_cast<std::size_t>(rank)].in_hand, segment);
+  const bool held = std::erase(ranks_[static_cast<std::size_t>(rank)].in_hand, segment) > 0;
+  if (!held || done_[static_cast<std::size_t>(segment)]) return;
   --attempts_[static_cast<std::size_t>(segment)];
   come_back(segment);
 }
@@ -175,10 +197,35 @@ void Scheduler::come_back(int segment) {
   unassigned_ += weight(segment);
 }
 
+void Scheduler::set_aside(int rank, int segment) {
+  Rank& me = ranks_[static_cast<std::size_t>(rank)];
+  std::erase(me.in_hand, segment);
+  --attempts_[static_cast<std::size_t>(segment)];
+  aside_.push_back(segment);
+  const bool amid_run = !me.run.empty() && me.run.front() > segment;
+  if (met_.insert(segment).second && amid_run) {
+    const auto middle = static_cast<std::ptrdiff_t>(me.run.size() / 2);
+    std::rotate(me.run.begin(), me.run.begin() + middle, me.run.end());
+  }
+}
+
+bool Scheduler::recall() {
+  for (const int segment : aside_) come_back(segment);
+  return !std::exchange(aside_, {}).empty();
+}
+
 void Scheduler::lost(int rank) {
   ranks_[static_cast<std::size_t>(rank)].gone = true;
   const std::vector<int> undone = ranks_[static_cast<std::size_t>(rank)].in_hand;
   for (const int segment : undone) gave_back(rank, segment);
+}
+
+void Scheduler::back(int rank) { ranks_[static_cast<std::size_t>(rank)].gone = false; }
+
+bool Scheduler::is_in_hand(int segment) const {
+  return std::any_of(ranks_.begin(), ranks_.end(), [&](const Rank& rank) {
+    return std::count(rank.in_hand.begin(), rank.in_hand.end(), segment) > 0;
+  });
 }
 
 int Scheduler::in_hand() const {

@@ -45,7 +45,8 @@ SegmentOutcome Worker::run(const Runner& runner, const Task& task) {
   } catch (const DiskFull& error) {
     outcome.code = error.code();
     outcome.message = error.what();
-    outcome.retryable = false;
+    outcome.retryable = false;  // all ranks write to the same run directory
+    outcome.disk_full = true;
   } catch (const Error& error) {
     outcome.code = error.code();
     outcome.message = error.what();

@@ -655,6 +655,14 @@ void add_cluster_keys(std::vector<JobKey>& keys) {
       [](const Job& job) {
         return job.cluster.encoders < 0 ? std::string("auto") : format("{}", job.cluster.encoders);
       }));
+  keys.push_back(number_key("cluster.patience",
+                            "seconds that a rank, or another job at work in the same run.dir, may "
+                            "give no sign of life before its work goes to others; the same in all "
+                            "jobs that share a run",
+                            Affects::kNothing,
+                            5,
+                            3600,
+                            VSR_FIELD(cluster.patience_s)));
 }
 
 std::vector<JobKey> make_keys() {
@@ -677,6 +685,23 @@ std::vector<JobKey> make_keys() {
                        Affects::kNothing,
                        kOnOff,
                        VSR_FIELD(run.resume)));
+  keys.push_back(special_key(
+      "run.keep_free",
+      "auto, or megabytes from 0 to 1000000000",
+      "room that is left on the disk of run.dir: a run that has no more pauses, and goes on when "
+      "there is; auto: 1000, or a fiftieth of a small disk",
+      Affects::kNothing,
+      [](Job& job, const std::string& text) {
+        if (text == "auto") {
+          job.run.keep_free_mb = -1;
+          return true;
+        }
+        return parse_number(text, job.run.keep_free_mb) && job.run.keep_free_mb >= 0 &&
+               job.run.keep_free_mb <= 1'000'000'000;
+      },
+      [](const Job& job) {
+        return job.run.keep_free_mb < 0 ? std::string("auto") : format("{}", job.run.keep_free_mb);
+      }));
   return keys;
 }
 

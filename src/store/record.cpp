@@ -60,6 +60,7 @@ std::string encode_record(const Record& record) {
   file.attribute("format", std::string("vsr-dist record"));
   file.attribute("version", std::int64_t{kRecordVersion});
   file.attribute("plan_fingerprint", record.plan_fingerprint);
+  file.attribute("file", record.file);
   file.attribute("segment", std::int64_t{record.segment.index});
   file.attribute("core_begin", record.segment.core.begin);
   file.attribute("core_end", record.segment.core.end);
@@ -104,6 +105,7 @@ Record decode_record(const std::string& bytes) {
   }
   Record record;
   record.plan_fingerprint = file.text("plan_fingerprint");
+  record.file = file.text("file");
   record.segment.index = static_cast<int>(file.integer("segment"));
   record.segment.core = {file.integer("core_begin"), file.integer("core_end")};
   record.segment.input = {file.integer("input_begin"), file.integer("input_end")};

@@ -10,9 +10,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 namespace vsr::store {
 
@@ -22,6 +24,7 @@ namespace {
 
 const char* folder_of(Piece piece) { return piece == Piece::kChunk ? "chunks" : "segments"; }
 
+constexpr const char* kMaking = "making-";
 constexpr const char* kLock = "lock";  // there from the start of a run on
 
 // Of a file, or of the files of a folder (PNG mezzanines). Nothing if it is not there.
@@ -41,6 +44,42 @@ std::optional<std::uint64_t> bytes_of(const fs::path& path) {
   const std::uint64_t bytes = fs::file_size(path, error);
   if (error) return std::nullopt;
   return bytes;
+}
+
+// What no other attempt has.
+std::string random_tag() {
+  std::random_device random;
+  return format("{:08x}", random() & 0xffffffffU);
+}
+
+// "0007-..." is an attempt's at segment 7. A record must not lead elsewhere.
+bool is_file_of(int segment, const std::string& name) {
+  const std::string start = segment_name(segment) + "-";
+  return name.rfind(start, 0) == 0 && name.find('/') == std::string::npos;
+}
+
+std::vector<fs::path> entries(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error);
+       !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    paths.push_back(entry->path());
+  }
+  if (error) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: cannot be read: {}", folder.string(), error.message()));
+  }
+  return paths;
+}
+
+void remove_whole(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: cannot be removed: {}", path.string(), error.message()));
+  }
 }
 
 }  // namespace
@@ -69,8 +108,13 @@ fs::path RunDirectory::lock_file() const { return root_ / kLock; }
 
 fs::path RunDirectory::job_file() const { return root_ / "job.ini"; }
 
-fs::path RunDirectory::mezzanine(int segment, const std::string& extension, Piece piece) const {
-  return root_ / folder_of(piece) / (segment_name(segment) + extension);
+fs::path RunDirectory::new_file(int segment, const std::string& extension, Piece piece) const {
+  return root_ / folder_of(piece) /
+         format("{}-{}{}", segment_name(segment), random_tag(), extension);
+}
+
+fs::path RunDirectory::file_of(const Record& record, Piece piece) const {
+  return root_ / folder_of(piece) / record.file;
 }
 
 fs::path RunDirectory::record_file(int segment, Piece piece) const {
@@ -81,10 +125,22 @@ fs::path RunDirectory::timeline_mezzanine() const { return root_ / "timeline.mkv
 
 fs::path RunDirectory::final_dir() const { return root_ / "final"; }
 
+fs::path RunDirectory::new_final_folder() const {
+  const fs::path folder = final_dir() / (kMaking + random_tag());
+  make_directories(folder);
+  return folder;
+}
+
+void RunDirectory::sweep_final() const {
+  for (const fs::path& path : entries(final_dir())) {
+    if (path.filename().string().rfind(kMaking, 0) == 0) remove_whole(path);
+  }
+}
+
 fs::path RunDirectory::final_stamp() const { return root_ / "final" / "made-from.txt"; }
 
-fs::path RunDirectory::log_file(int rank) const {
-  return root_ / "log" / format("rank-{}.log", rank);
+fs::path RunDirectory::log_file(int rank, const std::string& job) const {
+  return root_ / "log" / format("{}{}rank-{}.log", job, job.empty() ? "" : "-", rank);
 }
 
 fs::path RunDirectory::leases_dir() const { return root_ / "leases"; }
@@ -104,8 +160,16 @@ void RunDirectory::write_plan(const Plan& plan) const {
   write_file(plan_file(), encode_plan(plan));
 }
 
-void RunDirectory::commit(const Record& record, Piece piece) const {
-  write_file(record_file(record.segment.index, piece), encode_record(record));
+bool RunDirectory::commit(const Plan& plan, const Record& record, Piece piece) const {
+  if (committed(plan, record.segment, nullptr, piece)) {
+    discard_file(record, piece);
+    return false;
+  }
+  write_file(record_file(record.segment.index, piece),
+             encode_record(record),
+             file_of(record, piece) += ".h5.part");
+  sweep(record.segment.index, record.file, piece);
+  return true;
 }
 
 std::optional<Record> RunDirectory::recorded(const Plan& plan,
@@ -129,17 +193,17 @@ std::optional<Record> RunDirectory::recorded(const Plan& plan,
       record.checksums.size() != static_cast<std::size_t>(record.frames)) {
     return no("its record speaks of another segment");
   }
+  if (!is_file_of(segment.index, record.file)) return no("its record names a file not its own");
   return record;
 }
 
 std::optional<Record> RunDirectory::committed(const Plan& plan,
                                               const Segment& segment,
-                                              const std::string& extension,
                                               std::string* why_not,
                                               Piece piece) const {
   auto record = recorded(plan, segment, why_not, piece);
   if (!record) return std::nullopt;
-  const auto bytes = bytes_of(mezzanine(segment.index, extension, piece));
+  const auto bytes = bytes_of(file_of(*record, piece));
   if (bytes == record->bytes) return record;
   if (why_not != nullptr) {
     const char* const what = piece == Piece::kChunk ? "chunk" : "mezzanine";
@@ -150,35 +214,46 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
   return std::nullopt;
 }
 
-void RunDirectory::discard_file(int segment, const std::string& extension, Piece piece) const {
-  const fs::path path = mezzanine(segment, extension, piece);
-  for (const fs::path& leftover : {path, part_name(path)}) {
-    std::error_code error;
-    fs::remove_all(leftover, error);
-    if (error) {
-      throw Error(ErrorCode::kStorage,
-                  format("{}: cannot be removed: {}", leftover.string(), error.message()));
-    }
+std::vector<int> RunDirectory::recorded_segments(Piece piece) const {
+  std::vector<int> segments;
+  for (const fs::path& path : entries(root_ / folder_of(piece))) {
+    if (path.extension() != ".h5") continue;
+    if (const auto segment = parse_segment_name(path.stem().string())) segments.push_back(*segment);
+  }
+  std::sort(segments.begin(), segments.end());
+  return segments;
+}
+
+void RunDirectory::discard_file(const Record& record, Piece piece) const {
+  remove_whole(file_of(record, piece));
+}
+
+void RunDirectory::discard(int segment, Piece piece) const {
+  remove_file(record_file(segment, piece));
+  sweep(segment, "", piece);
+}
+
+void RunDirectory::sweep(int segment, const std::string& keep, Piece piece) const {
+  for (const fs::path& path : entries(root_ / folder_of(piece))) {
+    const std::string name = path.filename().string();
+    if (is_file_of(segment, name) && name != keep) remove_whole(path);
   }
 }
 
-void RunDirectory::discard(int segment, const std::string& extension, Piece piece) const {
-  remove_file(record_file(segment, piece));
-  discard_file(segment, extension, piece);
-}
-
-RunLock::RunLock(const RunDirectory& directory) {
+RunLock::RunLock(const RunDirectory& directory, Hold hold) {
   const fs::path path = directory.lock_file();
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) {
     throw Error(ErrorCode::kStorage, format("{}: {}", path.string(), std::strerror(errno)));
   }
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+  was_alone_ = ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
+  const bool held = hold == Hold::kAlone ? was_alone_ : ::flock(fd_, LOCK_SH | LOCK_NB) == 0;
+  if (!held) {
     const int error = errno;
     std::array<char, 256> holder{};
     const ssize_t got = ::pread(fd_, holder.data(), holder.size() - 1, 0);
     ::close(fd_);
-    // A file system without flock cannot tell; the leases of a shared run are another matter.
+    // A file system without flock cannot tell; the leases can.
     if (error == ENOTSUP || error == ENOLCK || error == ENOSYS) {
       fd_ = -1;
       return;

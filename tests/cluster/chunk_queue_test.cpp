@@ -33,7 +33,7 @@ TEST(ChunkQueue, DoneChunksAreLeftOut) {
   queue.ready(0, 0);
   EXPECT_FALSE(queue.next(0));
   queue.ready(1, 0);
-  queue.succeeded(queue.next(0)->segment);
+  queue.succeeded(0, queue.next(0)->segment);
   EXPECT_EQ(queue.remaining(), 0);
 }
 
@@ -69,6 +69,47 @@ TEST(ChunkQueue, WhatALostRankHadInHandIsNoAttempt) {
   ASSERT_TRUE(again);
   EXPECT_EQ(again->segment, 1);
   EXPECT_EQ(again->attempt, 1);
+}
+
+TEST(ChunkQueue, WhatAnotherJobIsAtIsSetAsideUntilRecalled) {
+  ChunkQueue queue({false, false}, 1, 1);
+  queue.ready(0, -1);
+  EXPECT_EQ(queue.next(0)->segment, 0);
+  queue.set_aside(0, 0);
+  queue.ready(0, 0);  // made here, too
+  EXPECT_FALSE(queue.next(0));
+  EXPECT_TRUE(queue.recall());
+  EXPECT_FALSE(queue.recall());
+  EXPECT_EQ(queue.next(0)->attempt, 1);
+}
+
+TEST(ChunkQueue, WhatOthersHaveDoneIsHandedOutNoMore) {
+  ChunkQueue queue({false, false, false}, 1);
+  queue.ready(0, 0);
+  queue.ready(1, 0);
+  EXPECT_EQ(queue.next(0)->segment, 0);
+  EXPECT_FALSE(queue.done_elsewhere(0)) << "in hand here";
+  EXPECT_TRUE(queue.done_elsewhere(1));
+  EXPECT_FALSE(queue.done_elsewhere(1)) << "twice";
+  EXPECT_TRUE(queue.done_elsewhere(2)) << "though its segment is not known to be done";
+  EXPECT_FALSE(queue.next(0));
+  queue.succeeded(0, 0);
+  EXPECT_EQ(queue.remaining(), 0);
+}
+
+TEST(ChunkQueue, ALostRankThatComesBackWithItsWorkDoesNoHarm) {
+  ChunkQueue queue({false}, 2, 1);
+  queue.ready(0, 1);
+  EXPECT_TRUE(queue.next(1));
+  queue.lost(1);
+  EXPECT_TRUE(queue.next(0));
+  queue.back(1);
+  EXPECT_TRUE(queue.failed(1, 0)) << "it has it no more";
+  queue.succeeded(1, 0);
+  EXPECT_EQ(queue.remaining(), 0);
+  EXPECT_TRUE(queue.failed(0, 0)) << "of what is done by now nothing is given up";
+  EXPECT_EQ(queue.in_hand(), 0);
+  EXPECT_FALSE(queue.next(0));
 }
 
 // No list of chunks: the film is not made of such.

@@ -34,6 +34,7 @@ struct Trial {
     tasks.done = done;
     tasks.ranks = capacities;
     tasks.encoded = chunks_done;
+    tasks.gate = gate;
     tasks.done.resize(static_cast<std::size_t>(segments), false);
     const auto logged = [&](int rank) {
       return [&, rank](const Task& task, const std::function<void()>& next_may_begin) {
@@ -75,6 +76,7 @@ struct Trial {
     return capacities.empty() ? Capacity() : capacities.at(static_cast<std::size_t>(rank));
   }
 
+  Gate* gate = nullptr;
   std::vector<Capacity> capacities;  // by rank; empty: all upscale and nobody encodes
   std::vector<bool> chunks_done;     // empty: there are no chunks
   ChunkMaker encoder;
@@ -223,34 +225,225 @@ TEST(Cluster, AChunkThatFailsEverywhereEndsTheRunWithItsReason) {
 }
 
 // Rank 1 is given work and says nothing, as one that is stopped; then it goes on.
-TEST(Cluster, ASilentRankIsNoticedAndNamed) {
-  const test::Deadline deadline(20);
+TEST(Cluster, ASilentRanksWorkGoesToOthersAndItMayComeBack) {
+  const test::Deadline deadline(30);
   test::ThreadWorld world(2);
-  const Runner runner = [](const Task&, const std::function<void()>&) { return good(); };
+  std::atomic<bool> back = false;
+  std::mutex mutex;
+  std::map<int, int> made;
+  const auto runner = [&](int rank) {
+    return [&, rank](const Task& task, const std::function<void()>&) {
+      // The end waits until the other one is there again.
+      while (rank == 0 && task.segment == 0 && !back) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      const std::lock_guard lock(mutex);
+      ++made[task.segment];
+      return good();
+    };
+  };
   Tasks tasks;
-  tasks.weights.assign(4, 10);
-  tasks.done.assign(4, false);
-  tasks.silence_s = 0.05;
+  tasks.weights.assign(6, 10);
+  tasks.done.assign(6, false);
+  tasks.silence_s = 1.5;
   std::atomic<int> stop = 0;
   std::atomic<int> other_stop = 0;
   std::thread other;
   std::vector<std::vector<int>> silent;
   const auto communicator = world.rank(0);
-  const auto end = coordinate(*communicator, tasks, runner, stop, [&](const Progress& progress) {
-    if (silent.empty() ? progress.silent.empty() : silent.back() == progress.silent) return;
+  const auto end = coordinate(*communicator, tasks, runner(0), stop, [&](const Progress& progress) {
+    if (silent.empty() ? progress.silent.empty() : silent.back() == progress.silent) {
+      if (!silent.empty() && silent.back().empty()) back = true;
+      return;
+    }
     silent.push_back(progress.silent);
+    if (progress.silent.empty()) back = true;
     if (other.joinable()) return;
     other = std::thread([&] {
       const auto own = world.rank(1);
-      serve(*own, runner, {}, other_stop);
+      serve(*own, runner(1), {}, other_stop);
     });
   });
   dismiss(*communicator);
   other.join();
   EXPECT_TRUE(end.ok) << end.message;
-  ASSERT_GE(silent.size(), 2u);
-  EXPECT_EQ(silent.front(), std::vector<int>{1});
-  EXPECT_TRUE(silent.back().empty());
+  EXPECT_EQ(silent, (std::vector<std::vector<int>>{{1}, {}}));
+  EXPECT_EQ(made.size(), 6u);
+  EXPECT_FALSE(communicator->given_up());
+}
+
+TEST(Cluster, ARankThatIsSilentForGoodDoesNotKeepTheRunAndIsGivenUp) {
+  const test::Deadline deadline(60);
+  test::ThreadWorld world(2);
+  Tasks tasks;
+  tasks.weights.assign(6, 10);
+  tasks.done.assign(6, false);
+  tasks.silence_s = 0.2;
+  std::atomic<int> stop = 0;
+  const auto communicator = world.rank(0);
+  const Runner runner = [](const Task&, const std::function<void()>&) { return good(); };
+  EXPECT_TRUE(coordinate(*communicator, tasks, runner, stop, [](const Progress&) {}).ok);
+  dismiss(*communicator);
+  EXPECT_TRUE(communicator->given_up());
+}
+
+// A run directory as jobs see it, without one.
+struct SharedRun {
+  std::mutex mutex;
+  std::map<std::pair<Work, int>, int> held;  // by job
+  std::map<std::pair<Work, int>, int> done;  // how often
+  std::atomic<bool> film_made = false;
+};
+
+class TestGate : public Gate {
+ public:
+  TestGate(SharedRun& run, int job) : run_(run), job_(job) {}
+
+  Answer ask(const Piece& piece) override {
+    const std::lock_guard lock(run_.mutex);
+    ++asked;
+    if (no_room > 0) {
+      --no_room;
+      return Answer::kNoRoom;
+    }
+    const auto key = std::pair(piece.work, piece.segment);
+    const auto [it, taken] = run_.held.emplace(key, job_);
+    if (it->second != job_ || run_.done.count(key) > 0) return Answer::kTakenElsewhere;
+    return Answer::kYes;
+  }
+
+  void over(const Piece& piece, bool disk_full) override {
+    const std::lock_guard lock(run_.mutex);
+    const auto it = run_.held.find({piece.work, piece.segment});
+    if (it != run_.held.end() && it->second == job_) run_.held.erase(it);
+    if (disk_full) no_room = 2;
+  }
+
+  std::vector<Piece> news() override {
+    const std::lock_guard lock(run_.mutex);
+    std::vector<Piece> news;
+    for (const auto& [key, times] : run_.done) {
+      if (known_.insert(key).second) news.push_back({key.first, key.second});
+    }
+    return news;
+  }
+
+  bool film_made() override { return run_.film_made; }
+
+  std::atomic<int> asked = 0;
+  int no_room = 0;  // so many answers
+
+ private:
+  SharedRun& run_;
+  const int job_;
+  std::set<std::pair<Work, int>> known_;
+};
+
+TEST(ClusterGate, TwoJobsShareAFilmAndMakeEveryPieceOnce) {
+  const test::Deadline deadline(60);
+  SharedRun run;
+  constexpr int kSegments = 40;
+  std::array<std::atomic<int>, 2> made_by{};
+  const auto job = [&](int number) {
+    test::ThreadWorld world(2);
+    TestGate gate(run, number);
+    Tasks tasks;
+    tasks.weights.assign(kSegments, 10);
+    tasks.done.assign(kSegments, false);
+    tasks.encoded.assign(kSegments, false);
+    tasks.ranks = {{true, 1}, {true, 1}};
+    tasks.gate = &gate;
+    const Runner runner = [&](const Task& task, const std::function<void()>&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      const std::lock_guard lock(run.mutex);
+      ++run.done[{task.work, task.segment}];
+      ++made_by.at(static_cast<std::size_t>(number));
+      return good();
+    };
+    std::atomic<int> stop = 0;
+    std::atomic<int> other_stop = 0;
+    std::thread other([&] {
+      const auto own = world.rank(1);
+      serve(*own, runner, {true, 1}, other_stop);
+    });
+    const auto communicator = world.rank(0);
+    const auto end = coordinate(*communicator, tasks, runner, stop, [](const Progress&) {});
+    EXPECT_TRUE(end.ok) << end.message;
+    dismiss(*communicator);
+    other.join();
+  };
+  std::thread second(job, 1);
+  job(0);
+  second.join();
+  EXPECT_EQ(run.done.size(), 2u * kSegments);
+  for (const auto& [key, times] : run.done) EXPECT_EQ(times, 1) << key.second;
+  for (const auto& made : made_by) EXPECT_GT(made.load(), kSegments / 4);
+}
+
+// Of three segments another job holds one, and dies.
+TEST(ClusterGate, WhatADeadJobHeldIsTakenOverInTheEnd) {
+  Trial trial;
+  SharedRun run;
+  run.held[{Work::kUpscale, 1}] = 9;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  std::thread death([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const std::lock_guard lock(run.mutex);
+    run.held.erase({Work::kUpscale, 1});
+  });
+  const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
+  death.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.made.size(), 3u);
+  EXPECT_LT(gate.asked, 10) << "asked without rest";
+}
+
+TEST(ClusterGate, AFullDiskIsWaitedFor) {
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  std::atomic<int> tries = 0;
+  const auto end = trial.run(2, 6, [&](int, int segment, int attempt) -> SegmentOutcome {
+    EXPECT_EQ(attempt, 1) << "a full disk costs no attempt";
+    if (segment == 2 && ++tries < 3) throw DiskFull("segments/0002: No space left on device");
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.made.size(), 6u);
+  EXPECT_LT(gate.asked, 20) << "asked without rest";
+}
+
+TEST(ClusterGate, AWaitForRoomCanBeStopped) {
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  gate.no_room = 1'000'000;
+  trial.gate = &gate;
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    trial.stop = static_cast<int>(Stop::kAfterSegment);
+  });
+  const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
+  stopper.join();
+  EXPECT_EQ(end.code, ErrorCode::kInterrupted);
+}
+
+TEST(ClusterGate, AFilmThatAnotherJobHasMadeEndsTheList) {
+  Trial trial;
+  SharedRun run;
+  run.held[{Work::kUpscale, 1}] = 9;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    run.film_made = true;
+  });
+  const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
+  other.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.made.size(), 2u);
 }
 
 TEST(Cluster, CommittedSegmentsAreLeftAlone) {
@@ -295,7 +488,7 @@ TEST(Cluster, SegmentThatFailsEverywhereEndsTheRunWithItsReason) {
   EXPECT_EQ(tries.load(), 3);
 }
 
-TEST(Cluster, AFullDiskIsNotTriedAgain) {
+TEST(Cluster, WithoutAGateAFullDiskIsNotTriedAgain) {
   for (const int ranks : {1, 2}) {
     Trial trial;
     std::atomic<int> tries = 0;

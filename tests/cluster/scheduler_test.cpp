@@ -76,6 +76,68 @@ TEST(Scheduler, GivenBackIsNoAttemptAndMayGoToTheSameRank) {
   EXPECT_FALSE(scheduler.failed(0, 0));
 }
 
+// A job that comes upon another one's segment goes on in the middle of what it owns, where the
+// other one is not for the longest time.
+TEST(Scheduler, WhatAnotherJobIsAtIsSetAsideUntilRecalled) {
+  Scheduler scheduler(std::vector<std::int64_t>(9, 100), std::vector<bool>(9, false), 1, 1);
+  EXPECT_EQ(scheduler.next(0)->segment, 0);
+  scheduler.set_aside(0, 0);
+  EXPECT_EQ(scheduler.next(0)->segment, 5);
+  std::vector<int> got;
+  scheduler.succeeded(0, 5, 1);
+  while (const auto task = scheduler.next(0)) {
+    got.push_back(task->segment);
+    scheduler.succeeded(0, task->segment, 1);
+  }
+  EXPECT_EQ(got, (std::vector<int>{6, 7, 8, 1, 2, 3, 4}));
+  EXPECT_FALSE(scheduler.all_done());
+  EXPECT_TRUE(scheduler.recall());
+  EXPECT_FALSE(scheduler.recall());
+  EXPECT_EQ(scheduler.next(0)->attempt, 1);
+  scheduler.succeeded(0, 0, 1);
+  EXPECT_TRUE(scheduler.all_done());
+}
+
+TEST(Scheduler, WhatOthersHaveDoneIsHandedOutNoMore) {
+  Scheduler scheduler(std::vector<std::int64_t>(20, 100), std::vector<bool>(20, false), 2);
+  EXPECT_EQ(scheduler.next(0)->segment, 0);
+  EXPECT_FALSE(scheduler.done_elsewhere(0)) << "in hand here";
+  EXPECT_EQ(scheduler.next(1)->segment, 9);
+  scheduler.set_aside(1, 9);
+  for (const int segment : {1, 9, 19}) {
+    EXPECT_TRUE(scheduler.done_elsewhere(segment));
+    EXPECT_FALSE(scheduler.done_elsewhere(segment)) << "twice";
+  }
+  EXPECT_FALSE(scheduler.recall());
+  EXPECT_EQ(scheduler.remaining(), 17);
+  scheduler.succeeded(0, 0, 1);
+  std::set<int> got;
+  while (const auto task = scheduler.next(1)) {
+    got.insert(task->segment);
+    scheduler.succeeded(1, task->segment, 1);
+  }
+  EXPECT_EQ(got.size(), 16u);
+  EXPECT_FALSE(got.contains(1) || got.contains(9) || got.contains(19));
+  EXPECT_TRUE(scheduler.all_done());
+}
+
+TEST(Scheduler, ALostRankThatComesBackWithItsWorkDoesNoHarm) {
+  Scheduler scheduler({100, 100, 100}, {false, false, false}, 2, 1);
+  EXPECT_EQ(scheduler.next(1)->segment, 1);
+  scheduler.lost(1);
+  EXPECT_EQ(scheduler.next(0)->segment, 1);  // taken over
+  scheduler.back(1);
+  scheduler.succeeded(1, 1, 5);
+  EXPECT_EQ(scheduler.remaining(), 2);
+  EXPECT_TRUE(scheduler.failed(0, 1)) << "of what is done by now nothing is given up";
+  EXPECT_EQ(scheduler.remaining(), 2);
+  EXPECT_EQ(scheduler.in_hand(), 0);
+  EXPECT_EQ(scheduler.next(1)->segment, 2) << "it works on";
+  scheduler.lost(1);
+  EXPECT_TRUE(scheduler.failed(1, 2)) << "of what is taken from it it loses no attempt";
+  EXPECT_EQ(scheduler.next(0)->attempt, 1);
+}
+
 // Of 20 segments the last two are nobody's and come when all others are handed out.
 TEST(Scheduler, TheLastTenthComesLast) {
   Scheduler scheduler(std::vector<std::int64_t>(20, 100), std::vector<bool>(20, false), 2);

@@ -17,6 +17,7 @@ TEST(Record, ComesBackAsItWas) {
   Record record;
   record.segment = {7, {100, 200}, {90, 210}};
   record.plan_fingerprint = "abc";
+  record.file = "0003-0badcafe.mov";
   record.frames = 120;
   record.bytes = 1'234'567'890'123;
   record.checksums.assign(120, 0xdeadbeef);

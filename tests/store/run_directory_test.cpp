@@ -26,13 +26,23 @@ class Committed : public ::testing::Test {
     record_.frames = record_.segment.input.size();
     record_.checksums.assign(static_cast<std::size_t>(record_.frames), 1);
     record_.bytes = 8;
-    write_file(directory_.mezzanine(1, ".mov"), "pictures");
-    directory_.commit(record_);
+    record_.file = directory_.new_file(1, ".mov").filename().string();
+    write_file(directory_.file_of(record_), "pictures");
+    EXPECT_TRUE(directory_.commit(plan_, record_));
+  }
+
+  // Another attempt at the same segment, up to its commit.
+  Record another(const std::string& extension = ".mov") {
+    Record record = record_;
+    record.file = directory_.new_file(1, extension).filename().string();
+    record.device = "another";
+    write_file(directory_.file_of(record), "pictures");
+    return record;
   }
 
   std::string why_not() {
     std::string why;
-    const auto record = directory_.committed(plan_, plan_.segments[1], ".mov", &why);
+    const auto record = directory_.committed(plan_, plan_.segments[1], &why);
     EXPECT_FALSE(record.has_value());
     return why;
   }
@@ -44,9 +54,9 @@ class Committed : public ::testing::Test {
 };
 
 TEST_F(Committed, WholeSegmentCounts) {
-  EXPECT_TRUE(directory_.committed(plan_, plan_.segments[1], ".mov", nullptr).has_value());
+  EXPECT_TRUE(directory_.committed(plan_, plan_.segments[1], nullptr).has_value());
   std::string why = "?";
-  EXPECT_FALSE(directory_.committed(plan_, plan_.segments[0], ".mov", &why).has_value());
+  EXPECT_FALSE(directory_.committed(plan_, plan_.segments[0], &why).has_value());
   EXPECT_EQ(why, "");
 }
 
@@ -63,13 +73,13 @@ TEST_F(Committed, RecordOfAnotherVersionDoesNotCount) {
   old.attribute("format", std::string("vsr-dist record"));
   old.attribute("version", std::int64_t{kRecordVersion - 1});
   write_file(directory_.record_file(1), old.finish());
-  EXPECT_THAT(why_not(), HasSubstr("record version 1, this program knows 2"));
+  EXPECT_THAT(why_not(), HasSubstr("record version 2, this program knows 3"));
 }
 
 TEST_F(Committed, CutMezzanineDoesNotCount) {
-  write_file(directory_.mezzanine(1, ".mov"), "pict");
+  write_file(directory_.file_of(record_), "pict");
   EXPECT_THAT(why_not(), HasSubstr("has 4 bytes, its record says 8"));
-  std::filesystem::remove(directory_.mezzanine(1, ".mov"));
+  std::filesystem::remove(directory_.file_of(record_));
   EXPECT_THAT(why_not(), HasSubstr("gone"));
 }
 
@@ -80,21 +90,74 @@ TEST_F(Committed, RecordOfAnotherPlanDoesNotCount) {
 
 TEST_F(Committed, RecordUnderAnotherNameDoesNotCount) {
   std::filesystem::rename(directory_.record_file(1), directory_.record_file(0));
-  std::filesystem::rename(directory_.mezzanine(1, ".mov"), directory_.mezzanine(0, ".mov"));
   std::string why;
-  EXPECT_FALSE(directory_.committed(plan_, plan_.segments[0], ".mov", &why).has_value());
+  EXPECT_FALSE(directory_.committed(plan_, plan_.segments[0], &why).has_value());
   EXPECT_THAT(why, HasSubstr("another segment"));
 }
 
 TEST_F(Committed, DiscardLeavesNothing) {
-  directory_.discard(1, ".mov");
+  const Record left = another();
+  directory_.discard(1);
   EXPECT_FALSE(std::filesystem::exists(directory_.record_file(1)));
-  EXPECT_FALSE(std::filesystem::exists(directory_.mezzanine(1, ".mov")));
+  EXPECT_FALSE(std::filesystem::exists(directory_.file_of(record_)));
+  EXPECT_FALSE(std::filesystem::exists(directory_.file_of(left)));
+}
+
+TEST_F(Committed, OfTwoAttemptsTheFirstCommittedStands) {
+  const Record late = another();
+  EXPECT_FALSE(directory_.commit(plan_, late));
+  EXPECT_FALSE(std::filesystem::exists(directory_.file_of(late)));
+  const auto stands = directory_.committed(plan_, plan_.segments[1], nullptr);
+  ASSERT_TRUE(stands.has_value());
+  EXPECT_EQ(stands->file, record_.file);
+}
+
+TEST_F(Committed, ANewAttemptReplacesWhatDoesNotHoldAndSweepsTheRest) {
+  write_file(directory_.file_of(record_), "pict");
+  const Record left = another();
+  write_file(part_name(directory_.file_of(left)), "pic");
+  const Record good = another();
+  EXPECT_TRUE(directory_.commit(plan_, good));
+  EXPECT_TRUE(directory_.committed(plan_, plan_.segments[1], nullptr).has_value());
+  for (const Record& gone : {record_, left}) {
+    EXPECT_FALSE(std::filesystem::exists(directory_.file_of(gone))) << gone.file;
+    EXPECT_FALSE(std::filesystem::exists(part_name(directory_.file_of(gone)))) << gone.file;
+  }
+}
+
+TEST_F(Committed, ARecordThatLeadsElsewhereDoesNotCount) {
+  for (const char* file : {"../plan.h5", "0002-abcdef01.mov", "0001-x/../../plan.h5", "", "0001"}) {
+    Record bad = record_;
+    bad.file = file;
+    directory_.discard(1);
+    write_file(directory_.record_file(1), encode_record(bad));
+    EXPECT_THAT(why_not(), HasSubstr("names a file not its own")) << file;
+  }
+}
+
+TEST_F(Committed, RecordedSegmentsAreThoseWithARecord) {
+  EXPECT_EQ(directory_.recorded_segments(), std::vector<int>{1});
+  write_file(directory_.record_file(0), "torn");
+  another();
+  EXPECT_EQ(directory_.recorded_segments(), (std::vector<int>{0, 1}));
+  EXPECT_TRUE(directory_.recorded_segments(Piece::kChunk).empty());
+}
+
+TEST_F(Committed, FilmsAreMadeInFoldersThatGo) {
+  const auto one = directory_.new_final_folder();
+  const auto two = directory_.new_final_folder();
+  EXPECT_NE(one, two);
+  write_file(one / "film.mkv.part", "half a film");
+  write_file(directory_.final_dir() / "film.mkv", "film");
+  directory_.sweep_final();
+  EXPECT_FALSE(std::filesystem::exists(one));
+  EXPECT_FALSE(std::filesystem::exists(two));
+  EXPECT_TRUE(std::filesystem::exists(directory_.final_dir() / "film.mkv"));
 }
 
 // A folder that keeps what it holds, and no part file beside it that could be removed well.
 TEST_F(Committed, WhatCannotBeDiscardedIsNamed) {
-  const std::filesystem::path pictures = directory_.mezzanine(1, "");
+  const std::filesystem::path pictures = directory_.new_file(1, "");
   std::filesystem::create_directories(pictures);
   write_file(pictures / "00000001.png", "picture");
   using std::filesystem::perms;
@@ -109,7 +172,7 @@ TEST_F(Committed, WhatCannotBeDiscardedIsNamed) {
   }
   std::string said;
   try {
-    directory_.discard(1, "");
+    directory_.discard(1);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kStorage);
     said = error.what();
@@ -145,32 +208,70 @@ TEST(SegmentName, GoodAndBadNames) {
   }
 }
 
-TEST(RunLock, SecondHolderIsRefusedByNameAndFreedByDeath) {
+// Holds the lock in another process until it is told to end.
+class OtherHolder {
+ public:
+  OtherHolder(const RunDirectory& directory, RunLock::Hold hold) {
+    EXPECT_EQ(pipe(ready_), 0);
+    child_ = fork();
+    if (child_ == 0) {
+      const RunLock lock(directory, hold);
+      const char byte = 1;
+      if (write(ready_[1], &byte, 1) != 1) _exit(1);
+      pause();
+      _exit(0);
+    }
+    char byte = 0;
+    EXPECT_EQ(read(ready_[0], &byte, 1), 1);
+  }
+
+  ~OtherHolder() {
+    end();
+    close(ready_[0]);
+    close(ready_[1]);
+  }
+
+  pid_t process() const { return child_; }
+
+  void end() {
+    if (child_ <= 0) return;
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+    child_ = 0;
+  }
+
+ private:
+  int ready_[2] = {-1, -1};
+  pid_t child_ = 0;
+};
+
+TEST(RunLock, JobsHoldItTogetherAndOneThatWantsItAloneIsRefusedByName) {
   const test::TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run");
-  int ready[2];
-  ASSERT_EQ(pipe(ready), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    const RunLock lock(directory);
-    const char byte = 1;
-    if (write(ready[1], &byte, 1) != 1) _exit(1);
-    pause();
-    _exit(0);
+  OtherHolder other(directory, RunLock::Hold::kTogether);
+  {
+    const RunLock joined(directory, RunLock::Hold::kTogether);
+    EXPECT_FALSE(joined.was_alone());
   }
-  char byte = 0;
-  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  OtherHolder third(directory, RunLock::Hold::kTogether);
   try {
-    const RunLock lock(directory);
+    const RunLock lock(directory, RunLock::Hold::kAlone);
     FAIL() << "two holders";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("process " + std::to_string(child)));
+    EXPECT_THAT(error.what(), HasSubstr("process " + std::to_string(third.process())));
   }
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
-  EXPECT_NO_THROW(RunLock{directory});
-  close(ready[0]);
-  close(ready[1]);
+  other.end();
+  third.end();
+  EXPECT_TRUE(RunLock(directory, RunLock::Hold::kTogether).was_alone());
+  EXPECT_NO_THROW(RunLock(directory, RunLock::Hold::kAlone));
+}
+
+TEST(RunLock, WhoHoldsItAloneLetsNobodyIn) {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run");
+  const OtherHolder other(directory, RunLock::Hold::kAlone);
+  EXPECT_THROW(RunLock(directory, RunLock::Hold::kTogether), Error);
+  EXPECT_THROW(RunLock(directory, RunLock::Hold::kAlone), Error);
 }
 
 TEST(RunDirectory, UnwritablePlaceIsAStorageError) {

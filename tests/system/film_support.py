@@ -1,5 +1,6 @@
 """What the tests that drive the whole program share. Standard library only."""
 
+import contextlib
 import json
 import math
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -56,6 +58,23 @@ def mpirun(ranks, arguments, **options):
         return run(arguments, **options)
     launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
     return run(launcher + list(arguments), **options)
+
+
+def ranks_of(process):
+    """Process ids of a start by rank: {0: pid} without mpirun, or what of its children have begun by now."""
+    if Path(process.args[0]).name != "mpirun":
+        return {0: process.pid}
+    ranks = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1]) if entry.name.isdecimal() else 0
+            if parent != process.pid:
+                continue
+            variables = dict(v.partition(b"=")[::2] for v in (entry / "environ").read_bytes().split(b"\0"))
+            ranks[int(variables[b"OMPI_COMM_WORLD_RANK"])] = int(entry.name)
+        except (OSError, KeyError):  # gone meanwhile, or not a rank
+            continue
+    return ranks
 
 
 def ffprobe(path, *entries):
@@ -125,6 +144,46 @@ class FilmTest(unittest.TestCase):
         run_dir = run_dir or self.folder / name
         arguments = [PROGRAM, f"--run.dir={run_dir}", "--stream.device=cpu"]
         return arguments + [f"--{key.replace('__', '.')}={value}" for key, value in keys.items()]
+
+    def begin(self, name, ranks=1, options=(), **keys):
+        """Starts a job in the background; its output goes to `process.output`, a file."""
+        words = [str(a) for a in [*self.job(name, **keys), *options]]
+        if ranks > 1:
+            words = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *words]
+        output = Path(tempfile.mkstemp(prefix="out-", dir=self.folder)[1])
+        with open(output, "wb") as file:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                       env=environment(), start_new_session=True)
+        process.output = output
+        self.addCleanup(process.wait)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        """Ends a job that may be over, mpirun's ranks too, which it puts in groups of their own."""
+        ranks = ranks_of(process) if process.poll() is None else {}
+        for pid in [*ranks.values(), process.pid]:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def wait_until(self, true, process=None, timeout=120):
+        deadline = time.monotonic() + timeout
+        while not true():
+            if process is not None and process.poll() is not None and not true():
+                self.fail(f"it ended with {process.returncode}:\n{process.output.read_text()}")
+            self.assertLess(time.monotonic(), deadline, process.output.read_text() if process else "waited in vain")
+            time.sleep(0.02)
+
+    def assert_ends(self, process, status=0, timeout=180):
+        try:
+            found = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.fail(f"it does not end:\n{process.output.read_text()}")
+        output = process.output.read_text(errors="replace")
+        self.assertEqual(found, status, output)
+        return output
 
     def assert_one_line_error(self, status, output, expected_status, *words):
         lines = [line for line in output.splitlines() if line.startswith("vsr-dist: ")]

@@ -15,8 +15,14 @@ std::filesystem::path part_name(const std::filesystem::path& path);
 // Syncs the finished `part_name(path)` to disk, renames it to `path`, syncs the directory.
 // Replaces an existing `path` in one step. Waits for the disk.
 void publish(const std::filesystem::path& path);
-// Writes `content` to part_name(path) and publishes it.
+// The same for a part file of another name in the same folder.
+void publish(const std::filesystem::path& part, const std::filesystem::path& path);
+// Writes `content` to part_name(path), or to `part` in the same folder, and publishes it. Who may
+// write one file at the same time as another process needs a part file of his own.
 void write_file(const std::filesystem::path& path, std::string_view content);
+void write_file(const std::filesystem::path& path,
+                std::string_view content,
+                const std::filesystem::path& part);
 // Reads a whole file; refuses one of more than `most_bytes`.
 std::string read_file(const std::filesystem::path& path, std::uint64_t most_bytes = 64u << 20);
 // Removes a file if it is there and syncs its directory.

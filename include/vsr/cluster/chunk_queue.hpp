@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace vsr::cluster {
@@ -23,12 +24,23 @@ class ChunkQueue {
   void ready(int segment, int rank);
   // What `rank` should encode next; nothing if nothing is ready.
   std::optional<Task> next(int rank);
-  void succeeded(int segment);
+  // What is said of a chunk that the rank has no more in hand (it was lost meanwhile, and came
+  // back) counts as far as it can: done is done.
+  void succeeded(int rank, int segment);
   // False when the chunk has no attempts left.
   bool failed(int rank, int segment);
-  // Left undone because somebody asked to stop, or the rank is gone: no attempt.
-  void gave_back(int segment);
+  // Left undone because somebody asked to stop: no attempt.
+  void gave_back(int rank, int segment);
+  // The rank is gone, and so is what it had in hand: no attempt.
   void lost(int rank);
+  // A lost rank is there again.
+  void back(int rank);
+  // Another job is at it: to be left alone until recall(). No attempt.
+  void set_aside(int rank, int segment);
+  // What was set aside may be handed out again. Whether there was any.
+  bool recall();
+  // Somebody else has done it. False if that is known, or it is in hand here.
+  bool done_elsewhere(int segment);
 
   int remaining() const { return remaining_; }
 
@@ -52,9 +64,15 @@ class ChunkQueue {
     Ready ready;  // as it was
   };
 
+  // What the rank has in hand of it, which it then has no more.
+  std::optional<Ready> taken_back(int rank, int segment);
+  void done(int segment);
+
   std::vector<Chunk> chunks_;
   std::map<int, Ready> ready_;     // by segment: to be handed out
   std::map<int, InHand> in_hand_;  // by segment
+  std::map<int, Ready> aside_;     // by segment: another job is at them
+  std::set<int> lost_;
   int ranks_;
   int most_attempts_;
   int remaining_ = 0;

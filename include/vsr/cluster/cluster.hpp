@@ -9,6 +9,7 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/cluster/communicator.hpp"
+#include "vsr/cluster/gate.hpp"
 #include "vsr/cluster/task.hpp"
 
 #include <atomic>
@@ -38,13 +39,13 @@ struct SegmentOutcome {
   // If not ok: another rank or another try may do better. Faults of job, film and model
   // (kUsage, kInput, kModel) are never tried again, whatever stands here.
   bool retryable = true;
-  double wall_s = 0;  // since it began, or since the last one was done if that was later
+  bool disk_full = false;  // that is why
+  double wall_s = 0;       // since it began, or since the last one was done if that was later
 };
 
-// Does and commits a piece of work. Exceptions become outcomes (DiskFull one that is not retryable:
-// all ranks write to the same run directory). Called on the worker's threads; segments to be
-// upscaled come one at a time, the next one as soon as `next_may_begin` was called, which it need
-// not be.
+// Does and commits a piece of work. Exceptions become outcomes. Called on the worker's threads;
+// segments to be upscaled come one at a time, the next one as soon as `next_may_begin` was called,
+// which it need not be.
 using Runner =
     std::function<SegmentOutcome(const Task& task, const std::function<void()>& next_may_begin)>;
 
@@ -53,7 +54,8 @@ struct Progress {
   int encoded = 0;  // and encoded
   int total = 0;
   int ranks = 0;
-  std::vector<int> silent;  // ranks with work in hand that have not been heard of for silence_s
+  std::vector<int> silent;  // ranks that have not been heard of for silence_s
+  double silence_s = 0;
 };
 
 struct Tasks {
@@ -62,7 +64,10 @@ struct Tasks {
   std::vector<bool> encoded;          // likewise its chunk; empty: there are to be no chunks
   // What each rank can do; empty: all upscale. Somebody can do whatever there is to do.
   std::vector<Capacity> ranks;
-  double silence_s = 60;  // ranks say every few seconds that they live
+  // Ranks say every second that they live. One that has not for so long is taken for dead, and what
+  // it has in hand goes to others; should it go on, what it commits is as good.
+  double silence_s = 60;
+  Gate* gate = nullptr;  // none: this job is alone, and a full disk ends it
 };
 
 // Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.
@@ -84,7 +89,8 @@ void serve(Communicator& communicator,
            const Capacity& capacity,
            std::atomic<int>& stop);
 
-// On rank 0, last: lets the others go.
+// On rank 0, last: lets the others go. When some have not said farewell within a few seconds, since
+// they are stopped or out of reach, this is told, and the communicator given up.
 void dismiss(Communicator& communicator);
 
 }  // namespace vsr::cluster

@@ -38,6 +38,15 @@ class Communicator {
   virtual void flush(double timeout_s) = 0;
   // Ends all ranks at once: the last resort when one cannot go on.
   [[noreturn]] virtual void abort(int status) = 0;
+
+  // Some rank cannot be reached any more: the usual end would wait for it for ever, abort() does
+  // not.
+  void give_up() { given_up_ = true; }
+
+  bool given_up() const { return given_up_; }
+
+ private:
+  bool given_up_ = false;
 };
 
 // A world of one unless an MPI launcher started this process. Throws Error(kCluster).

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace vsr::cluster {
@@ -34,6 +35,9 @@ class Scheduler {
   // What `rank` should do next; nothing if there is nothing left for it now (others may still be at
   // work, and may fail): to be asked again whenever one is done.
   std::optional<Task> next(int rank);
+  // What is said of a segment that the rank has no more in hand (it was lost meanwhile, and came
+  // back) counts as far as it can: done is done.
+  //
   // `seconds`: how long it took, for the rank's rate.
   void succeeded(int rank, int segment, double seconds);
   // False when the segment has no attempts left: the run cannot be completed.
@@ -42,6 +46,15 @@ class Scheduler {
   void gave_back(int rank, int segment);
   // The rank is gone: what it had in hand (no attempt either) and what it owned go to the others.
   void lost(int rank);
+  // A lost rank is there again.
+  void back(int rank);
+  // Another job is at it: to be left alone until recall(). No attempt. The rank goes on from the
+  // middle of its run, since whoever is there before it goes the same way.
+  void set_aside(int rank, int segment);
+  // What was set aside may be handed out again. Whether there was any.
+  bool recall();
+  // Somebody else has done it. False if that is known, or it is in hand here.
+  bool done_elsewhere(int segment);
 
   bool all_done() const { return remaining_ == 0; }
 
@@ -56,7 +69,7 @@ class Scheduler {
 
  private:
   struct Rank {
-    std::deque<int> run;  // owned, not handed out, ascending
+    std::deque<int> run;  // owned, not handed out
     std::vector<int> in_hand;
     std::int64_t frames_done = 0;
     double seconds = 0;
@@ -79,12 +92,17 @@ class Scheduler {
   Source source_for(int rank);
   bool leaves_it_to_others(int rank, int segment) const;
   void come_back(int segment);
+  bool is_in_hand(int segment) const;
+  void done(int segment);
 
   std::vector<std::int64_t> weights_;
+  std::vector<bool> done_;           // by segment
   std::vector<int> attempts_;        // by segment
   std::vector<int> last_failed_on_;  // by segment; -1: never
   std::deque<int> again_;            // came back undone, to be handed out first
   std::deque<int> tail_;             // of nobody's run
+  std::vector<int> aside_;           // another job is at them
+  std::set<int> met_;                // were ever set aside
   std::int64_t unassigned_ = 0;      // frames of what is not handed out
   std::vector<Rank> ranks_;
   int most_attempts_;

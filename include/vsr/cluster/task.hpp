@@ -5,6 +5,11 @@ namespace vsr::cluster {
 
 enum class Work : char { kUpscale = 'u', kEncode = 'e' };
 
+struct Piece {
+  Work work = Work::kUpscale;
+  int segment = 0;
+};
+
 struct Task {
   Work work = Work::kUpscale;
   int segment = 0;

@@ -127,12 +127,14 @@ enum class FinalEncode { kDistributed, kCentral };
 
 struct ClusterOptions {
   FinalEncode final = FinalEncode::kDistributed;
-  int encoders = -1;  // chunks that a rank encodes at once; -1: by its cores and memory
+  int encoders = -1;    // chunks that a rank encodes at once; -1: by its cores and memory
+  int patience_s = 60;  // how long a rank or a job that gives no sign of life keeps its work
 };
 
 struct RunOptions {
   std::string dir;
   bool resume = true;
+  int keep_free_mb = -1;  // of the disk, for others; -1: 1 GB, or a fiftieth of a small disk
 };
 
 struct Job {

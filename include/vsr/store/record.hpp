@@ -11,13 +11,14 @@
 
 namespace vsr::store {
 
-inline constexpr int kRecordVersion = 2;
+inline constexpr int kRecordVersion = 3;
 
 struct Record {
   Segment segment;
   std::string plan_fingerprint;
-  std::int64_t frames = 0;                            // pictures in the mezzanine: Plan::held()
-  std::uint64_t bytes = 0;                            // of the mezzanine
+  std::string file;         // the mezzanine or chunk, beside the record: "0007-3f2a91c4.mov"
+  std::int64_t frames = 0;  // pictures in the mezzanine: Plan::held()
+  std::uint64_t bytes = 0;  // of the mezzanine
   std::vector<std::uint32_t> checksums;               // CRC-32 of each picture's packet
   std::vector<std::pair<std::int64_t, int>> windows;  // first frame given, frames seen
   LumaByFrame seam_luma;  // of seam_frames(segment), for the seams with the neighbours

@@ -1,9 +1,11 @@
 // The run directory: every name in it is made and parsed here, and here it is decided what counts
 // as done. Layout in docs/run-directory.md.
 //
-// Commit protocol: mezzanine first (published whole), then its record. A segment is done when its
-// record decodes, belongs to this plan, and its mezzanine has the size the record says. Undoing
-// goes the other way: the record first.
+// Commit protocol: the mezzanine first (published whole, under a name of this attempt alone), then
+// the record that names it. A segment is done when its record decodes, belongs to this plan, and
+// the file it names has the size it says. So one rename decides, and of several who make the same
+// piece (jobs that share a run, a rank that was taken for dead) none can spoil what another made.
+// Undoing goes the other way: the record first.
 //
 // Threads: const functions may be called from any thread.
 #pragma once
@@ -38,16 +40,24 @@ class RunDirectory {
   std::filesystem::path plan_file() const;
   std::filesystem::path lock_file() const;
   std::filesystem::path job_file() const;
+  // For a new attempt at a piece: a name that no other attempt has, "segments/0007-3f2a91c4.mov".
   // `extension`: ".mov", or "" for a folder of pictures.
-  std::filesystem::path mezzanine(int segment,
-                                  const std::string& extension,
-                                  Piece piece = Piece::kSegment) const;
+  std::filesystem::path new_file(int segment,
+                                 const std::string& extension,
+                                 Piece piece = Piece::kSegment) const;
+  // What a record names.
+  std::filesystem::path file_of(const Record& record, Piece piece = Piece::kSegment) const;
   std::filesystem::path record_file(int segment, Piece piece = Piece::kSegment) const;
   std::filesystem::path timeline_mezzanine() const;
   std::filesystem::path final_dir() const;
+  // Makes a folder in final_dir() for films that are being made, "making-3f2a91c4".
+  std::filesystem::path new_final_folder() const;
+  // Removes all of these.
+  void sweep_final() const;
   // Says for which settings and segments the final films were made.
   std::filesystem::path final_stamp() const;
-  std::filesystem::path log_file(int rank) const;
+  // `job`: names a job beside the one that was here first; empty for that one.
+  std::filesystem::path log_file(int rank, const std::string& job = "") const;
   // For Leases, which makes it.
   std::filesystem::path leases_dir() const;
 
@@ -55,8 +65,10 @@ class RunDirectory {
   std::optional<Plan> read_plan() const;
   void write_plan(const Plan& plan) const;
 
-  // Writes the record: from here on the piece counts as done.
-  void commit(const Record& record, Piece piece = Piece::kSegment) const;
+  // Writes the record: from here on the piece counts as done. What other attempts left goes. When
+  // somebody else has done it meanwhile, his stands: the record's file is removed, and false
+  // returned.
+  bool commit(const Plan& plan, const Record& record, Piece piece = Piece::kSegment) const;
   // The record if the piece was done under this plan, be its file there still or not. `why_not`
   // (may be null) as below.
   std::optional<Record> recorded(const Plan& plan,
@@ -67,15 +79,19 @@ class RunDirectory {
   // with what is there; empty if nothing is there.
   std::optional<Record> committed(const Plan& plan,
                                   const Segment& segment,
-                                  const std::string& extension,
                                   std::string* why_not,
                                   Piece piece = Piece::kSegment) const;
+  // Segments that have a record, whatever it says, ascending.
+  std::vector<int> recorded_segments(Piece piece = Piece::kSegment) const;
   // Removes the file and leaves the record, which tells how it was made.
-  void discard_file(int segment, const std::string& extension, Piece piece = Piece::kSegment) const;
-  // Removes the record, then the file.
-  void discard(int segment, const std::string& extension, Piece piece = Piece::kSegment) const;
+  void discard_file(const Record& record, Piece piece = Piece::kSegment) const;
+  // Removes the record, then every file of the piece.
+  void discard(int segment, Piece piece = Piece::kSegment) const;
 
  private:
+  // Removes every file of the piece but the one of this name.
+  void sweep(int segment, const std::string& keep, Piece piece) const;
+
   std::filesystem::path root_;
 };
 
@@ -86,18 +102,24 @@ std::string hdf5_version();
 std::string segment_name(int segment);
 std::optional<int> parse_segment_name(const std::string& name);
 
-// Holds a run directory against a second vsr-dist on the same files, until destroyed or until the
-// process ends however it ends.
+// Says that a vsr-dist works in a run directory, until destroyed or until the process ends however
+// it ends. Jobs that share a run hold it together; who wants to move the run away holds it alone.
 class RunLock {
  public:
-  // Throws Error(kStorage) naming host and process of the holder.
-  explicit RunLock(const RunDirectory& directory);
+  enum class Hold { kTogether, kAlone };
+  // Throws Error(kStorage) naming host and process of a holder.
+  RunLock(const RunDirectory& directory, Hold hold);
+
+  // Whether nobody else held it then, as far as the file system tells.
+  bool was_alone() const { return was_alone_; }
+
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
  private:
   int fd_ = -1;
+  bool was_alone_ = false;
 };
 
 }  // namespace vsr::store

@@ -1,0 +1,191 @@
+#include "open_run.hpp"
+
+#include "chunk_runner.hpp"
+#include "final_films.hpp"
+#include "roles.hpp"
+#include "version.hpp"
+#include "vsr/base/atomic_file.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
+#include "vsr/job/job_file.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <utility>
+
+namespace vsr::launcher {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void refuse_for(const store::Lease& job, const fs::path& directory) {
+  throw Error(ErrorCode::kStorage,
+              format("{}: another vsr-dist works in this run directory ({}); wait for it, or give "
+                     "another --run.dir",
+                     directory.string(),
+                     describe(job)));
+}
+
+// Moves a run out of the way, keeping it. A folder that holds no run stays where it is, and so does
+// a run at which another process works: that is an error.
+void move_aside(const fs::path& path, double patience_s, const std::atomic<int>& stop) {
+  if (!store::RunDirectory::is_at(path)) return;
+  const store::RunDirectory directory(path);
+  const store::RunLock lock(directory, store::RunLock::Hold::kAlone);
+  {
+    RunLeases leases(directory, patience_s);  // of hosts that the lock does not reach
+    if (const auto other = leases.another_living_job(stop)) refuse_for(*other, path);
+  }
+  std::error_code error;
+  for (int n = 1;; ++n) {
+    const fs::path aside = format("{}.before-{}", path.string(), n);
+    if (fs::exists(aside, error)) continue;
+    fs::rename(path, aside, error);
+    if (error) {
+      throw Error(ErrorCode::kStorage,
+                  format("{}: cannot be moved aside: {}", path.string(), error.message()));
+    }
+    log::info("launcher", "what {} held is now {}", path.string(), aside.string());
+    return;
+  }
+}
+
+// What jobs that share a run have to agree on; what the pictures depend on is the plan's.
+std::map<std::string, std::string> shared_settings(const Job& job) {
+  std::map<std::string, std::string> settings;
+  for (const auto& [key, value] : job_values(job)) {
+    const bool kept = key == "segment.keep" || key == "cluster.final" || key == "cluster.patience";
+    if (kept || changes_final(key)) settings[key] = value;
+  }
+  return settings;
+}
+
+// Refuses to join a job that makes another film of the same segments.
+void agree_with_others(const Job& job,
+                       const store::RunDirectory& directory,
+                       RunLeases& leases,
+                       const std::atomic<int>& stop) {
+  std::error_code error;
+  if (!fs::exists(directory.job_file(), error)) return;
+  std::map<std::string, std::string> theirs;
+  try {
+    theirs = shared_settings(parse_job_text(read_file(directory.job_file())));
+  } catch (const Error&) {
+    return;  // of another version; the plan has been compared
+  }
+  std::string differences;
+  for (const auto& [key, value] : shared_settings(job)) {
+    if (theirs[key] == value) continue;
+    differences += format(
+        "{}{} is {} there and {} here", differences.empty() ? "" : "; ", key, theirs[key], value);
+  }
+  if (differences.empty()) return;
+  if (const auto other = leases.another_living_job(stop)) {
+    throw Error(ErrorCode::kUsage,
+                format("{}: {} is making another film here: {}; give the same settings to join it, "
+                       "or another --run.dir",
+                       directory.root().string(),
+                       describe(*other),
+                       differences));
+  }
+}
+
+[[noreturn]] void stopped() {
+  throw Error(ErrorCode::kInterrupted, "stopped before the run was planned");
+}
+
+}  // namespace
+
+Lead open_run(const Arguments& arguments,
+              std::vector<Resources> ranks,
+              const std::atomic<int>& stop) {
+  Job job = job_of(arguments);
+  // First: what is wrong with film or model is told before an old run goes away or a new one
+  // begins.
+  const Ingredients ingredients = look_at(job);
+  if (arguments.fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
+  store::RunDirectory directory(job.run.dir);
+  std::error_code error;
+  if (!job.run.resume && fs::exists(directory.plan_file(), error)) {
+    throw Error(ErrorCode::kUsage,
+                format("{} holds a run and run.resume is off: give another run.dir, or --fresh",
+                       job.run.dir));
+  }
+  auto lock = std::make_unique<store::RunLock>(directory, store::RunLock::Hold::kTogether);
+  auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s);
+  if (!leases->wait_for(kStartLease, "to plan", stop)) stopped();
+  const bool first = lock->was_alone() && !leases->another_job();
+  const auto check = [&](const Prepared& planned) {
+    assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));
+  };
+  Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
+  agree_with_others(job, directory, *leases, stop);
+  write_file(directory.job_file(), print_job(job, false));
+  leases->release(kStartLease);
+  auto all = capacities(job, prepared.plan, ranks);
+  Pieces segments{store::Piece::kSegment, codec_of(job.segment.codec), prepared.plan};
+  std::optional<Pieces> chunks;
+  if (makes_chunks(job)) {
+    chunks = {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan(job, prepared.plan)};
+  }
+  return {.ranks = std::move(ranks),
+          .job = std::move(job),
+          .directory = std::move(directory),
+          .lock = std::move(lock),
+          .leases = std::move(leases),
+          .job_name = first ? "" : format("{}-{}", host_name(), ::getpid()),
+          .prepared = std::move(prepared),
+          .capacities = std::move(all),
+          .segments = std::move(segments),
+          .chunks = std::move(chunks)};
+}
+
+void introduce(const Lead& lead) {
+  const store::Plan& plan = lead.prepared.plan;
+  const media::Timeline& timeline = lead.prepared.timeline;
+  log::info("launcher",
+            "vsr-dist {}; {} rank{}",
+            program_version(),
+            lead.ranks.size(),
+            lead.ranks.size() == 1 ? "" : "s");
+  for (const auto& [key, value] : job_values(lead.job)) {
+    log::debug("launcher", "{} = {}", key, value);
+  }
+  log::info("launcher",
+            "{}: {} frames of {} at {} fps, {}",
+            lead.job.input.file,
+            timeline.frames(),
+            to_string(timeline.format),
+            to_string(timeline.rate),
+            to_string(timeline.colour.matrix));
+  log::info("launcher",
+            "{} segments to {} of {}, windows of up to {} frames, overlap {}{}",
+            plan.segments.size(),
+            describe_segments(lead.job),
+            to_string(plan.picture),
+            plan.max_seq_len,
+            plan.overlap,
+            plan.tile.whole()
+                ? std::string()
+                : format(", in tiles of up to {}x{}", plan.tile.width, plan.tile.height));
+  if (!lead.chunks) return;
+  int encoders = 0;
+  int upscale = 0;
+  for (const cluster::Capacity& rank : lead.capacities) {
+    encoders += rank.encoders;
+    upscale += rank.upscales ? 1 : 0;
+  }
+  log::info("launcher",
+            "{} of {} ranks upscale{}; the film is encoded in chunks, {} at once",
+            upscale,
+            lead.capacities.size(),
+            upscale == 1 ? "s" : "",
+            encoders);
+}
+
+}  // namespace vsr::launcher

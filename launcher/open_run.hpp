@@ -1,0 +1,48 @@
+// Rank 0 opens a run: everything that has to be right, and everything that one job at a time does,
+// before the first segment.
+#pragma once
+
+#include "arguments.hpp"
+#include "ledger.hpp"
+#include "planning.hpp"
+#include "run_leases.hpp"
+#include "vsr/cluster/cluster.hpp"
+#include "vsr/job/job.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vsr::launcher {
+
+// An open run, as rank 0 leads it.
+struct Lead {
+  std::vector<Resources> ranks;
+  Job job;
+  store::RunDirectory directory;
+  std::unique_ptr<store::RunLock> lock;
+  std::unique_ptr<RunLeases> leases;
+  std::string job_name;  // empty: this job was the first here
+  Prepared prepared;
+  std::vector<cluster::Capacity> capacities;  // by rank
+  Pieces segments;
+  std::optional<Pieces> chunks;  // if the film is made of such
+
+  // What the film is joined or encoded from.
+  const Pieces& film() const { return chunks ? *chunks : segments; }
+};
+
+// Waits for other jobs that are planning in the same run directory, and joins those at work there.
+// Throws Error: kUsage naming what differs where the directory holds a run of something else, or
+// jobs at work would make another film of it.
+Lead open_run(const Arguments& arguments,
+              std::vector<Resources> ranks,
+              const std::atomic<int>& stop);
+
+// Tells the log what is to be done.
+void introduce(const Lead& lead);
+
+}  // namespace vsr::launcher

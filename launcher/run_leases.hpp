@@ -1,0 +1,67 @@
+// This job among the jobs at work in one run directory: the leases it holds and how it keeps them.
+// Every job has one named job-... for as long as it works there.
+#pragma once
+
+#include "vsr/store/leases.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace vsr::launcher {
+
+// Held around whatever one job at a time does before the segments: planning, comparing the job with
+// those at work.
+inline constexpr const char* kStartLease = "start";
+// Held by who joins the film.
+inline constexpr const char* kFinalLease = "final";
+
+// Threads: any. One of its own renews what is held.
+class RunLeases {
+ public:
+  // `patience_s`: how long one that is not renewed counts as held; the same for all jobs. Throws
+  // Error(kStorage).
+  RunLeases(const store::RunDirectory& directory, double patience_s);
+  // Releases what is held.
+  ~RunLeases();
+  RunLeases(const RunLeases&) = delete;
+  RunLeases& operator=(const RunLeases&) = delete;
+
+  // Takes it if it is free, and now if not before; does not wait. Throws Error(kStorage), DiskFull.
+  bool take(const std::string& name);
+  void release(const std::string& name);
+  // Waits until it is taken, or until `enough` (may be empty) says so, or `stop`: false. Says once
+  // who has it and that this job is waiting, in words "to " + `purpose`.
+  bool wait_for(const std::string& name,
+                const std::string& purpose,
+                const std::atomic<int>& stop,
+                const std::function<bool()>& enough = {});
+
+  // A job that may be at work here beside this one; whether it lives is not known at once.
+  std::optional<store::Lease> another_job();
+  // Removes what jobs have left that are known to be dead.
+  void bury_dead_jobs();
+  // One that is, after watching for up to `patience_s`.
+  std::optional<store::Lease> another_living_job(const std::atomic<int>& stop);
+
+ private:
+  void beat();
+
+  const double patience_s_;
+  const std::string owner_;
+  store::Leases leases_;
+  std::mutex mutex_;
+  std::condition_variable over_changed_;
+  bool over_ = false;  // guarded by mutex_
+  std::thread heart_;
+};
+
+// "process 4711 on pod-3".
+std::string describe(const store::Lease& lease);
+
+}  // namespace vsr::launcher
