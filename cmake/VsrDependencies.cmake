@@ -55,4 +55,13 @@ if(VSR_WITH_CUDA)
   find_package(CUDAToolkit REQUIRED)
   add_library(vsr_torch_cuda INTERFACE)
   target_link_libraries(vsr_torch_cuda INTERFACE vsr_torch_cpu -Wl,--no-as-needed ${TORCH_DIR}/lib/libtorch_cuda.so -Wl,--as-needed ${TORCH_DIR}/lib/libc10_cuda.so CUDA::cudart)
+
+  # The one that a CUDA LibTorch links.
+  set(NCCL_DIR ${VSR_PYTHON_DIR}/nvidia/nccl)
+  if(NOT EXISTS ${NCCL_DIR}/include/nccl.h OR NOT EXISTS ${NCCL_DIR}/lib/libnccl.so.2)
+    message(FATAL_ERROR "No NCCL in ${NCCL_DIR}: run scripts/setup, or build with VSR_CUDA=OFF")
+  endif()
+  add_library(vsr_nccl INTERFACE)
+  target_include_directories(vsr_nccl SYSTEM INTERFACE ${NCCL_DIR}/include)
+  target_link_libraries(vsr_nccl INTERFACE ${NCCL_DIR}/lib/libnccl.so.2 CUDA::cudart)
 endif()

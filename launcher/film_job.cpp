@@ -107,6 +107,11 @@ void tell_of_seams(const Lead& lead) {
   if (!report.summary.empty()) log::info("assemble", "{}", report.summary);
 }
 
+// If they are made already.
+std::optional<std::vector<fs::path>> films_of(const Lead& lead) {
+  return finished_films(lead.directory, final_identity(lead.job, lead.film().plan));
+}
+
 // Tells everyone what is to be done. When that cannot be found out, the others are told so and the
 // error goes on; Error(kCluster) means that they cannot be told either.
 Lead start_ranks(const Arguments& arguments,
@@ -118,8 +123,11 @@ Lead start_ranks(const Arguments& arguments,
     ranks.reserve(answers.size());
     for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
     Lead lead = open_run(arguments, std::move(ranks), signals.stop());
-    std::string start =
-        encode_start({lead.job, lead.prepared.plan, lead.capacities, lead.job_name});
+    if (!films_of(lead)) {
+      lead.weights = offer_weights(lead.job, lead.prepared.plan, lead.ranks, lead.capacities);
+    }
+    std::string start = encode_start(
+        {lead.job, lead.prepared.plan, lead.capacities, lead.weights.offer, lead.job_name});
     communicator.broadcast(start);
     return lead;
   } catch (const Error& error) {
@@ -142,11 +150,12 @@ class RankWork {
            const store::RunDirectory& directory,
            const cluster::Communicator& communicator,
            const cluster::Capacity& capacity,
+           std::string weights,
            const std::atomic<int>& stop)
       : plan_(plan),
         chunk_plan_(chunk_plan(job, plan)),
         directory_(directory),
-        segments_(job, plan, directory, communicator, stop),
+        segments_(job, plan, directory, communicator, std::move(weights), stop),
         chunks_(
             job,
             plan,
@@ -369,13 +378,18 @@ class FilmMaker {
 };
 
 int lead_film(const Arguments& arguments,
-              const Lead& lead,
+              Lead& lead,
               cluster::Communicator& communicator,
               Signals& signals) {
   configure_log(arguments, lead.directory, 0, lead.job_name);
   introduce(lead);
-  const std::string identity = final_identity(lead.job, lead.film().plan);
-  if (const auto films = finished_films(lead.directory, identity)) {
+  std::string weights = share_weights(communicator,
+                                      lead.job,
+                                      lead.prepared.plan,
+                                      lead.capacities,
+                                      lead.weights.offer,
+                                      std::move(lead.weights.bytes));
+  if (const auto films = films_of(lead)) {
     log::info("launcher", "the film is made already");
     for (const fs::path& film : *films) log::info("launcher", "{}", film.string());
     return 0;
@@ -385,6 +399,7 @@ int lead_film(const Arguments& arguments,
                 lead.directory,
                 communicator,
                 lead.capacities.at(0),
+                std::move(weights),
                 signals.stop());
   const cluster::Runner runner = std::ref(work);
   FilmMaker(lead, communicator, signals, runner).make();
@@ -401,7 +416,15 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   configure_log(arguments, directory, communicator.rank(), start->job_name);
   const cluster::Capacity& capacity =
       start->capacities.at(static_cast<std::size_t>(communicator.rank()));
-  RankWork work(start->job, start->plan, directory, communicator, capacity, signals.stop());
+  std::string weights =
+      share_weights(communicator, start->job, start->plan, start->capacities, start->weights);
+  RankWork work(start->job,
+                start->plan,
+                directory,
+                communicator,
+                capacity,
+                std::move(weights),
+                signals.stop());
   cluster::serve(communicator, std::ref(work), capacity, signals.stop());
   return 0;
 }
@@ -410,7 +433,7 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
 
 int run_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
   if (communicator.rank() != 0) return follow_film(arguments, communicator, signals);
-  const Lead lead = start_ranks(arguments, communicator, signals);
+  Lead lead = start_ranks(arguments, communicator, signals);
   try {
     const int status = lead_film(arguments, lead, communicator, signals);
     cluster::dismiss(communicator);

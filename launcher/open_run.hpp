@@ -9,6 +9,7 @@
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/store/run_directory.hpp"
+#include "weights.hpp"
 
 #include <atomic>
 #include <memory>
@@ -28,6 +29,7 @@ struct Lead {
   std::string job_name;  // empty: this job was the first here
   Prepared prepared;
   std::vector<cluster::Capacity> capacities;  // by rank
+  Weights weights;                            // where ranks are given them
   Pieces segments;
   std::optional<Pieces> chunks;  // if the film is made of such
 

@@ -273,7 +273,9 @@ Resources own_resources(int local_rank, int local_size, bool encodes_only) {
     const int index = local_rank % gpus;
     // Ranks that share a card share its memory.
     const int sharing = (local_size - index + gpus - 1) / gpus;
-    resources.gpu = gpu::device_info(index).name;
+    const gpu::DeviceInfo device = gpu::device_info(index);
+    resources.gpu = device.name;
+    resources.gpu_id = device.id;
     resources.gpu_free_bytes =
         gpu::memory_info(index).free_bytes / static_cast<std::uint64_t>(std::max(1, sharing));
   }
@@ -281,13 +283,14 @@ Resources own_resources(int local_rank, int local_size, bool encodes_only) {
 }
 
 std::string encode(const Resources& resources) {
-  return format("{} {} {} {}\n{}\n{}",
+  return format("{} {} {} {}\n{}\n{}\n{}",
                 resources.cpus,
                 resources.host_bytes,
                 resources.gpu_free_bytes,
                 resources.encodes_only ? 1 : 0,
                 resources.host,
-                resources.gpu);
+                resources.gpu,
+                resources.gpu_id);
 }
 
 Resources decode_resources(const std::string& bytes) {
@@ -301,6 +304,7 @@ Resources decode_resources(const std::string& bytes) {
   text.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   std::getline(text, resources.host);
   std::getline(text, resources.gpu);
+  std::getline(text, resources.gpu_id);
   return resources;
 }
 

@@ -27,6 +27,7 @@ struct Resources {
   int cpus = 1;                  // this rank's share
   std::uint64_t host_bytes = 0;  // likewise
   std::string gpu;               // empty: none
+  std::string gpu_id;            // the card itself: two ranks of one have the same
   std::uint64_t gpu_free_bytes = 0;
   bool encodes_only = false;  // by its command line
 };

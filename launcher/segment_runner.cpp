@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 namespace vsr::launcher {
@@ -29,6 +30,7 @@ SegmentRunner::SegmentRunner(Job job,
                              store::Plan plan,
                              const store::RunDirectory& directory,
                              const cluster::Communicator& communicator,
+                             std::string weights,
                              const std::atomic<int>& stop)
     : job_(std::move(job)),
       plan_(std::move(plan)),
@@ -37,7 +39,8 @@ SegmentRunner::SegmentRunner(Job job,
       rank_(communicator.rank()),
       local_rank_(communicator.local_rank()),
       cpus_(cpus_of_rank(communicator.local_size())),
-      stop_(stop) {}
+      stop_(stop),
+      weights_(std::move(weights)) {}
 
 cluster::SegmentOutcome SegmentRunner::operator()(int index,
                                                   int attempt,
@@ -86,12 +89,18 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   return {.segment = index, .ok = true};
 }
 
+model::Checkpoint SegmentRunner::take_checkpoint() {
+  if (weights_.empty()) return read_checkpoint(job_.model.checkpoint);
+  const std::string bytes = std::exchange(weights_, {});  // of no use any more
+  return model::Checkpoint::read(std::as_bytes(std::span(bytes)), job_.model.checkpoint);
+}
+
 void SegmentRunner::make_pipeline() {
   const std::lock_guard lock(making_);
   if (pipeline_) return;
   const auto device = choose_device(job_.stream.device, local_rank_);
   device_name_ = device.cuda ? gpu::device_info(device.index).name : "cpu";
-  const auto checkpoint = read_checkpoint(job_.model.checkpoint);
+  const auto checkpoint = take_checkpoint();
   if (checkpoint.sha256() != plan_.identity.at("model")) {
     throw Error(ErrorCode::kModel,
                 format("{}: not the checkpoint that the plan was made with; every host needs the "

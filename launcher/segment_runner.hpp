@@ -4,6 +4,7 @@
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/media/timeline.hpp"
+#include "vsr/model/checkpoint.hpp"
 #include "vsr/model/upscaler.hpp"
 #include "vsr/pipeline/segment_pipeline.hpp"
 #include "vsr/store/run_directory.hpp"
@@ -18,7 +19,8 @@
 namespace vsr::launcher {
 
 // Upscales and commits segments. Everything heavy is made with the first one, on a worker's thread:
-// a rank that gets no work loads nothing. `directory` and `stop` must outlive it.
+// a rank that gets no work loads nothing. `weights`: what share_weights() gave, the checkpoint's
+// file, or nothing if it is to be read. `directory` and `stop` must outlive it.
 // Threads: any number of segments at once, see SegmentPipeline.
 class SegmentRunner {
  public:
@@ -26,6 +28,7 @@ class SegmentRunner {
                 store::Plan plan,
                 const store::RunDirectory& directory,
                 const cluster::Communicator& communicator,
+                std::string weights,
                 const std::atomic<int>& stop);
 
   // Returns once the segment's record is on disk; a cluster::Runner. Throws Error.
@@ -36,6 +39,7 @@ class SegmentRunner {
  private:
   // The first segment's thread makes it, others wait.
   void make_pipeline();
+  model::Checkpoint take_checkpoint();
 
   const Job job_;
   const store::Plan plan_;
@@ -46,6 +50,7 @@ class SegmentRunner {
   const int cpus_;
   const std::atomic<int>& stop_;
   std::mutex making_;
+  std::string weights_;      // guarded by making_
   std::string device_name_;  // these are made once, under making_
   std::optional<model::Upscaler> upscaler_;
   std::unique_ptr<pipeline::SegmentPipeline> pipeline_;

@@ -8,11 +8,16 @@
 
 namespace vsr::launcher {
 
-// "ok", what the ranks do on a line, the job's name on a line, the job as a job file after its
-// length on a line, so that it needs no escaping, and the plan's bytes.
+// "ok", what the ranks do, how the weights come and the job's name on a line each, the job as a job
+// file after its length on a line, so that it needs no escaping, and the plan's bytes.
 std::string encode_start(const Start& start) {
   const std::string job = print_job(start.job, false);
-  return format("ok\n{}\n{}\n{}\n{}", encode(start.capacities), start.job_name, job.size(), job) +
+  return format("ok\n{}\n{}\n{}\n{}\n{}",
+                encode(start.capacities),
+                encode(start.weights),
+                start.job_name,
+                job.size(),
+                job) +
          store::encode_plan(start.plan);
 }
 
@@ -30,6 +35,7 @@ std::optional<Start> decode_start(const std::string& bytes) {
   if (line() != "ok") return std::nullopt;
   Start start;
   start.capacities = decode_capacities(line());
+  start.weights = decode_weights_offer(line());
   start.job_name = line();
   const auto size = parse_number<std::size_t>(line());
   if (!size || *size > bytes.size() - at) throw Error(ErrorCode::kCluster, "the start is torn");

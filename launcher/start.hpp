@@ -4,6 +4,7 @@
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/store/plan_file.hpp"
+#include "weights.hpp"
 
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@ struct Start {
   Job job;
   store::Plan plan;
   std::vector<cluster::Capacity> capacities;  // by rank
+  WeightsOffer weights;
   std::string job_name;  // for names of logs; empty: this job was the first in the run directory
 };
 

@@ -4,10 +4,16 @@
 
 #include "vsr/cluster/communicator.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace vsr::cluster::test {
@@ -17,6 +23,12 @@ class ThreadWorld {
   explicit ThreadWorld(int size) : boxes_(static_cast<std::size_t>(size)) {}
 
   std::unique_ptr<Communicator> rank(int rank) { return std::make_unique<Member>(*this, rank); }
+
+  // What rank 0 has broadcast so far.
+  std::vector<std::string> broadcasts() {
+    const std::lock_guard lock(mutex_);
+    return broadcasts_;
+  }
 
  private:
   class Member : public Communicator {
@@ -31,7 +43,23 @@ class ThreadWorld {
 
     int local_size() const override { return size(); }
 
-    void broadcast(std::string&) override { throw std::logic_error("not in this test"); }
+    void broadcast(std::string& bytes) override {
+      if (rank_ == 0) {
+        const std::lock_guard lock(world_.mutex_);
+        world_.broadcasts_.push_back(bytes);
+        return;
+      }
+      while (true) {
+        {
+          const std::lock_guard lock(world_.mutex_);
+          if (heard_ < world_.broadcasts_.size()) {
+            bytes = world_.broadcasts_[heard_++];
+            return;
+          }
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
 
     void send(int to, std::string bytes) override {
       const std::lock_guard lock(world_.mutex_);
@@ -54,10 +82,12 @@ class ThreadWorld {
    private:
     ThreadWorld& world_;
     int rank_;
+    std::size_t heard_ = 0;  // of the broadcasts
   };
 
   std::mutex mutex_;
   std::vector<std::deque<Message>> boxes_;  // guarded by mutex_
+  std::vector<std::string> broadcasts_;     // likewise
 };
 
 }  // namespace vsr::cluster::test

@@ -596,10 +596,12 @@ TEST(Resources, TravelAsText) {
   rank.cpus = 16;
   rank.host = "";  // a container without a name
   rank.gpu = "NVIDIA H100 80GB HBM3";
+  rank.gpu_id = "GPU-1f2e3d4c-0000-1111-2222-333344445555";
   const Resources back = decode_resources(encode(rank));
   EXPECT_EQ(back.cpus, 16);
   EXPECT_EQ(back.host, "");
   EXPECT_EQ(back.gpu, rank.gpu);
+  EXPECT_EQ(back.gpu_id, rank.gpu_id);
   EXPECT_EQ(back.gpu_free_bytes, rank.gpu_free_bytes);
   EXPECT_EQ(back.host_bytes, rank.host_bytes);
   EXPECT_THROW(decode_resources("hello"), Error);

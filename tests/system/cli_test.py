@@ -28,6 +28,7 @@ class CommandLine(FilmTest):
         self.assertEqual(status, 0)
         for library in ("vsr-dist", "LibTorch", "libavcodec", "Open MPI", "HDF5", "Boost", "spdlog"):
             self.assertIn(library, output)
+        self.assertEqual("NCCL: " in output, "built without CUDA" not in output)
 
     def test_print_config_is_a_job_file_again(self):
         status, printed = run([PROGRAM, SOURCE / "configs/pal-dvd-1440p24.ini", "--print-config"])

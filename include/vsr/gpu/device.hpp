@@ -10,6 +10,7 @@ namespace vsr::gpu {
 struct DeviceInfo {
   int index = 0;
   std::string name;       // "NVIDIA H200"
+  std::string id;         // of the card, the same for all who see it: "GPU-1f2e3d4c-..."
   int compute_major = 0;  // 9 of sm_90
   int compute_minor = 0;
   std::uint64_t total_bytes = 0;

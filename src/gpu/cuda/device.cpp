@@ -14,6 +14,16 @@ std::string version_text(int version) {
   return format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+// As nvidia-smi writes it.
+std::string id_text(const cudaUUID_t& uuid) {
+  std::string text = "GPU";
+  for (std::size_t i = 0; i < sizeof(uuid.bytes); ++i) {
+    const bool begins_group = i == 0 || i == 4 || i == 6 || i == 8 || i == 10;
+    text += format("{}{:02x}", begins_group ? "-" : "", static_cast<unsigned char>(uuid.bytes[i]));
+  }
+  return text;
+}
+
 int driver_version() {
   int version = 0;
   return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
@@ -64,6 +74,7 @@ DeviceInfo device_info(int index) {
   check_cuda(cudaGetDeviceProperties(&properties, index), format("cannot ask about GPU {}", index));
   return {.index = index,
           .name = properties.name,
+          .id = id_text(properties.uuid),
           .compute_major = properties.major,
           .compute_minor = properties.minor,
           .total_bytes = properties.totalGlobalMem};
