@@ -9,6 +9,7 @@
 #include "vsr/base/log.hpp"
 #include "vsr/job/job_file.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -30,7 +31,7 @@ ChunkRunner::ChunkRunner(Job job,
                          store::Plan plan,
                          const store::RunDirectory& directory,
                          int rank,
-                         int threads,
+                         int cpus,
                          const std::atomic<int>& stop)
     : job_(std::move(job)),
       plan_(std::move(plan)),
@@ -38,10 +39,11 @@ ChunkRunner::ChunkRunner(Job job,
       directory_(directory),
       timeline_(timeline_of(plan_, job_, directory_)),
       rank_(rank),
-      threads_(threads),
+      cpus_(cpus),
       stop_(stop) {}
 
-cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
+cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const {
+  const int index = task.segment;
   constexpr int kStopNow = static_cast<int>(cluster::Stop::kNow);
   yield_to_others();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
@@ -56,7 +58,7 @@ cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
       index, media::mezzanine_extension(media::MezzanineCodec::kNone), store::Piece::kChunk);
   assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
   spec.segments = {{directory_.file_of(*made), segment.core, plan_.held(segment), made->checksums}};
-  spec.threads = threads_;
+  spec.threads = std::max(1, cpus_ / std::max(1, task.at_once));
   spec.one_of_many = true;
 
   store::Record record;
@@ -72,7 +74,7 @@ cluster::SegmentOutcome ChunkRunner::operator()(int index, int attempt) const {
   record.host = host_name();
   record.device = "cpu";
   record.rank = rank_;
-  record.attempt = attempt;
+  record.attempt = task.attempt;
   record.wall_s = chunk.busy_s;
   record.stage_s = {{"encode", chunk.busy_s}};
   directory_.commit(chunk_plan_, record, store::Piece::kChunk);

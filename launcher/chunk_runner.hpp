@@ -16,20 +16,20 @@ namespace vsr::launcher {
 store::Plan chunk_plan(const Job& job, const store::Plan& plan);
 
 // Encodes and commits chunks. `directory` and `stop` must outlive it.
-// Threads: any number of chunks at once, each with `threads` of its own, which give way to whatever
-// else the host does.
+// Threads: any number of chunks at once, each with a share of the rank's `cpus` processors, in
+// threads that give way to whatever else the host does.
 class ChunkRunner {
  public:
   ChunkRunner(Job job,
               store::Plan plan,
               const store::RunDirectory& directory,
               int rank,
-              int threads,
+              int cpus,
               const std::atomic<int>& stop);
 
   // Returns once the chunk's record is on disk. With segment.keep = off the mezzanine goes then.
   // Throws Error: kStorage also where the mezzanine is not what its record says.
-  cluster::SegmentOutcome operator()(int index, int attempt) const;
+  cluster::SegmentOutcome operator()(const cluster::Task& task) const;
 
  private:
   const Job job_;
@@ -38,7 +38,7 @@ class ChunkRunner {
   const store::RunDirectory& directory_;
   const media::Timeline timeline_;
   const int rank_;
-  const int threads_;
+  const int cpus_;
   const std::atomic<int>& stop_;
 };
 

@@ -149,26 +149,24 @@ class RankWork {
            const store::Plan& plan,
            const store::RunDirectory& directory,
            const cluster::Communicator& communicator,
-           const cluster::Capacity& capacity,
            std::string weights,
            const std::atomic<int>& stop)
       : plan_(plan),
         chunk_plan_(chunk_plan(job, plan)),
         directory_(directory),
         segments_(job, plan, directory, communicator, std::move(weights), stop),
-        chunks_(
-            job,
-            plan,
-            directory,
-            communicator.rank(),
-            std::max(1, cpus_of_rank(communicator.local_size()) / std::max(1, capacity.encoders)),
-            stop) {}
+        chunks_(job,
+                plan,
+                directory,
+                communicator.rank(),
+                cpus_of_rank(communicator.local_size()),
+                stop) {}
 
   cluster::SegmentOutcome operator()(const cluster::Task& task,
                                      const std::function<void()>& next_may_begin) {
     try {
       return task.work == cluster::Work::kEncode
-                 ? chunks_(task.segment, task.attempt)
+                 ? chunks_(task)
                  : segments_(task.segment, task.attempt, next_may_begin);
     } catch (const Error&) {
       if (!is_made(task)) throw;
@@ -398,7 +396,6 @@ int lead_film(const Arguments& arguments,
                 lead.prepared.plan,
                 lead.directory,
                 communicator,
-                lead.capacities.at(0),
                 std::move(weights),
                 signals.stop());
   const cluster::Runner runner = std::ref(work);
@@ -418,13 +415,8 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
       start->capacities.at(static_cast<std::size_t>(communicator.rank()));
   std::string weights =
       share_weights(communicator, start->job, start->plan, start->capacities, start->weights);
-  RankWork work(start->job,
-                start->plan,
-                directory,
-                communicator,
-                capacity,
-                std::move(weights),
-                signals.stop());
+  RankWork work(
+      start->job, start->plan, directory, communicator, std::move(weights), signals.stop());
   cluster::serve(communicator, std::ref(work), capacity, signals.stop());
   return 0;
 }

@@ -170,20 +170,38 @@ class Coordinator {
       it = upscalers_.erase(it);
     }
     // First those that do nothing else: the cores of the others feed a network.
-    for (const bool upscales : {false, true}) {
-      for (int rank = 0; rank < communicator_.size(); ++rank) {
-        const bool this_time = ranks_[static_cast<std::size_t>(rank)].upscales == upscales;
-        if (this_time && !is_silent(rank)) hand_out_chunks(rank);
+    for (const bool upscales : {false, true}) hand_out_chunks(upscales);
+  }
+
+  // One at a time to the rank with the most encoders free, so that few chunks are spread over all
+  // hosts.
+  void hand_out_chunks(bool upscales) {
+    std::vector<int> ranks;
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const bool has_role = ranks_[static_cast<std::size_t>(rank)].upscales == upscales;
+      if (has_role && free_encoders(rank) > 0 && !is_silent(rank)) ranks.push_back(rank);
+    }
+    while (!ranks.empty()) {
+      const auto most = std::max_element(ranks.begin(), ranks.end(), [this](int a, int b) {
+        return free_encoders(a) < free_encoders(b);
+      });
+      auto task = next_of(chunks_, Work::kEncode, *most);
+      if (task) {
+        task->at_once = chunks_at_once(*most);
+        give(*most, *task);
+        --free_encoders(*most);
       }
+      if (!task || free_encoders(*most) == 0) ranks.erase(most);
     }
   }
 
-  void hand_out_chunks(int rank) {
-    for (int& free = free_encoders_[static_cast<std::size_t>(rank)]; free > 0; --free) {
-      const auto task = next_of(chunks_, Work::kEncode, rank);
-      if (!task) break;
-      give(rank, *task);
-    }
+  int& free_encoders(int rank) { return free_encoders_[static_cast<std::size_t>(rank)]; }
+
+  // When fewer chunks are left than there are encoders, each may have more of the processors.
+  int chunks_at_once(int rank) const {
+    const int encoders = ranks_[static_cast<std::size_t>(rank)].encoders;
+    const int parts = how_many_encode(ranks_);
+    return std::clamp((chunks_.remaining() + parts - 1) / parts, 1, encoders);
   }
 
   // What the rank should do next and may be begun.
@@ -264,7 +282,7 @@ class Coordinator {
         break;
       case Kind::kLeaving:
         upscalers_.erase(from);
-        free_encoders_[static_cast<std::size_t>(from)] = 0;
+        free_encoders(from) = 0;
         scheduler_.lost(from);
         chunks_.lost(from);
         break;
@@ -275,7 +293,7 @@ class Coordinator {
 
   void receive_outcome(int from, const SegmentOutcome& outcome) {
     const bool encoded = outcome.work == Work::kEncode;
-    if (encoded) ++free_encoders_[static_cast<std::size_t>(from)];
+    if (encoded) ++free_encoders(from);
     if (gate_ != nullptr) gate_->over({outcome.work, outcome.segment}, outcome.disk_full);
     if (outcome.ok) {
       if (encoded) {

@@ -37,6 +37,7 @@ std::string encode(const Note& note) {
     put(bytes, note.task.work);
     put(bytes, note.task.segment);
     put(bytes, note.task.attempt);
+    put(bytes, note.task.at_once);
   }
   if (note.kind == Kind::kOutcome) {
     put(bytes, note.outcome.work);
@@ -65,6 +66,7 @@ Note decode(const std::string& bytes) {
     note.task.work = get<Work>(bytes, at);
     note.task.segment = get<int>(bytes, at);
     note.task.attempt = get<int>(bytes, at);
+    note.task.at_once = get<int>(bytes, at);
   }
   if (note.kind == Kind::kOutcome) {
     note.outcome.work = get<Work>(bytes, at);

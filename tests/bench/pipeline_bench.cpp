@@ -73,7 +73,7 @@ Made read_run(const std::filesystem::path& folder) {
       media::mezzanine_extension(launcher::codec_of(made.job.segment.codec));
   for (const Segment& segment : made.plan.segments) {
     std::string why;
-    auto record = directory.committed(made.plan, segment, extension, &why);
+    auto record = directory.committed(made.plan, segment, &why);
     if (!record) throw Error(ErrorCode::kStorage, format("segment {}: {}", segment.index, why));
     // The record is written when its segment is done.
     const auto written = std::chrono::file_clock::to_sys(

@@ -14,6 +14,7 @@ struct Task {
   Work work = Work::kUpscale;
   int segment = 0;
   int attempt = 1;
+  int at_once = 1;  // to be encoded: so many chunks at least share the rank's processors
 };
 
 }  // namespace vsr::cluster
