@@ -7,6 +7,8 @@
 #include "vsr/cluster/scheduler.hpp"
 #include "worker.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <set>
@@ -69,6 +71,13 @@ std::string describe(Work work, int segment) {
   return format("{}segment {}", work == Work::kEncode ? "the chunk of " : "", segment);
 }
 
+// Processor time of this thread.
+double thread_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 // "1, 4".
 std::string list_of(const std::set<int>& ranks) {
   std::string names;
@@ -126,6 +135,11 @@ class Coordinator {
       if (gate_ != nullptr && look_outside()) moved = true;
       if (!moved) std::this_thread::sleep_for(kNap);
     }
+    log::debug("cluster",
+               "scheduling {} ranks took {:.3f} s of a processor in {:.1f} s",
+               communicator_.size(),
+               thread_seconds() - processor_begin_,
+               std::chrono::duration<double>(Clock::now() - begin_).count());
     return end_;
   }
 
@@ -388,6 +402,8 @@ class Coordinator {
   std::vector<int> free_encoders_;  // by rank
   int told_stop_ = 0;
   SegmentOutcome end_{.ok = true};
+  const Clock::time_point begin_ = Clock::now();
+  const double processor_begin_ = thread_seconds();
 };
 
 }  // namespace
