@@ -21,12 +21,12 @@ namespace po = boost::program_options;
 
 po::options_description general_options() {
   po::options_description options("Options");
-  options.add_options()                                                                  //
-      ("help,h", "this text")                                                            //
-      ("version", "versions of vsr-dist and of every library it uses")                   //
-      ("print-config", "the job with every key resolved, as a job file")                 //
-      ("dry-run", "look at the film, make the plan, estimate memory and disk; no work")  //
-      ("fresh", "start over: what the run directory holds is moved aside, not deleted")  //
+  options.add_options()                                                                        //
+      ("help,h", "this text")                                                                  //
+      ("version", "versions of vsr-dist and of every library it uses")                         //
+      ("print-config", "the job with every key resolved, as a job file")                       //
+      ("dry-run", "look at the film, make the plan, estimate memory, disk and time; no work")  //
+      ("fresh", "start over: what the run directory holds is moved aside, not deleted")        //
       ("role",
        po::value<std::string>(),
        "what this rank does: auto, or encode (chunks of the film only)")                    //

@@ -1,10 +1,12 @@
 #include "dry_run.hpp"
 
+#include "chunk_runner.hpp"
+#include "estimate.hpp"
 #include "final_films.hpp"
 #include "planning.hpp"
 #include "roles.hpp"
 #include "size_text.hpp"
-#include "speed.hpp"
+#include "stage_times.hpp"
 #include "vsr/assemble/assemble.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/gpu/device.hpp"
@@ -12,9 +14,11 @@
 #include "vsr/model/cost.hpp"
 #include "vsr/model/tiling.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,34 +29,27 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// "40 s", "12 min", "3.4 h".
-std::string duration_text(double seconds) {
-  if (seconds < 90) return format("{:.0f} s", seconds);
-  if (seconds < 90 * 60) return format("{:.0f} min", seconds / 60);
-  return format("{:.1f} h", seconds / 3600);
+bool is_made(const Job& job, const store::Plan& plan, const store::RunDirectory& run) {
+  const store::Plan pieces = makes_chunks(job) ? chunk_plan(job, plan) : plan;
+  return finished_films(run, final_identity(job, pieces)).has_value();
 }
 
-// What the final encode does while segments are upscaled. How long it takes is known only to who
-// has seen the film: x265's slow preset gives about two frames a second at 1440 lines on 16 cores.
-std::string encode_text(const Job& job,
-                        const store::Plan& plan,
-                        const std::vector<Resources>& ranks) {
-  if (job.segment.codec == SegmentCodec::kNone) return "goes on beside it and may take longer";
-  if (!makes_chunks(job)) return "comes after it";
-  return format(
-      "goes on beside it, {} chunks at once here, and takes longer as a rule: more cores, or "
-      "ranks with --role=encode, make it faster",
-      capacities(job, plan, ranks).front().encoders);
+std::string done_text(const Job& job, const store::Plan& plan, const Left& left) {
+  const int segments = static_cast<int>(plan.segments.size());
+  return format("{} of {} segments are upscaled{}; the times are of what is left",
+                segments - Left::count(left.upscale),
+                segments,
+                makes_chunks(job) ? format(", {} encoded", segments - Left::count(left.encode))
+                                  : std::string());
 }
 
-}  // namespace
-
-int print_dry_run(const Arguments& arguments) {
+void tell(const Arguments& arguments,
+          const std::vector<Resources>& ranks,
+          const std::atomic<int>& stop) {
   const Job job = job_of(arguments);
-  const std::vector<Resources> ranks = {own_resources(0, 1)};
   const Ingredients ingredients = look_at(job);
-  if (!arguments.fresh) check_held_run(job, ingredients);
-  const Prepared prepared = prepare_dry(job, ingredients, ranks);
+  const DryPrepared dry = prepare_dry(job, ingredients, ranks, arguments.fresh, stop);
+  const Prepared& prepared = dry.prepared;
   const store::Plan& plan = prepared.plan;
   const media::Timeline& timeline = prepared.timeline;
   assemble::validate(assemble_spec(job, plan, timeline, fs::path(job.run.dir) / "final"));
@@ -60,21 +57,27 @@ int print_dry_run(const Arguments& arguments) {
   model::UpscalerOptions options = upscaler_options(job, timeline, device);
   set_output(options, job, prepared.network, prepared.plan.picture);
   options.tile = plan.tile;
+  options.cpu_threads = ranks.front().cpus;
   const Tiling tiling = model::tiling_of(prepared.network, timeline.format, plan.tile);
   const Backend backend = model::Upscaler::backend_for(prepared.network, options);
   // Its windows remember what is before them, but for those in tiles.
   const bool remembers = backend == Backend::kFused && tiling.count() == 1;
   const Past past = remembers ? Past::kRemembered : Past::kSeen;
+  const Left left = what_is_left(job, plan, dry.run);
   std::size_t windows = 0;
   std::int64_t computed = 0;
+  std::int64_t computed_left = 0;
   for (const Segment& segment : plan.segments) {
     for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap, past)) {
       ++windows;
       computed += window.input.size();
+      if (left.upscale[static_cast<std::size_t>(segment.index)]) {
+        computed_left += window.input.size();
+      }
     }
   }
-  const double gflop = model::network_gflop(prepared.network, timeline.format) *
-                       static_cast<double>(computed) * tiling.work();
+  const double gflop_frame =
+      model::network_gflop(prepared.network, timeline.format) * tiling.work();
   const Rational final_rate = job.final.fps.value_or(timeline.rate);
   const auto line = [](std::string_view name, const std::string& text) {
     std::cout << format("{:<10} {}\n", name, text);
@@ -129,17 +132,8 @@ int print_dry_run(const Arguments& arguments) {
                                     : std::string()));
   line("work",
        format("{:.1f} TFLOP, {:.3f} a frame",
-              gflop / 1e3,
-              gflop / 1e3 / static_cast<double>(computed)));
-  const double gflop_per_s = measure_gflop_per_s(ingredients.checkpoint, options);
-  line("time",
-       format(
-           "about {} of upscaling here, {:.2f} fps (by a short window: {:.2f} TFLOP/s); the final "
-           "encode {}",
-           duration_text(gflop / gflop_per_s),
-           static_cast<double>(plan.timeline_frames) * gflop_per_s / gflop,
-           gflop_per_s / 1e3,
-           encode_text(job, plan, ranks)));
+              gflop_frame * static_cast<double>(computed) / 1e3,
+              gflop_frame / 1e3));
   double segments_bytes = 0;
   for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
   line("disk",
@@ -155,6 +149,42 @@ int print_dry_run(const Arguments& arguments) {
               to_string(final_rate),
               seconds(plan.timeline_frames, final_rate),
               job.final.encoder));
+  if (dry.run && is_made(job, plan, *dry.run)) {
+    line("time", "none: the film is made already");
+    return;
+  }
+  if (dry.run) line("done", done_text(job, plan, left));
+  std::cout << std::flush;  // the rest takes a while
+  Estimate estimate;
+  const RunAhead run{job, prepared, ranks, left};
+  const double gflop_left = gflop_frame * static_cast<double>(computed_left);
+  line("upscaling", upscaling_text(run, ingredients.checkpoint, options, gflop_left, estimate));
+  std::cout << std::flush;
+  line("encoding", encoding_text(run, estimate, stop));
+  if (encode_follows(job)) {
+    estimate.order = Order::kAfterwards;
+  } else if (estimate.gpus == 0) {
+    estimate.order = Order::kSameCores;
+  }
+  line("time", whole_text(estimate));
+}
+
+}  // namespace
+
+int print_dry_run(const Arguments& arguments,
+                  cluster::Communicator& communicator,
+                  Signals& signals) {
+  const std::vector<Resources> ranks = gather_resources(arguments, communicator);
+  std::string over;  // the others wait for it, asleep
+  if (communicator.rank() == 0) {
+    try {
+      tell(arguments, ranks, signals.stop());
+    } catch (...) {
+      communicator.broadcast(over);
+      throw;
+    }
+  }
+  communicator.broadcast(over);
   return 0;
 }
 

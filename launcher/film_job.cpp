@@ -35,18 +35,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kGatherTimeout_s = 120;
-
-// What every rank brings, in rank order, on rank 0; nothing elsewhere.
-std::vector<std::string> gather_resources(const Arguments& arguments,
-                                          cluster::Communicator& communicator) {
-  return cluster::gather(
-      communicator,
-      encode(own_resources(
-          communicator.local_rank(), communicator.local_size(), arguments.encode_only)),
-      kGatherTimeout_s);
-}
-
 void configure_log(const Arguments& arguments,
                    const store::RunDirectory& directory,
                    int rank,
@@ -118,10 +106,7 @@ Lead start_ranks(const Arguments& arguments,
                  cluster::Communicator& communicator,
                  Signals& signals) {
   try {
-    const auto answers = gather_resources(arguments, communicator);
-    std::vector<Resources> ranks;
-    ranks.reserve(answers.size());
-    for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
+    std::vector<Resources> ranks = gather_resources(arguments, communicator);
     Lead lead = open_run(arguments, std::move(ranks), signals.stop());
     if (!films_of(lead)) {
       lead.weights = offer_weights(lead.job, lead.prepared.plan, lead.ranks, lead.capacities);
@@ -262,8 +247,7 @@ class FilmMaker {
         lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); });
     tasks.gate = &gate;
     tasks.silence_s = lead_.job.cluster.patience_s;
-    ProgressTeller teller(
-        lead_.ranks, kept, lead_.chunks ? count(chunks) : static_cast<int>(segments.size()));
+    ProgressTeller teller(lead_.ranks, encode_follows(lead_.job));
     return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), std::ref(teller));
   }
 

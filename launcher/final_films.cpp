@@ -1,5 +1,6 @@
 #include "final_films.hpp"
 
+#include "duration_text.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -99,11 +100,14 @@ assemble::AssembleResult make_films(assemble::AssembleSpec spec,
     if (now - last >= kProgressEvery) {
       last = now;
       const double seconds = std::chrono::duration<double>(now - begin).count();
+      const double fps = static_cast<double>(frames) / seconds;
+      const double left = static_cast<double>(plan.timeline_frames - frames);
       log::info("assemble",
-                "frame {} of {}, {:.2f} fps",
+                "frame {} of {}, {:.2f} fps{}",
                 frames,
                 plan.timeline_frames,
-                static_cast<double>(frames) / seconds);
+                fps,
+                frames > 0 ? format("; about {} left", duration_text(left / fps)) : std::string());
     }
     return stop.load() == 0;
   });

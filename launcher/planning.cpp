@@ -253,6 +253,19 @@ Prepared draft(const Job& job,
           .network = network};
 }
 
+// By the plan of a run that was begun.
+Prepared of_plan(const Job& job,
+                 const Ingredients& ingredients,
+                 const store::RunDirectory& directory,
+                 store::Plan plan) {
+  refuse_differences(store::differences(plan.identity, ingredients.identity),
+                     directory.root().string());
+  return {.source = ingredients.source,
+          .timeline = timeline_of(plan, job, directory),
+          .plan = std::move(plan),
+          .network = ingredients.checkpoint.shape()};
+}
+
 }  // namespace
 
 bool changes_film_picture(const std::string& key) {
@@ -563,11 +576,7 @@ Prepared prepare(const Job& job,
   const fs::path mezzanine = directory.timeline_mezzanine();
   const auto& identity = ingredients.identity;
   if (auto plan = directory.read_plan()) {
-    refuse_differences(store::differences(plan->identity, identity), directory.root().string());
-    Prepared prepared{.source = ingredients.source,
-                      .timeline = timeline_of(*plan, job, directory),
-                      .plan = std::move(*plan),
-                      .network = ingredients.checkpoint.shape()};
+    Prepared prepared = of_plan(job, ingredients, directory, std::move(*plan));
     check(prepared);
     check_decoding(job, prepared.timeline, std::nullopt);
     std::error_code gone;
@@ -603,24 +612,25 @@ Prepared prepare(const Job& job,
   return prepared;
 }
 
-void check_held_run(const Job& job, const Ingredients& ingredients) {
-  if (!store::RunDirectory::is_at(job.run.dir)) return;
-  const store::RunDirectory directory(job.run.dir);
-  if (const auto plan = directory.read_plan()) {
-    refuse_differences(store::differences(plan->identity, ingredients.identity),
-                       directory.root().string());
+DryPrepared prepare_dry(const Job& job,
+                        const Ingredients& ingredients,
+                        const std::vector<Resources>& ranks,
+                        bool fresh,
+                        const std::atomic<int>& stop) {
+  const auto run = fresh ? std::nullopt : store::RunDirectory::find(job.run.dir);
+  if (auto plan = run ? run->read_plan() : std::nullopt) {
+    Prepared prepared = of_plan(job, ingredients, *run, std::move(*plan));
+    check_decoding(job, prepared.timeline, std::nullopt);
+    return {std::move(prepared), run};
   }
-}
-
-Prepared prepare_dry(const Job& job,
-                     const Ingredients& ingredients,
-                     const std::vector<Resources>& ranks) {
   std::optional<std::string> why_decode;
-  Prepared prepared = draft(job, ingredients, ranks, {}, why_decode);
+  Prepared prepared = draft(
+      job, ingredients, ranks, [&stop](std::int64_t) { return stop.load() == 0; }, why_decode);
+  check_decoding(job, prepared.timeline, why_decode);
   if (why_decode) {
     log::info("media", "the film will be decoded once into a lossless file first: {}", *why_decode);
   }
-  return prepared;
+  return {std::move(prepared), std::nullopt};
 }
 
 double segment_bytes(const Job& job, const store::Plan& plan, const Segment& segment) {

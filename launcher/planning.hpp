@@ -96,14 +96,19 @@ Prepared prepare(const Job& job,
                  const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop);
 
-// Throws Error(kUsage) as prepare() does where run.dir holds the plan of something else.
-void check_held_run(const Job& job, const Ingredients& ingredients);
+struct DryPrepared {
+  Prepared prepared;
+  std::optional<store::RunDirectory> run;  // that the plan was read from
+};
 
-// A plan without a run directory and without work: for --dry-run. Scene cuts are not looked for, so
-// ends of segments are where they lie without them.
-Prepared prepare_dry(const Job& job,
-                     const Ingredients& ingredients,
-                     const std::vector<Resources>& ranks);
+// The plan of the run in run.dir, unless `fresh`, or one without a run directory and without work:
+// for --dry-run. For that one scene cuts are not looked for, so ends of segments are where they lie
+// without them. Throws as prepare() does.
+DryPrepared prepare_dry(const Job& job,
+                        const Ingredients& ingredients,
+                        const std::vector<Resources>& ranks,
+                        bool fresh,
+                        const std::atomic<int>& stop);
 
 // The plan's timeline with the file that it reads: a plan names none, so that film and run
 // directory may be moved between two starts.

@@ -1,37 +1,77 @@
 #include "progress_teller.hpp"
 
+#include "duration_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
 #include <algorithm>
-#include <string>
 
 namespace vsr::launcher {
 
 namespace {
 
-// 0: not known yet, or nothing.
-double left(int total, int done, int made, double seconds) {
-  return made > 0 ? seconds / made * (total - done) : 0;
+// Stages of which one needs less than this much longer than the other limit alike.
+constexpr double kEven = 1.25;
+
+// Seconds; 0: not known yet, or nothing. `pieces`: no more workers than that have work.
+double left(std::int64_t frames, const cluster::Pace& pace, int pieces) {
+  if (frames <= 0 || pieces <= 0 || pace.fps() <= 0) return 0;
+  const double at_work = static_cast<double>(std::min(pieces, pace.workers)) / pace.workers;
+  return static_cast<double>(frames) / (pace.fps() * at_work);
+}
+
+std::string rate_text(double fps) {
+  return fps < 10 ? format("{:.1f}", fps) : format("{:.0f}", fps);
+}
+
+// " by the encoders (2.1 fps against 61 of upscaling): twice ..."; empty where nothing limits.
+std::string limit_text(const cluster::Progress& now, double upscaling_s, double encoding_s) {
+  const double upscaling = now.upscaling.fps();
+  const double encoding = now.encoding.fps();
+  if (encoding_s > kEven * upscaling_s && encoding_s > 0) {
+    const bool over = now.done == now.total;  // then nothing is left to compare with
+    if (!over && upscaling_s <= 0) return {};
+    const std::string against =
+        over ? std::string() : format(" against {} of upscaling", rate_text(upscaling));
+    const bool halved =
+        upscaling_s <= encoding_s / 2 && now.total - now.encoded >= 2 * now.encoding.workers;
+    return format(", by the encoders ({} fps{}){}",
+                  rate_text(encoding),
+                  against,
+                  halved ? ": twice the cores would halve it" : "");
+  }
+  if (upscaling_s > kEven * encoding_s && encoding_s > 0) {
+    return format(", by upscaling ({} fps against {} of the encoders)",
+                  rate_text(upscaling),
+                  rate_text(encoding));
+  }
+  return {};
 }
 
 }  // namespace
 
+std::string progress_text(const cluster::Progress& now, bool encode_follows) {
+  std::string text = format("{} of {} segments", now.done, now.total);
+  if (now.encoded < now.total) text += format(", {} encoded", now.encoded);
+  const double upscaling_s =
+      left(now.frames - now.frames_done, now.upscaling, now.total - now.done);
+  const double encoding_s =
+      left(now.frames - now.frames_encoded, now.encoding, now.total - now.encoded);
+  const double seconds = std::max(upscaling_s, encoding_s);
+  // As long as no chunk is done, and encoders are slow, nothing is known of the whole.
+  const bool all_known = now.encoded == now.total || encoding_s > 0;
+  if (seconds <= 0) return text;
+  if (encode_follows || !all_known)
+    return text + format("; about {} of upscaling left", duration_text(seconds));
+  return text + format("; about {} left", duration_text(seconds)) +
+         limit_text(now, upscaling_s, encoding_s);
+}
+
 void ProgressTeller::operator()(const cluster::Progress& now) {
   tell_of_silence(now.silent, now.silence_s);
-  if (now.done == segments_ && now.encoded == chunks_) return;
+  if (now.upscaling.frames + now.encoding.frames == 0) return;  // nothing new in this start
   if (now.done == now.total && now.encoded == now.total) return;
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  const double upscaling = left(now.total, now.done, now.done - segments_, seconds);
-  const double encoding = left(now.total, now.encoded, now.encoded - chunks_, seconds);
-  std::string text = format("{} of {} segments", now.done, now.total);
-  if (chunks_ >= 0 && now.encoded < now.total) text += format(", {} encoded", now.encoded);
-  if (std::max(upscaling, encoding) > 0) {
-    text += format("; about {:.0f} s left", std::max(upscaling, encoding));
-  }
-  if (upscaling > 0 && encoding > upscaling) text += ", by the encoders";
-  log::info("cluster", "{}", text);
+  log::info("cluster", "{}", progress_text(now, encode_follows_));
 }
 
 void ProgressTeller::tell_of_silence(const std::vector<int>& silent, double silence_s) {

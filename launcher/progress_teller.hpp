@@ -4,28 +4,31 @@
 #include "planning.hpp"
 #include "vsr/cluster/cluster.hpp"
 
-#include <chrono>
+#include <string>
 #include <vector>
 
 namespace vsr::launcher {
 
+// "32 of 120 segments, 11 encoded; about 5 h 10 min left, by the encoders (2.1 fps against 61 of
+// upscaling): twice the cores would halve it". What limits stands there only where one stage needs
+// clearly longer than the other, by the rates of this run. `encode_follows`: the film is encoded
+// when all is upscaled, which is not counted.
+std::string progress_text(const cluster::Progress& now, bool encode_follows);
+
 // Tells how far the ranks are, and how long it will take at the rate until now. Threads: one.
 class ProgressTeller {
  public:
-  // So many are done before this start (`chunks`: as many as there are segments, if there are to be
-  // none); `ranks` must outlive it.
-  ProgressTeller(const std::vector<Resources>& ranks, int segments, int chunks)
-      : ranks_(ranks), segments_(segments), chunks_(chunks) {}
+  // `ranks` must outlive it.
+  ProgressTeller(const std::vector<Resources>& ranks, bool encode_follows)
+      : ranks_(ranks), encode_follows_(encode_follows) {}
 
   void operator()(const cluster::Progress& now);
 
  private:
   void tell_of_silence(const std::vector<int>& silent, double silence_s);
 
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const std::vector<Resources>& ranks_;
-  const int segments_;
-  const int chunks_;
+  const bool encode_follows_;
   std::vector<int> silent_;
 };
 

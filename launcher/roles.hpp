@@ -1,6 +1,7 @@
 // Who upscales and who encodes, and on how many cores.
 #pragma once
 
+#include "arguments.hpp"
 #include "planning.hpp"
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
@@ -11,8 +12,16 @@
 
 namespace vsr::launcher {
 
+// What every rank brings, in rank order, on rank 0; nothing elsewhere. All ranks take part. Throws
+// Error(kCluster) naming the ranks that do not answer.
+std::vector<Resources> gather_resources(const Arguments& arguments,
+                                        cluster::Communicator& communicator);
+
 // Whether the ranks encode the film in chunks, a segment each, for rank 0 to join.
 bool makes_chunks(const Job& job);
+
+// Whether rank 0 encodes the film when all is upscaled.
+bool encode_follows(const Job& job);
 
 // Which ranks upscale: those that may, and of these where stream.device is auto and there is a GPU
 // those that have one. Throws Error(kUsage) when that is none.

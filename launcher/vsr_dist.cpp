@@ -77,7 +77,7 @@ int run(const Arguments& arguments) {
       std::cout << print_job(vsr::launcher::job_of(arguments), true);
       return 0;
     case Command::kDryRun:
-      return vsr::launcher::print_dry_run(arguments);
+      return run_with_ranks(arguments, vsr::launcher::print_dry_run);
     case Command::kSelftest:
       return vsr::launcher::run_selftest(arguments);
     case Command::kRun:

@@ -6,8 +6,8 @@
 #include "video_stream.hpp"
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/base/format.hpp"
+#include "watched_stream.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <exception>
 #include <future>
@@ -88,32 +88,9 @@ media::WrittenMezzanine encode_chunk(const std::filesystem::path& path,
   const std::unique_ptr<VideoStream> video =
       encode_video(spec, target, hdr, spec.segments.at(0).core.size(), told);
   ChunkFile file(path, *video, target);
-  // The encoder may keep its first packet for minutes; whoever asks to stop is not kept waiting.
-  std::atomic<std::int64_t> frames = 0;
-  std::atomic<bool> over = false;
-  std::atomic<bool> stopped = false;
-  std::thread watcher([&] {
-    while (!over) {
-      if (!progress(frames) && !stopped.exchange(true)) video->stop();
-      std::this_thread::sleep_for(kCheckEvery);
-    }
-  });
-  const auto end_watching = [&] {
-    over = true;
-    watcher.join();
-  };
-  try {
-    const media::PacketPtr packet = media::make_packet();
-    while (video->read(*packet)) {
-      file.take(*packet);
-      ++frames;
-    }
-  } catch (...) {
-    end_watching();
-    if (stopped) throw Error(ErrorCode::kInterrupted, "the encode of a chunk was stopped");
-    throw;
+  if (!read_watched(*video, progress, [&](const AVPacket& packet) { file.take(packet); })) {
+    throw Error(ErrorCode::kInterrupted, "the encode of a chunk was stopped");
   }
-  end_watching();
   media::WrittenMezzanine made = file.finish();
   made.busy_s = seconds_since(begin);
   return made;

@@ -1,6 +1,7 @@
 // The final video encode: pictures, of the mezzanines or as they are made -> final size and 4:2:0
 // -> encoder, each on a thread of its own, with short queues between them.
 #include "media/segment_packets.hpp"
+#include "scaler.hpp"
 #include "video_stream.hpp"
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/base/format.hpp"
@@ -26,22 +27,6 @@ constexpr std::size_t kFramesQueued = 4;
 constexpr std::size_t kPacketsQueued = 32;
 // Each holds a picture; eight decode 4096x1728 ProRes faster than any encoder here takes it.
 constexpr int kMostDecoderThreads = 8;
-
-const char* zscale_matrix(Matrix matrix) {
-  switch (matrix) {
-    case Matrix::kBt601:
-      return "470bg";
-    case Matrix::kBt709:
-      return "709";
-    case Matrix::kBt2020Ncl:
-      return "2020_ncl";
-    case Matrix::kSmpte240m:
-      return "240m";
-    case Matrix::kFcc:
-      return "fcc";
-  }
-  return "709";
-}
 
 // Note [How the picture is scaled]
 // Lanczos by zscale from 16-bit samples to 10-bit 4:2:0 in one step. Compared with lanczos-3 in
@@ -70,88 +55,6 @@ std::string scaling_graph(const AssembleSpec& spec, const VideoTarget& target, A
   graph += ",format=yuv420p10le";
   if (to != AV_PIX_FMT_YUV420P10) graph += format(",format={}", media::format_name(to));
   return graph;
-}
-
-// One frame in, one frame out.
-class Scaler {
- public:
-  Scaler(const AssembleSpec& spec, const VideoTarget& target, AVPixelFormat to);
-  FramePtr scale(FramePtr frame);
-
- private:
-  void open(const AVFrame& first);
-
-  std::string description_;
-  AVRational time_base_;
-  AVPixelFormat to_;
-  media::GraphPtr graph_;
-  AVFilterContext* source_ = nullptr;
-  AVFilterContext* sink_ = nullptr;
-};
-
-Scaler::Scaler(const AssembleSpec& spec, const VideoTarget& target, AVPixelFormat to)
-    : description_(scaling_graph(spec, target, to)),
-      time_base_(media::to_av(target.rate.inverse())),
-      to_(to) {}
-
-void Scaler::open(const AVFrame& first) {
-  graph_.reset(avfilter_graph_alloc());
-  if (!graph_) throw Error(ErrorCode::kInternal, "out of memory");
-  // The other stages have the other cores; one thread scales 4096x1728 at 28 pictures a second.
-  graph_->nb_threads = 1;
-  const auto check = [](int result) {
-    media::check_av(result, ErrorCode::kInternal, "setting up the scaler");
-  };
-  AVBufferSrcParameters* parameters = av_buffersrc_parameters_alloc();
-  if (parameters == nullptr) throw Error(ErrorCode::kInternal, "out of memory");
-  parameters->format = first.format;
-  parameters->width = first.width;
-  parameters->height = first.height;
-  parameters->time_base = time_base_;
-  parameters->sample_aspect_ratio = first.sample_aspect_ratio;
-#if LIBAVFILTER_VERSION_INT >= AV_VERSION_INT(9, 16, 100)
-  parameters->color_space = first.colorspace;
-  parameters->color_range = first.color_range;
-#endif
-  source_ = avfilter_graph_alloc_filter(graph_.get(), avfilter_get_by_name("buffer"), "in");
-  const int set =
-      source_ == nullptr ? AVERROR(ENOMEM) : av_buffersrc_parameters_set(source_, parameters);
-  av_free(parameters);
-  check(set);
-  check(avfilter_init_str(source_, nullptr));
-  check(avfilter_graph_create_filter(
-      &sink_, avfilter_get_by_name("buffersink"), "out", nullptr, nullptr, graph_.get()));
-  // The ends as the graph's text sees them: its input is what our source gives.
-  media::AvPtr<AVFilterInOut> outputs(avfilter_inout_alloc());
-  media::AvPtr<AVFilterInOut> inputs(avfilter_inout_alloc());
-  if (!outputs || !inputs) throw Error(ErrorCode::kInternal, "out of memory");
-  outputs->name = av_strdup("in");
-  outputs->filter_ctx = source_;
-  inputs->name = av_strdup("out");
-  inputs->filter_ctx = sink_;
-  AVFilterInOut* input_list = inputs.release();
-  AVFilterInOut* output_list = outputs.release();
-  const int parsed = avfilter_graph_parse_ptr(
-      graph_.get(), description_.c_str(), &input_list, &output_list, nullptr);
-  inputs.reset(input_list);
-  outputs.reset(output_list);
-  check(parsed);
-  check(avfilter_graph_config(graph_.get(), nullptr));
-}
-
-FramePtr Scaler::scale(FramePtr frame) {
-  if (!graph_) open(*frame);
-  const std::int64_t pts = frame->pts;
-  media::check_av(av_buffersrc_add_frame(source_, frame.get()),
-                  ErrorCode::kInternal,
-                  format("scaling frame {}", pts));
-  FramePtr scaled = media::make_frame();
-  media::check_av(av_buffersink_get_frame(sink_, scaled.get()),
-                  ErrorCode::kInternal,
-                  format("scaling frame {}", pts));
-  if (scaled->format != to_) throw Error(ErrorCode::kInternal, "the scaler gave another format");
-  scaled->pts = pts;
-  return scaled;
 }
 
 class EncodedVideo final : public VideoStream {
@@ -256,7 +159,7 @@ void EncodedVideo::fetch() {
 }
 
 void EncodedVideo::scale() {
-  Scaler scaler(spec_, target_, encoder_->pix_fmt);
+  Scaler scaler(scaling_graph(spec_, target_, encoder_->pix_fmt), encoder_->pix_fmt);
   while (auto frame = fetched_.pop()) {
     if (!scaled_.push(scaler.scale(std::move(*frame)))) return;
   }

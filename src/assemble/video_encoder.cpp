@@ -1,5 +1,6 @@
 #include "video_encoder.hpp"
 
+#include "encoder_kinds.hpp"
 #include "encoder_params.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
@@ -31,76 +32,17 @@ constexpr int kX264Threads = 12;
 constexpr const char* kX265FrameThreadsOfMany = "1";
 constexpr int kX264ThreadsOfMany = 4;
 constexpr std::int64_t kAfterAnyFilm = 1 << 30;  // a frame number
-
-struct EncoderKind {
-  std::string_view name;
-  const char* params_option;  // takes "key=value:..."; null: params are options of the encoder
-  const char* quality_option;
-  double worst_quality;
-  AVPixelFormat format;
-  std::string_view presets;  // for messages
-  std::string_view tunes;    // likewise; empty: it has none
-  // What "auto" means.
-  const char* usual_preset;
-  const char* usual_tune;
-  const char* usual_params;
-};
-
-constexpr std::string_view kX26xPresets =
-    "ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow, placebo";
-
-constexpr EncoderKind kEncoders[] = {
-    {"libx265",
-     "x265-params",
-     "crf",
-     51,
-     AV_PIX_FMT_YUV420P10,
-     kX26xPresets,
-     "psnr, ssim, grain, zerolatency, fastdecode, animation",
-     "slow",
-     "grain",
-     "aq-mode=3:aq-strength=0.8:rc-grain=1"},
-    {"libx264",
-     "x264-params",
-     "crf",
-     51,
-     AV_PIX_FMT_YUV420P10,
-     kX26xPresets,
-     "film, animation, grain, stillimage, psnr, ssim, fastdecode, zerolatency",
-     "slow",
-     "grain",
-     "aq-mode=3"},
-    {"libsvtav1",
-     "svtav1-params",
-     "crf",
-     63,
-     AV_PIX_FMT_YUV420P10,
-     "numbers from 0 (slow) to 13",
-     "",
-     "4",
-     "",
-     ""},
-    {"hevc_nvenc",
-     nullptr,
-     "cq",
-     51,
-     AV_PIX_FMT_P010LE,
-     "p1 (fast) to p7",
-     "hq, ll, ull, lossless",
-     "p6",
-     "hq",
-     ""},
-};
+constexpr int kNvencKeyframes = 250;             // a key picture at least so often, as x265 has it
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
-const EncoderKind& kind_of(const std::string& name) {
-  std::string known = "copy";
-  for (const EncoderKind& kind : kEncoders) {
-    if (kind.name == name) return kind;
-    known += format(", {}", kind.name);
+const AVCodec& find_encoder(const FinalOptions& options) {
+  const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
+  if (codec == nullptr) {
+    refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
+                  options.encoder));
   }
-  refuse(format("final.encoder={}: not an encoder for films; choose one of {}", name, known));
+  return *codec;
 }
 
 // What the encoder is told, "auto" resolved.
@@ -184,30 +126,44 @@ struct Attempt {
   EncoderParams params;
 
   VideoEncoderPtr open(std::string& reason) const;
+  // What the encoder's own options are set to, in this order; nothing with the reason why not.
+  std::optional<std::vector<std::pair<std::string, std::string>>> list_options(
+      std::string& reason) const;
 
  private:
   bool set_options(AVCodecContext& encoder, std::string& reason) const;
 };
 
-bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
-  const auto set = [&](const std::string& key, const std::string& value) {
-    const media::LogCapture capture;
-    const int result = av_opt_set(encoder.priv_data, key.c_str(), value.c_str(), 0);
-    if (result >= 0) return true;
-    reason = result == AVERROR_OPTION_NOT_FOUND ? format("Unknown option: {}.", key)
-                                                : format("Invalid value for {}: {}.", key, value);
-    return false;
+std::optional<std::vector<std::pair<std::string, std::string>>> Attempt::list_options(
+    std::string& reason) const {
+  std::vector<std::pair<std::string, std::string>> list;
+  const auto unknown = [&](std::string_view what, const std::string& value) {
+    reason = format("Invalid value for {}: {}.", what, value);
+    return std::nullopt;
   };
-  if (!preset.empty() && !set("preset", preset)) return false;
-  if (!tune.empty() && !set("tune", tune)) return false;
-  if (quality && kind.name == "hevc_nvenc" && !set("rc", "vbr")) return false;
-  if (quality && !set(kind.quality_option, format("{}", *quality))) return false;
-  if (kind.params_option == nullptr) {
-    return std::all_of(params.begin(), params.end(), [&](const auto& param) {
-      return set(param.first, param.second);
-    });
-  }
+  const auto own = own_preset(kind, preset);
+  if (!own) return unknown("preset", preset);
+  if (!own->empty()) list.emplace_back("preset", *own);
   EncoderParams all = params;
+  if (kind.name == "libsvtav1") {
+    if (!tune.empty()) {
+      const char* number = svt_tune(tune);
+      if (number == nullptr) return unknown("tune", tune);
+      add_default(all, "tune", number);
+    }
+    add_default(all, "lp", std::to_string(threads.count));
+  } else if (!tune.empty()) {
+    list.emplace_back("tune", tune);
+  }
+  if (kind.name == "hevc_nvenc") {
+    list.emplace_back("profile", "main10");
+    if (quality) list.emplace_back("rc", "vbr");
+  }
+  if (quality) list.emplace_back(kind.quality_option, format("{}", *quality));
+  if (kind.params_option == nullptr) {
+    list.insert(list.end(), all.begin(), all.end());
+    return list;
+  }
   if (kind.name == "libx265") {
     add_default(all, "log-level", "none");  // x265 would print to stderr by itself
     add_default(all, "info", "0");
@@ -215,8 +171,22 @@ bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
         all, "frame-threads", threads.one_of_many ? kX265FrameThreadsOfMany : kX265FrameThreads);
     add_default(all, "pools", std::to_string(threads.count));
   }
-  if (kind.name == "libsvtav1") add_default(all, "lp", std::to_string(threads.count));
-  return all.empty() || set(kind.params_option, join_params(all));
+  if (!all.empty()) list.emplace_back(kind.params_option, join_params(all));
+  return list;
+}
+
+bool Attempt::set_options(AVCodecContext& encoder, std::string& reason) const {
+  const auto list = list_options(reason);
+  if (!list) return false;
+  const media::LogCapture capture;
+  for (const auto& [key, value] : *list) {
+    const int result = av_opt_set(encoder.priv_data, key.c_str(), value.c_str(), 0);
+    if (result >= 0) continue;
+    reason = result == AVERROR_OPTION_NOT_FOUND ? format("Unknown option: {}.", key)
+                                                : format("Invalid value for {}: {}.", key, value);
+    return false;
+  }
+  return true;
 }
 
 VideoEncoderPtr Attempt::open(std::string& reason) const {
@@ -233,6 +203,10 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
   encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   if (kind.name == "libx264") {
     encoder->thread_count = threads.one_of_many ? kX264ThreadsOfMany : kX264Threads;
+  }
+  if (kind.name == "hevc_nvenc") {
+    encoder->gop_size = kNvencKeyframes;
+    encoder->bit_rate = 0;  // the quality counts
   }
   media::tag_colour(*encoder, target.colour, picture);
   if (!set_options(*encoder, reason)) return nullptr;
@@ -262,11 +236,15 @@ VideoEncoderPtr Attempt::open(std::string& reason) const {
   std::string why;
   Attempt attempt{failed.kind, failed.codec, failed.target, failed.threads, {}, {}, {}, {}};
   if (!attempt.open(why)) {
-    refuse(format("final.encoder={}: cannot be opened for {}x{} here: {}",
+    const bool on_gpu = failed.kind.name == "hevc_nvenc";
+    refuse(format("final.encoder={}: cannot be opened for {}x{} here: {}{}",
                   failed.kind.name,
                   failed.target.width,
                   failed.target.height,
-                  why));
+                  why,
+                  on_gpu ? "; it needs an NVIDIA GPU that has an encoder (A100, H100 and H200 have "
+                           "none), libx265 needs no GPU"
+                         : ""));
   }
   attempt.preset = failed.preset;
   if (!attempt.open(why)) {
@@ -405,26 +383,25 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const EncoderThreads& threads,
                                    std::vector<std::string>& warnings) {
   const EncoderKind& kind = kind_of(options.encoder);
-  const AVCodec* codec = avcodec_find_encoder_by_name(options.encoder.c_str());
-  if (codec == nullptr) {
-    refuse(format("final.encoder={}: this FFmpeg was built without it; libx265 is the usual choice",
-                  options.encoder));
-  }
-  if (!(options.crf >= 0 && options.crf <= kind.worst_quality)) {
-    refuse(format("final.crf={}: {} takes 0 to {}", options.crf, kind.name, kind.worst_quality));
+  const AVCodec& codec = find_encoder(options);
+  const bool whole = kind.name == "libsvtav1";
+  const bool in_range = options.crf >= kind.best_quality && options.crf <= kind.worst_quality;
+  if (!in_range || (whole && options.crf != std::floor(options.crf))) {
+    refuse(format("final.crf={}: {} takes {}{} to {}",
+                  options.crf,
+                  kind.name,
+                  whole ? "whole numbers from " : "",
+                  kind.best_quality,
+                  kind.worst_quality));
   }
   const Settings settings = settle(kind, options, warnings);
-  if (kind.tunes.empty() && !settings.tune.empty()) {
-    refuse(
-        format("final.tune={}: {} has no tune; leave final.tune empty", settings.tune, kind.name));
-  }
   EncoderParams params = settings.params;
   add_hdr(kind, hdr, params);
   // SVT-AV1 prints to stderr whatever it is told; only its environment makes it say errors alone.
   if (kind.name == "libsvtav1") setenv("SVT_LOG", "1", 0);
   Attempt attempt{
       .kind = kind,
-      .codec = *codec,
+      .codec = codec,
       .target = target,
       .threads = {threads.count > 0 ? threads.count : usable_cpus(), threads.one_of_many},
       .preset = settings.preset,
@@ -435,6 +412,26 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
   VideoEncoderPtr encoder = attempt.open(reason);
   if (!encoder) explain(attempt, settings.params, reason);
   return encoder;
+}
+
+std::vector<std::pair<std::string, std::string>> encoder_options(const FinalOptions& options,
+                                                                 const EncoderThreads& threads) {
+  const EncoderKind& kind = kind_of(options.encoder);
+  std::vector<std::string> told;  // when the encoder was opened
+  const Settings settings = settle(kind, options, told);
+  const VideoTarget any;
+  const Attempt attempt{.kind = kind,
+                        .codec = find_encoder(options),
+                        .target = any,
+                        .threads = threads,
+                        .preset = settings.preset,
+                        .quality = options.crf,
+                        .tune = settings.tune,
+                        .params = settings.params};
+  std::string reason;
+  const auto list = attempt.list_options(reason);
+  if (!list) refuse(reason);
+  return *list;
 }
 
 std::string describe_encoder(const FinalOptions& options) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 extern "C" {
@@ -61,6 +62,11 @@ VideoEncoderPtr open_video_encoder(const FinalOptions& options,
                                    const HdrMetadata& hdr,
                                    const EncoderThreads& threads,
                                    std::vector<std::string>& warnings);
+
+// What the encoder's own options (AVCodecContext::priv_data) are set to, in this order, but for the
+// light levels. Throws Error(kUsage) as open_video_encoder() does, which does it.
+std::vector<std::pair<std::string, std::string>> encoder_options(const FinalOptions& options,
+                                                                 const EncoderThreads& threads);
 
 // "libx265 preset=slow crf=16 tune=grain aq-mode=3", for the stream's ENCODER_SETTINGS tag.
 std::string describe_encoder(const FinalOptions& options);

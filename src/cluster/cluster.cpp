@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <set>
 #include <thread>
 #include <utility>
@@ -78,6 +79,14 @@ double thread_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+std::int64_t frames_of(const std::vector<std::int64_t>& weights, const std::vector<bool>& which) {
+  std::int64_t frames = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (which.empty() || which[i]) frames += weights[i];
+  }
+  return frames;
+}
+
 // "1, 4".
 std::string list_of(const std::set<int>& ranks) {
   std::string names;
@@ -101,6 +110,9 @@ class Coordinator {
         stop_(stop),
         progress_(progress),
         total_(static_cast<int>(tasks.weights.size())),
+        weights_(tasks.weights),
+        upscaled_(tasks.done),
+        encoded_(tasks.encoded),
         silence_(tasks.silence_s),
         gate_(tasks.gate),
         heard_(static_cast<std::size_t>(communicator.size()), Clock::now()) {
@@ -265,7 +277,11 @@ class Coordinator {
   // Of a chunk: its segment's mezzanine may be gone already.
   bool take_note(const Piece& piece) {
     const bool segment = scheduler_.done_elsewhere(piece.segment);
-    if (piece.work == Work::kEncode) return chunks_.done_elsewhere(piece.segment) || segment;
+    upscaled_[static_cast<std::size_t>(piece.segment)] = true;
+    if (piece.work == Work::kEncode) {
+      encoded_[static_cast<std::size_t>(piece.segment)] = true;
+      return chunks_.done_elsewhere(piece.segment) || segment;
+    }
     if (segment) chunks_.ready(piece.segment, -1);
     return segment;
   }
@@ -296,6 +312,7 @@ class Coordinator {
         break;
       case Kind::kLeaving:
         upscalers_.erase(from);
+        left_.insert(from);
         free_encoders(from) = 0;
         scheduler_.lost(from);
         chunks_.lost(from);
@@ -310,6 +327,7 @@ class Coordinator {
     if (encoded) ++free_encoders(from);
     if (gate_ != nullptr) gate_->over({outcome.work, outcome.segment}, outcome.disk_full);
     if (outcome.ok) {
+      count(outcome);
       if (encoded) {
         chunks_.succeeded(from, outcome.segment);
       } else {
@@ -337,6 +355,15 @@ class Coordinator {
       end_ = outcome;
       if (communicator_.size() > 1) end_.message += format(" (rank {})", from);
     }
+  }
+
+  void count(const SegmentOutcome& done) {
+    const bool encoded = done.work == Work::kEncode;
+    const auto segment = static_cast<std::size_t>(done.segment);
+    (encoded ? encoded_ : upscaled_)[segment] = true;
+    Pace& pace = encoded ? encoding_ : upscaling_;
+    pace.frames += weights_[segment];
+    pace.worker_s += done.wall_s;
   }
 
   static void tell_of_failure(int from, const SegmentOutcome& outcome, const std::string& then) {
@@ -374,12 +401,24 @@ class Coordinator {
   }
 
   void report() {
-    progress_({.done = total_ - scheduler_.remaining(),
-               .encoded = total_ - chunks_.remaining(),
-               .total = total_,
-               .ranks = communicator_.size(),
-               .silent = silent_,
-               .silence_s = silence_});
+    Progress now{.done = total_ - scheduler_.remaining(),
+                 .encoded = total_ - chunks_.remaining(),
+                 .total = total_,
+                 .frames_done = frames_of(weights_, upscaled_),
+                 .frames_encoded = frames_of(weights_, encoded_),
+                 .frames = frames_of(weights_, {}),
+                 .upscaling = upscaling_,
+                 .encoding = encoding_,
+                 .ranks = communicator_.size(),
+                 .silent = silent_,
+                 .silence_s = silence_};
+    now.encoding.workers =
+        std::accumulate(free_encoders_.begin(), free_encoders_.end(), chunks_.in_hand());
+    for (int rank = 0; rank < now.ranks; ++rank) {
+      const bool upscales = ranks_[static_cast<std::size_t>(rank)].upscales;
+      now.upscaling.workers += upscales && !left_.contains(rank) && !is_silent(rank) ? 1 : 0;
+    }
+    progress_(now);
   }
 
   Communicator& communicator_;
@@ -390,6 +429,12 @@ class Coordinator {
   const std::atomic<int>& stop_;
   const std::function<void(const Progress&)>& progress_;
   const int total_;
+  const std::vector<std::int64_t> weights_;
+  // By segment; `encoded_` is empty where there are to be no chunks.
+  std::vector<bool> upscaled_;
+  std::vector<bool> encoded_;
+  Pace upscaling_;
+  Pace encoding_;
   const double silence_;  // seconds
   Gate* const gate_;
   bool film_made_ = false;      // by another job
@@ -398,6 +443,7 @@ class Coordinator {
   Clock::time_point recall_ = Clock::now() + kRecallEvery;
   std::vector<Clock::time_point> heard_;  // by rank
   std::vector<int> silent_;
+  std::set<int> left_;              // ranks that work no more
   std::set<int> upscalers_;         // ranks that can begin a segment
   std::vector<int> free_encoders_;  // by rank
   int told_stop_ = 0;

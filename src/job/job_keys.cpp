@@ -558,7 +558,7 @@ void add_final_keys(std::vector<JobKey>& keys) {
   keys.push_back(special_key(
       "final.crf",
       "a number from 0 to 63",
-      "constant quality; lower is better and bigger",
+      "constant quality on the encoder's own scale; lower is better and bigger",
       kFinal,
       [](Job& job, const std::string& text) {
         return parse_number(std::string_view(text), job.final.crf) && job.final.crf >= 0 &&

@@ -102,6 +102,13 @@ bool RunDirectory::is_at(const fs::path& root) {
   return fs::exists(root / kLock, error);
 }
 
+std::optional<RunDirectory> RunDirectory::find(const fs::path& root) {
+  if (!is_at(root)) return std::nullopt;
+  RunDirectory run;
+  run.root_ = root;
+  return run;
+}
+
 fs::path RunDirectory::plan_file() const { return root_ / "plan.h5"; }
 
 fs::path RunDirectory::lock_file() const { return root_ / kLock; }

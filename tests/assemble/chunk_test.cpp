@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -132,6 +133,62 @@ TEST_F(Chunks, JoinToAFilmWithoutASeam) {
   const double psnr = psnr_db(film, parts);
   EXPECT_NEAR(psnr, psnr_db(expected, parts), 0.5);
   EXPECT_GT(psnr, 35);
+}
+
+// Chunks of a film in AV1, with threads as one of several encoders has them.
+TEST_F(Chunks, OfAv1JoinToAFilmThatCanBeEnteredAtEachOfThem) {
+  AssembleSpec parts = mezzanines(97, 32);  // the last is of one picture
+  parts.options.encoder = "libsvtav1";
+  parts.options.preset = "8";
+  parts.options.tune = parts.options.params = "auto";
+  parts.threads = 2;
+  parts.one_of_many = true;
+  try {
+    validate(parts);
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const auto film = film_of(chunks_of(parts));
+  test::expect_decodes(film);
+  const std::vector<double> times = test::packet_times(film, "v");  // AV1 packets are in this order
+  ASSERT_EQ(times.size(), 97u);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    EXPECT_NEAR(times[i], static_cast<double>(i) * test::kFrame24, 0.0006) << i;
+  }
+  EXPECT_EQ(key_times(film),
+            (std::vector<std::string>{"0.000000", "1.333000", "2.667000", "4.000000"}));
+  EXPECT_GT(psnr_db(film, parts), 35);
+  // From each chunk on a player gets what it gets when it plays the whole.
+  const auto pictures_from = [&](const std::string& time) {
+    const auto run = test::run_process({"ffmpeg",
+                                        "-nostdin",
+                                        "-v",
+                                        "error",
+                                        "-ss",
+                                        time,
+                                        "-i",
+                                        film.string(),
+                                        "-map",
+                                        "0:v",
+                                        "-f",
+                                        "framemd5",
+                                        "-"});
+    std::vector<std::string> hashes;
+    std::istringstream lines(run.output);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_NE(line.find_first_of("#0"), std::string::npos) << line;  // nothing else is said
+      if (line[0] != '#') hashes.push_back(line.substr(line.rfind(',') + 1));
+    }
+    return hashes;
+  };
+  const auto all = pictures_from("0");
+  ASSERT_EQ(all.size(), 97u);
+  for (const std::size_t chunk : {1u, 2u, 3u}) {
+    const auto at = static_cast<std::ptrdiff_t>(32 * chunk);
+    EXPECT_EQ(pictures_from(format("{:.3f}", 32.0 * static_cast<double>(chunk) / 24)),
+              std::vector<std::string>(all.begin() + at, all.end()))
+        << chunk;
+  }
 }
 
 TEST_F(Chunks, ADamagedOneIsNamed) {

@@ -13,6 +13,8 @@
 #include <sched.h>
 
 #include <cmath>
+#include <map>
+#include <memory>
 #include <thread>
 
 namespace vsr::assemble {
@@ -163,7 +165,7 @@ TEST(Validate, DefaultsSuitEveryEncoder) {
     spec.options.encoder = encoder;
     EXPECT_THAT(refusal(spec), AnyOf("", HasSubstr("built without"))) << encoder;
   }
-  EXPECT_EQ(describe_encoder(spec.options), "libsvtav1 preset=4 crf=16");
+  EXPECT_EQ(describe_encoder(spec.options), "libsvtav1 preset=4 crf=16 tune=vq");
   // What was set is not touched.
   spec.options.encoder = "libx264";
   spec.options.preset = "fast";
@@ -259,12 +261,97 @@ TEST(Validate, EverySettingIsNamed) {
   EXPECT_THAT(with([](auto& s) {
                 s.options.encoder = "libsvtav1";
                 s.options.preset = "8";
-                s.options.tune = "psnr";
+                s.options.tune = "grain";
               }),
-              AnyOf(HasSubstr("final.tune=psnr"), HasSubstr("built without")));
-  // No GPU here: the reason must be the encoder's, not a crash.
-  EXPECT_THAT(with([](auto& s) { s.options.encoder = "hevc_nvenc"; }),
-              HasSubstr("final.encoder=hevc_nvenc"));
+              AnyOf(HasSubstr("final.tune=grain"), HasSubstr("built without")));
+}
+
+// Numbers that FFmpeg would take for something else are no presets or qualities of SVT-AV1's.
+TEST(Validate, SettingsOfAv1AreNumbersOfItsOwn) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  spec.options = FinalOptions{.height = 128, .encoder = "libsvtav1"};
+  if (const std::string why = refusal(spec); !why.empty()) GTEST_SKIP() << why;
+  for (const char* preset : {"slow", "14", "-1", "4.5", "2*3", "0x4"}) {
+    spec.options.preset = preset;
+    EXPECT_EQ(
+        refusal(spec),
+        vsr::format("final.preset={}: libsvtav1 does not take it; it knows whole numbers from "
+                    "0 (slow) to 13",
+                    preset));
+  }
+  spec.options.preset = "10";
+  for (const double crf : {0.0, 16.5, 64.0}) {
+    spec.options.crf = crf;
+    EXPECT_THAT(refusal(spec), HasSubstr("libsvtav1 takes whole numbers from 1 to 63"));
+  }
+  spec.options.crf = 30;
+  for (const char* tune : {"vq", "psnr", "0", ""}) {
+    spec.options.tune = tune;
+    EXPECT_EQ(refusal(spec), "") << tune;
+  }
+  // Among the parameters, as SVT-AV1's own programs have it.
+  spec.options.tune = "auto";
+  spec.options.params = "tune=1:film-grain=8";
+  EXPECT_EQ(refusal(spec), "");
+  EXPECT_EQ(describe_encoder(spec.options), "libsvtav1 preset=10 crf=30 tune=1 film-grain=8");
+}
+
+TEST(Validate, WithoutAGpuNvencIsRefusedInOneLine) {
+  const TemporaryFolder folder;
+  AssembleSpec spec = checkable_spec(folder);
+  spec.options = FinalOptions{.height = 128, .encoder = "hevc_nvenc"};
+  const std::string refused = refusal(spec);
+  if (refused.empty()) GTEST_SKIP() << "this machine has a GPU that encodes";
+  EXPECT_THAT(refused, HasSubstr("final.encoder=hevc_nvenc"));
+  EXPECT_THAT(refused, AnyOf(HasSubstr("built without"), HasSubstr("libx265 needs no GPU")));
+  EXPECT_THAT(refused, Not(HasSubstr("\n")));
+}
+
+// What no machine without such a GPU can open is asked of FFmpeg's table of options.
+TEST(Validate, EveryOptionOfNvencExistsAndTakesItsValue) {
+  FinalOptions options{.encoder = "hevc_nvenc"};
+  const AVCodec* codec = avcodec_find_encoder_by_name("hevc_nvenc");
+  if (codec == nullptr) GTEST_SKIP() << "this FFmpeg was built without hevc_nvenc";
+  const auto set_all = [&] {
+    const std::unique_ptr<AVCodecContext, void (*)(AVCodecContext*)> context(
+        avcodec_alloc_context3(codec), [](AVCodecContext* c) { avcodec_free_context(&c); });
+    std::map<std::string, std::string> is;
+    for (const auto& [key, value] : encoder_options(options, {})) {
+      EXPECT_NE(av_opt_find(context->priv_data, key.c_str(), nullptr, 0, 0), nullptr) << key;
+      EXPECT_GE(av_opt_set(context->priv_data, key.c_str(), value.c_str(), 0), 0)
+          << key << '=' << value;
+      is[key] = value;
+    }
+    return is;
+  };
+  using ::testing::Pair;
+  EXPECT_THAT(set_all(),
+              ::testing::UnorderedElementsAre(Pair("preset", "p6"),
+                                              Pair("tune", "hq"),
+                                              Pair("profile", "main10"),
+                                              Pair("rc", "vbr"),
+                                              Pair("cq", "16"),
+                                              Pair("rc-lookahead", "32"),
+                                              Pair("spatial-aq", "1")));
+  // x265's names, so that a job may change its encoder alone.
+  for (const auto& [preset, own] : std::map<std::string, std::string>{
+           {"slow", "p6"}, {"veryslow", "p7"}, {"ultrafast", "p1"}, {"p5", "p5"}}) {
+    options.preset = preset;
+    EXPECT_EQ(set_all()["preset"], own);
+  }
+  for (const char* tune : {"hq", "ll", "ull"}) {
+    options.tune = tune;
+    EXPECT_EQ(set_all()["tune"], tune);
+  }
+  options.preset = "lossless";  // of older drivers, and known to FFmpeg
+  EXPECT_THROW(encoder_options(options, {}), Error);
+  // The pictures it is given are of 10 bits.
+  bool takes = false;
+  for (const AVPixelFormat format : media::encoder_pixel_formats(*codec)) {
+    takes = takes || format == AV_PIX_FMT_P010LE;
+  }
+  EXPECT_TRUE(takes);
 }
 
 TEST(FinalEncode, TuneIsInEffect) {
@@ -372,6 +459,12 @@ TEST(FinalEncode, Av1) {
   EXPECT_EQ(probe_one(film, "v", "stream=codec_name,pix_fmt"), "av1,yuv420p10le");
   EXPECT_THAT(probe(film, "v", "packet=pts"), SizeIs(10));
   expect_decodes(film);
+  EXPECT_EQ(probe_one(film, "v", "stream=color_space,color_primaries,chroma_location"),
+            "bt709,bt709,left");
+  // The bytes do not depend on how many threads there are.
+  const std::string hash = test::video_hash(film);
+  spec.threads = 1;
+  EXPECT_EQ(test::video_hash(assemble_one(spec)), hash);
   spec.options.params = "tine=1";
   EXPECT_THAT(refusal(spec), HasSubstr("'tine=1'"));
 }

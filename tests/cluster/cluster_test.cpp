@@ -174,6 +174,39 @@ TEST(Cluster, EveryChunkOnceAfterItsSegment) {
   EXPECT_EQ(trial.last_progress.encoded, 17);
 }
 
+TEST(Cluster, TellsHowManyFramesAreDoneAndHowFastEachWorkGoes) {
+  constexpr auto kUpscaling = std::chrono::milliseconds(5);
+  constexpr auto kEncoding = std::chrono::milliseconds(20);
+  Trial trial;
+  trial.capacities = {{true, 1}, {true, 2}, {false, 3}};
+  trial.done.assign(12, false);
+  trial.chunks_done = trial.done;
+  trial.done[3] = trial.chunks_done[3] = true;  // of an earlier start: no measure of this one
+  trial.done[4] = true;
+  trial.encoder = [&](int, int) -> SegmentOutcome {
+    std::this_thread::sleep_for(kEncoding);
+    return good();
+  };
+  const auto end = trial.run(3, 12, [&](int, int, int) {
+    std::this_thread::sleep_for(kUpscaling);
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  const Progress& last = trial.last_progress;
+  EXPECT_EQ(last.frames, 120);
+  EXPECT_EQ(last.frames_done, 120);
+  EXPECT_EQ(last.frames_encoded, 120);
+  EXPECT_EQ(last.upscaling.frames, 100);
+  EXPECT_EQ(last.upscaling.workers, 2);
+  EXPECT_EQ(last.encoding.frames, 110);
+  EXPECT_EQ(last.encoding.workers, 6);
+  EXPECT_GE(last.upscaling.worker_s, 10 * 0.005);
+  EXPECT_GE(last.encoding.worker_s, 11 * 0.020);
+  // However long six encoders wait for segments, they could do this many.
+  EXPECT_LE(last.encoding.fps(), 6 * 10 / 0.020);
+  EXPECT_GT(last.encoding.fps(), 6 * 10 / 0.200);
+}
+
 // Upscaling goes on while chunks wait for encoders.
 TEST(Cluster, UpscalingDoesNotWaitForEncoders) {
   Trial trial;

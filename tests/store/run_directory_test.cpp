@@ -60,6 +60,19 @@ TEST_F(Committed, WholeSegmentCounts) {
   EXPECT_EQ(why, "");
 }
 
+TEST_F(Committed, IsFoundWithoutMakingAnything) {
+  std::filesystem::remove_all(directory_.root() / "chunks");
+  EXPECT_FALSE(RunDirectory::find(directory_.root()));  // no run was begun here
+  write_file(directory_.lock_file(), "");
+  const auto found = RunDirectory::find(directory_.root());
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->committed(plan_, plan_.segments[1], nullptr));
+  EXPECT_FALSE(found->committed(plan_, plan_.segments[1], nullptr, Piece::kChunk));
+  EXPECT_FALSE(std::filesystem::exists(directory_.root() / "chunks"));
+  EXPECT_FALSE(RunDirectory::find(directory_.root() / "nowhere"));
+  EXPECT_FALSE(std::filesystem::exists(directory_.root() / "nowhere"));
+}
+
 TEST_F(Committed, TornRecordDoesNotCount) {
   const std::string bytes = read_file(directory_.record_file(1));
   write_file(directory_.record_file(1), bytes.substr(0, bytes.size() - 100));

@@ -49,10 +49,27 @@ struct SegmentOutcome {
 using Runner =
     std::function<SegmentOutcome(const Task& task, const std::function<void()>& next_may_begin)>;
 
+// How fast one kind of work goes, by what was done of it since the list was begun. By the time that
+// workers were at it, and not by the clock: so neither the first pieces, on which all work at once,
+// nor workers that wait for others' pieces spoil it.
+struct Pace {
+  std::int64_t frames = 0;
+  double worker_s = 0;  // that these took, of all workers together
+  int workers = 0;      // that can be at it at once
+
+  // Frames a second of all workers; 0: not known yet.
+  double fps() const { return worker_s > 0 ? static_cast<double>(frames) / worker_s * workers : 0; }
+};
+
 struct Progress {
   int done = 0;     // segments upscaled
   int encoded = 0;  // and encoded
   int total = 0;
+  std::int64_t frames_done = 0;  // of the segments upscaled
+  std::int64_t frames_encoded = 0;
+  std::int64_t frames = 0;
+  Pace upscaling;
+  Pace encoding;
   int ranks = 0;
   std::vector<int> silent;  // ranks that have not been heard of for silence_s
   double silence_s = 0;

@@ -34,6 +34,8 @@ class RunDirectory {
   explicit RunDirectory(std::filesystem::path root);
   // Whether a run was ever begun in this folder. Makes nothing.
   static bool is_at(const std::filesystem::path& root);
+  // The run that was begun in this folder, to look at. Makes nothing.
+  static std::optional<RunDirectory> find(const std::filesystem::path& root);
 
   const std::filesystem::path& root() const { return root_; }
 
@@ -89,6 +91,7 @@ class RunDirectory {
   void discard(int segment, Piece piece = Piece::kSegment) const;
 
  private:
+  RunDirectory() = default;
   // Removes every file of the piece but the one of this name.
   void sweep(int segment, const std::string& keep, Piece piece) const;
 
