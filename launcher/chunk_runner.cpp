@@ -29,15 +29,16 @@ store::Plan chunk_plan(const Job& job, const store::Plan& plan) {
 
 ChunkRunner::ChunkRunner(Job job,
                          store::Plan plan,
-                         const store::RunDirectory& directory,
+                         const RankStorage& storage,
                          int rank,
                          int cpus,
                          const std::atomic<int>& stop)
     : job_(std::move(job)),
       plan_(std::move(plan)),
       chunk_plan_(launcher::chunk_plan(job_, plan_)),
-      directory_(directory),
-      timeline_(timeline_of(plan_, job_, directory_)),
+      storage_(storage),
+      directory_(storage.directory()),
+      timeline_(storage.timeline()),
       rank_(rank),
       cpus_(cpus),
       stop_(stop) {}
@@ -47,17 +48,13 @@ cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const
   constexpr int kStopNow = static_cast<int>(cluster::Stop::kNow);
   yield_to_others();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
-  std::string why;
-  const auto made = directory_.committed(plan_, segment, &why);
-  if (!made) {
-    throw Error(
-        ErrorCode::kStorage,
-        format("segment {} is to be encoded, but {}", index, why.empty() ? "is gone" : why));
-  }
+  const RankStorage::Mezzanine made = storage_.mezzanine(segment);
   const fs::path path = directory_.new_file(
       index, media::mezzanine_extension(media::MezzanineCodec::kNone), store::Piece::kChunk);
   assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
-  spec.segments = {{directory_.file_of(*made), segment.core, plan_.held(segment), made->checksums}};
+  spec.segments = {
+      {made.path, segment.core, plan_.held(segment), made.record.checksums, made.open}};
+  spec.open_source = storage_.film();
   spec.threads = std::max(1, cpus_ / std::max(1, task.at_once));
   spec.one_of_many = true;
 
@@ -79,7 +76,7 @@ cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const
   record.stage_s = {{"encode", chunk.busy_s}};
   directory_.commit(chunk_plan_, record, store::Piece::kChunk);
   // The record stays: it says how the segment was made.
-  if (!job_.segment.keep) directory_.discard_file(*made);
+  if (!job_.segment.keep && !made.open) directory_.discard_file(made.record);
   log::info("assemble",
             "chunk {} committed: {} frames in {:.1f} s, {:.2f} fps",
             index,

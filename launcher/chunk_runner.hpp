@@ -1,6 +1,7 @@
 // One rank's share of the final encode: committed segments into chunks of the film.
 #pragma once
 
+#include "rank_storage.hpp"
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/media/timeline.hpp"
@@ -15,14 +16,14 @@ namespace vsr::launcher {
 // film's picture. Each holds its segment's core.
 store::Plan chunk_plan(const Job& job, const store::Plan& plan);
 
-// Encodes and commits chunks. `directory` and `stop` must outlive it.
+// Encodes and commits chunks. `storage` and `stop` must outlive it.
 // Threads: any number of chunks at once, each with a share of the rank's `cpus` processors, in
 // threads that give way to whatever else the host does.
 class ChunkRunner {
  public:
   ChunkRunner(Job job,
               store::Plan plan,
-              const store::RunDirectory& directory,
+              const RankStorage& storage,
               int rank,
               int cpus,
               const std::atomic<int>& stop);
@@ -35,6 +36,7 @@ class ChunkRunner {
   const Job job_;
   const store::Plan plan_;
   const store::Plan chunk_plan_;
+  const RankStorage& storage_;
   const store::RunDirectory& directory_;
   const media::Timeline timeline_;
   const int rank_;

@@ -6,6 +6,7 @@
 #include "open_run.hpp"
 #include "planning.hpp"
 #include "progress_teller.hpp"
+#include "rank_storage.hpp"
 #include "roles.hpp"
 #include "run_gate.hpp"
 #include "seam_report.hpp"
@@ -132,17 +133,17 @@ class RankWork {
  public:
   RankWork(const Job& job,
            const store::Plan& plan,
-           const store::RunDirectory& directory,
+           RankStorage& storage,
            const cluster::Communicator& communicator,
            std::string weights,
            const std::atomic<int>& stop)
       : plan_(plan),
         chunk_plan_(chunk_plan(job, plan)),
-        directory_(directory),
-        segments_(job, plan, directory, communicator, std::move(weights), stop),
+        storage_(storage),
+        segments_(job, plan, storage, communicator, std::move(weights), stop),
         chunks_(job,
                 plan,
-                directory,
+                storage,
                 communicator.rank(),
                 cpus_of_rank(communicator.local_size()),
                 stop) {}
@@ -150,9 +151,11 @@ class RankWork {
   cluster::SegmentOutcome operator()(const cluster::Task& task,
                                      const std::function<void()>& next_may_begin) {
     try {
-      return task.work == cluster::Work::kEncode
-                 ? chunks_(task)
-                 : segments_(task.segment, task.attempt, next_may_begin);
+      return storage_.make(task, [&] {
+        return task.work == cluster::Work::kEncode
+                   ? chunks_(task)
+                   : segments_(task.segment, task.attempt, next_may_begin);
+      });
     } catch (const Error&) {
       if (!is_made(task)) throw;
       // By another rank or job, which took this one for dead and swept its files away.
@@ -161,17 +164,20 @@ class RankWork {
   }
 
  private:
+  // As far as this rank sees the run directory.
   bool is_made(const cluster::Task& task) const {
+    if (storage_.far() != nullptr) return false;
+    const store::RunDirectory& directory = storage_.directory();
     const Segment& segment = plan_.segments.at(static_cast<std::size_t>(task.segment));
     return task.work == cluster::Work::kEncode
-               ? directory_.committed(chunk_plan_, segment, nullptr, store::Piece::kChunk)
+               ? directory.committed(chunk_plan_, segment, nullptr, store::Piece::kChunk)
                      .has_value()
-               : directory_.committed(plan_, segment, nullptr).has_value();
+               : directory.committed(plan_, segment, nullptr).has_value();
   }
 
   const store::Plan plan_;
   const store::Plan chunk_plan_;
-  const store::RunDirectory& directory_;
+  RankStorage& storage_;
   SegmentRunner segments_;
   ChunkRunner chunks_;
 };
@@ -232,7 +238,7 @@ class FilmMaker {
   cluster::SegmentOutcome work_off() {
     const Ledger chunks = lead_.chunks ? read_ledger(lead_.directory, *lead_.chunks) : Ledger();
     const Ledger segments = read_ledger(lead_.directory, lead_.segments, chunks);
-    cluster::Tasks tasks{.ranks = lead_.capacities};
+    cluster::Tasks tasks{.ranks = lead_.capacities, .files = lead_.files.get()};
     for (std::size_t i = 0; i < segments.size(); ++i) {
       tasks.weights.push_back(lead_.prepared.plan.segments[i].core.size());
       // A mezzanine may be gone once its chunk is there.
@@ -376,12 +382,10 @@ int lead_film(const Arguments& arguments,
     for (const fs::path& film : *films) log::info("launcher", "{}", film.string());
     return 0;
   }
-  RankWork work(lead.job,
-                lead.prepared.plan,
-                lead.directory,
-                communicator,
-                std::move(weights),
-                signals.stop());
+  RankStorage storage(
+      lead.job, lead.prepared.plan, communicator, lead.capacities.at(0), signals.stop());
+  RankWork work(
+      lead.job, lead.prepared.plan, storage, communicator, std::move(weights), signals.stop());
   const cluster::Runner runner = std::ref(work);
   FilmMaker(lead, communicator, signals, runner).make();
   return 0;
@@ -393,15 +397,14 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   communicator.broadcast(bytes);
   const auto start = decode_start(bytes);
   if (!start) return 0;  // rank 0 has said why
-  const store::RunDirectory directory(start->job.run.dir);
-  configure_log(arguments, directory, communicator.rank(), start->job_name);
   const cluster::Capacity& capacity =
       start->capacities.at(static_cast<std::size_t>(communicator.rank()));
+  RankStorage storage(start->job, start->plan, communicator, capacity, signals.stop());
+  configure_log(arguments, storage.directory(), communicator.rank(), start->job_name);
   std::string weights =
       share_weights(communicator, start->job, start->plan, start->capacities, start->weights);
-  RankWork work(
-      start->job, start->plan, directory, communicator, std::move(weights), signals.stop());
-  cluster::serve(communicator, std::ref(work), capacity, signals.stop());
+  RankWork work(start->job, start->plan, storage, communicator, std::move(weights), signals.stop());
+  cluster::serve(communicator, std::ref(work), capacity, signals.stop(), storage.far());
   return 0;
 }
 

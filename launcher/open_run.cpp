@@ -2,6 +2,7 @@
 
 #include "chunk_runner.hpp"
 #include "final_films.hpp"
+#include "rank_storage.hpp"
 #include "roles.hpp"
 #include "version.hpp"
 #include "vsr/base/atomic_file.hpp"
@@ -108,6 +109,7 @@ Lead open_run(const Arguments& arguments,
   // First: what is wrong with film or model is told before an old run goes away or a new one
   // begins.
   const Ingredients ingredients = look_at(job);
+  check_storage(job, ingredients.source);
   if (arguments.fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
   store::RunDirectory directory(job.run.dir);
   std::error_code error;
@@ -133,6 +135,7 @@ Lead open_run(const Arguments& arguments,
   if (makes_chunks(job)) {
     chunks = {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan(job, prepared.plan)};
   }
+  auto files = make_file_service(job, prepared.plan, directory, static_cast<int>(ranks.size()));
   return {.ranks = std::move(ranks),
           .job = std::move(job),
           .directory = std::move(directory),
@@ -142,7 +145,8 @@ Lead open_run(const Arguments& arguments,
           .prepared = std::move(prepared),
           .capacities = std::move(all),
           .segments = std::move(segments),
-          .chunks = std::move(chunks)};
+          .chunks = std::move(chunks),
+          .files = std::move(files)};
 }
 
 void introduce(const Lead& lead) {

@@ -31,7 +31,8 @@ struct Lead {
   std::vector<cluster::Capacity> capacities;  // by rank
   Weights weights;                            // where ranks are given them
   Pieces segments;
-  std::optional<Pieces> chunks;  // if the film is made of such
+  std::optional<Pieces> chunks;                 // if the film is made of such
+  std::unique_ptr<cluster::FileService> files;  // for ranks that see none of this; null: all do
 
   // What the film is joined or encoded from.
   const Pieces& film() const { return chunks ? *chunks : segments; }

@@ -28,14 +28,15 @@ constexpr auto kProgressEvery = std::chrono::seconds(15);
 
 SegmentRunner::SegmentRunner(Job job,
                              store::Plan plan,
-                             const store::RunDirectory& directory,
+                             const RankStorage& storage,
                              const cluster::Communicator& communicator,
                              std::string weights,
                              const std::atomic<int>& stop)
     : job_(std::move(job)),
       plan_(std::move(plan)),
-      directory_(directory),
-      timeline_(timeline_of(plan_, job_, directory_)),
+      storage_(storage),
+      directory_(storage.directory()),
+      timeline_(storage.timeline()),
       rank_(communicator.rank()),
       local_rank_(communicator.local_rank()),
       cpus_(cpus_of_rank(communicator.local_size())),
@@ -126,6 +127,7 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.pinned = device.cuda;
   if (job_.segment.codec == SegmentCodec::kNone) {
     assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
+    spec.open_source = storage_.film();
     spec.threads = pipeline_options.encode_threads;
     pipeline_options.open_writer = [spec](const Segment& segment, const fs::path& path) {
       return std::make_unique<assemble::ChunkWriter>(path, spec, segment.core.size());

@@ -1,6 +1,7 @@
 // One rank's work: its segments through the pipeline and into the run directory.
 #pragma once
 
+#include "rank_storage.hpp"
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/media/timeline.hpp"
@@ -20,13 +21,13 @@ namespace vsr::launcher {
 
 // Upscales and commits segments. Everything heavy is made with the first one, on a worker's thread:
 // a rank that gets no work loads nothing. `weights`: what share_weights() gave, the checkpoint's
-// file, or nothing if it is to be read. `directory` and `stop` must outlive it.
+// file, or nothing if it is to be read. `storage` and `stop` must outlive it.
 // Threads: any number of segments at once, see SegmentPipeline.
 class SegmentRunner {
  public:
   SegmentRunner(Job job,
                 store::Plan plan,
-                const store::RunDirectory& directory,
+                const RankStorage& storage,
                 const cluster::Communicator& communicator,
                 std::string weights,
                 const std::atomic<int>& stop);
@@ -43,6 +44,7 @@ class SegmentRunner {
 
   const Job job_;
   const store::Plan plan_;
+  const RankStorage& storage_;
   const store::RunDirectory& directory_;
   const media::Timeline timeline_;
   const int rank_;

@@ -83,7 +83,7 @@ media::WrittenMezzanine encode_chunk(const std::filesystem::path& path,
                                      const std::function<bool(std::int64_t)>& progress) {
   const Clock::time_point begin = Clock::now();
   const VideoTarget target = plan_target(spec);
-  const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
+  const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour, spec.open_source);
   std::vector<std::string> told;  // when the settings were first tried
   const std::unique_ptr<VideoStream> video =
       encode_video(spec, target, hdr, spec.segments.at(0).core.size(), told);
@@ -116,7 +116,7 @@ struct ChunkWriter::Impl {
 
   void start(const std::filesystem::path& path, std::int64_t frames) {
     const VideoTarget target = plan_target(spec);
-    const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour);
+    const HdrMetadata hdr = read_hdr(spec.source.string(), spec.colour, spec.open_source);
     std::vector<std::string> told;  // when the settings were first tried
     video = encode_pictures(
         spec, target, hdr, frames, [this] { return next_picture(); }, told);

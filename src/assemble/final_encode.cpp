@@ -257,7 +257,8 @@ class MezzaninePictures {
                      segment.core.begin - segment.input.begin,
                      segment.core.size(),
                      segment.checksums,
-                     std::min(threads_, kMostDecoderThreads));
+                     std::min(threads_, kMostDecoderThreads),
+                     segment.open);
   }
 
   void check_size(const AVFrame& frame) const {

@@ -195,12 +195,14 @@ void copy_attachments(const AVFormatContext& from, OutputFile& to) {
   }
 }
 
-HdrMetadata read_hdr(const std::string& source, const ColourDescription& colour) {
+HdrMetadata read_hdr(const std::string& source,
+                     const ColourDescription& colour,
+                     const OpenBytes& open) {
   HdrMetadata hdr;
   if (colour.transfer != AVCOL_TRC_SMPTE2084 && colour.transfer != AVCOL_TRC_ARIB_STD_B67) {
     return hdr;
   }
-  const media::Input input = media::open_input(source);
+  const media::Input input = media::open_input(source, media::Search::kQuick, open);
   const AVStream& film = media::film_stream(input);
   const auto mastering = media::stream_side_data(film, AV_PKT_DATA_MASTERING_DISPLAY_METADATA);
   hdr.mastering = from_bytes<AVMasteringDisplayMetadata>(mastering.data(), mastering.size());

@@ -30,6 +30,8 @@ void copy_attachments(const AVFormatContext& from, OutputFile& to);
 
 // From the container, else from the first pictures. Empty for a film whose pictures do not carry
 // such light any more (`colour` is no longer PQ or HLG).
-HdrMetadata read_hdr(const std::string& source, const ColourDescription& colour);
+HdrMetadata read_hdr(const std::string& source,
+                     const ColourDescription& colour,
+                     const OpenBytes& open = {});
 
 }  // namespace vsr::assemble

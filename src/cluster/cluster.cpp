@@ -21,6 +21,7 @@ namespace vsr::cluster {
 namespace {
 
 constexpr auto kNap = std::chrono::milliseconds(5);
+constexpr auto kNapBetweenPieces = std::chrono::microseconds(500);  // of files: somebody waits
 constexpr auto kAliveEvery = std::chrono::seconds(1);
 constexpr auto kAskAgain = std::chrono::seconds(1);     // for room on the disk
 constexpr auto kRecallEvery = std::chrono::seconds(2);  // what other jobs were at
@@ -44,6 +45,15 @@ void raise(std::atomic<int>& stop, int wanted) {
 Note note_of(const Worker::Event& event) {
   if (!event.outcome) return {.kind = Kind::kReady};
   return {.kind = Kind::kOutcome, .outcome = *event.outcome};
+}
+
+// What there is between two looks.
+void nap(bool files_on_their_way) {
+  if (files_on_their_way) {
+    std::this_thread::sleep_for(kNapBetweenPieces);
+  } else {
+    std::this_thread::sleep_for(kNap);
+  }
 }
 
 Note interrupted(const Task& task) {
@@ -115,6 +125,7 @@ class Coordinator {
         encoded_(tasks.encoded),
         silence_(tasks.silence_s),
         gate_(tasks.gate),
+        files_(tasks.files),
         heard_(static_cast<std::size_t>(communicator.size()), Clock::now()) {
     for (int segment = 0; segment < total_; ++segment) {
       if (tasks.done[static_cast<std::size_t>(segment)]) chunks_.ready(segment, -1);
@@ -136,16 +147,22 @@ class Coordinator {
       moved = false;
       while (const auto message = communicator_.poll()) {
         heard_[static_cast<std::size_t>(message->from)] = Clock::now();
-        receive(message->from, decode(message->bytes));
+        Note note = decode(message->bytes);
+        if (files_ != nullptr && is_of_files(note.kind)) {
+          files_->receive(message->from, std::move(note));
+          continue;
+        }
+        receive(message->from, note);
         moved = true;
       }
+      const bool sending = files_ != nullptr && files_->speak(communicator_);
       while (auto event = worker_.poll()) {
         receive(0, note_of(*event));
         moved = true;
       }
       if (look_for_silent_ranks()) moved = true;
       if (gate_ != nullptr && look_outside()) moved = true;
-      if (!moved) std::this_thread::sleep_for(kNap);
+      if (!moved) nap(sending);
     }
     log::debug("cluster",
                "scheduling {} ranks took {:.3f} s of a processor in {:.1f} s",
@@ -441,6 +458,7 @@ class Coordinator {
   std::set<Work> no_room_for_;  // until ask_again_
   Clock::time_point ask_again_;
   Clock::time_point recall_ = Clock::now() + kRecallEvery;
+  FileService* const files_;              // may be null
   std::vector<Clock::time_point> heard_;  // by rank
   std::vector<int> silent_;
   std::set<int> left_;              // ranks that work no more
@@ -490,7 +508,8 @@ SegmentOutcome coordinate(Communicator& communicator,
 void serve(Communicator& communicator,
            const Runner& runner,
            const Capacity& capacity,
-           std::atomic<int>& stop) {
+           std::atomic<int>& stop,
+           FarFiles* files) {
   Worker worker(runner, capacity);
   bool leaving = false;
   Clock::time_point said = Clock::now();
@@ -499,8 +518,10 @@ void serve(Communicator& communicator,
       communicator.send(0, encode({.kind = Kind::kAlive}));
       said = Clock::now();
     }
+    const bool sending = files != nullptr && files->speak(communicator);
     if (const auto message = communicator.poll()) {
-      const Note note = decode(message->bytes);
+      Note note = decode(message->bytes);
+      if (files != nullptr && files->receive(note)) continue;
       if (note.kind == Kind::kDismiss) {
         // Rank 0 failed if a segment is in hand still: nobody waits for it.
         if (worker.busy()) raise(stop, static_cast<int>(Stop::kNow));
@@ -529,7 +550,7 @@ void serve(Communicator& communicator,
       leaving = true;
       communicator.send(0, encode({.kind = Kind::kLeaving}));
     }
-    std::this_thread::sleep_for(kNap);
+    nap(sending);
   }
 }
 

@@ -8,7 +8,10 @@ namespace vsr::cluster {
 
 namespace {
 
-constexpr char kMessageVersion = 6;
+constexpr std::size_t kHeaderBytes = 74;  // and some
+constexpr char kMessageVersion = 7;
+
+Error cut_short() { return {ErrorCode::kCluster, "a message between ranks is cut short"}; }
 
 template <typename Value>
 void put(std::string& bytes, const Value& value) {
@@ -19,7 +22,7 @@ template <typename Value>
 Value get(const std::string& bytes, std::size_t& at) {
   Value value{};
   if (bytes.size() - at < sizeof(value)) {
-    throw Error(ErrorCode::kCluster, "a message between ranks is cut short");
+    throw cut_short();
   }
   std::memcpy(&value, bytes.data() + at, sizeof(value));
   at += sizeof(value);
@@ -27,6 +30,10 @@ Value get(const std::string& bytes, std::size_t& at) {
 }
 
 }  // namespace
+
+bool is_of_files(Kind kind) {
+  return kind == Kind::kFetch || kind == Kind::kBytes || kind == Kind::kPut || kind == Kind::kTaken;
+}
 
 std::string encode(const Note& note) {
   std::string bytes;
@@ -48,6 +55,20 @@ std::string encode(const Note& note) {
     put(bytes, static_cast<int>(note.outcome.code));
     put(bytes, note.outcome.wall_s);
     bytes += note.outcome.message;
+  }
+  if (is_of_files(note.kind)) {
+    const Parcel& parcel = note.parcel;
+    bytes.reserve(kHeaderBytes + parcel.name.size() + parcel.bytes.size());
+    put(bytes, parcel.id);
+    put(bytes, parcel.offset);
+    put(bytes, parcel.size);
+    put(bytes, parcel.crc);
+    put(bytes, parcel.whole);
+    put(bytes, parcel.answer);
+    put(bytes, static_cast<int>(parcel.code));
+    put(bytes, static_cast<std::uint32_t>(parcel.name.size()));
+    bytes += parcel.name;
+    bytes += parcel.bytes;
   }
   return bytes;
 }
@@ -77,6 +98,20 @@ Note decode(const std::string& bytes) {
     note.outcome.code = static_cast<ErrorCode>(get<int>(bytes, at));
     note.outcome.wall_s = get<double>(bytes, at);
     note.outcome.message = bytes.substr(at);
+  }
+  if (is_of_files(note.kind)) {
+    Parcel& parcel = note.parcel;
+    parcel.id = get<std::uint32_t>(bytes, at);
+    parcel.offset = get<std::uint64_t>(bytes, at);
+    parcel.size = get<std::uint64_t>(bytes, at);
+    parcel.crc = get<std::uint32_t>(bytes, at);
+    parcel.whole = get<std::uint32_t>(bytes, at);
+    parcel.answer = get<Answer>(bytes, at);
+    parcel.code = static_cast<ErrorCode>(get<int>(bytes, at));
+    const auto name = get<std::uint32_t>(bytes, at);
+    if (bytes.size() - at < name) throw cut_short();
+    parcel.name = bytes.substr(at, name);
+    parcel.bytes = bytes.substr(at + name);
   }
   return note;
 }

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <deque>
 #include <list>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -19,6 +20,8 @@ namespace {
 
 constexpr int kTag = 77;
 constexpr auto kNap = std::chrono::milliseconds(2);
+constexpr auto kLastReceive = std::chrono::seconds(5);
+constexpr std::size_t kReceivingAtOnce = 32;
 
 void check_mpi(int result, const char* doing) {
   if (result == MPI_SUCCESS) return;
@@ -51,6 +54,11 @@ class MpiCommunicator final : public Communicator {
   ~MpiCommunicator() override {
     try {
       flush(5);
+      // Whatever is being received is let in, should its sender live: nobody wants it any more.
+      const auto deadline = std::chrono::steady_clock::now() + kLastReceive;
+      while (!receiving_.empty() && std::chrono::steady_clock::now() < deadline) {
+        if (!next_received()) std::this_thread::sleep_for(kNap);
+      }
     } catch (const Error& error) {
       log::warning("cluster", "{}", error.what());
     }
@@ -100,22 +108,10 @@ class MpiCommunicator final : public Communicator {
       own_.pop_front();
       return message;
     }
-    int there = 0;
-    MPI_Status status;
-    check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kTag, MPI_COMM_WORLD, &there, &status), "look for mail");
-    if (there == 0) return std::nullopt;
-    int length = 0;
-    MPI_Get_count(&status, MPI_BYTE, &length);
-    Message message{status.MPI_SOURCE, std::string(static_cast<std::size_t>(length), '\0')};
-    check_mpi(MPI_Recv(message.bytes.data(),
-                       length,
-                       MPI_BYTE,
-                       status.MPI_SOURCE,
-                       kTag,
-                       MPI_COMM_WORLD,
-                       MPI_STATUS_IGNORE),
-              "receive");
-    return message;
+    look_for_mail();
+    if (auto message = next_received()) return message;
+    drop_finished();
+    return std::nullopt;
   }
 
   void flush(double timeout_s) override {
@@ -139,6 +135,50 @@ class MpiCommunicator final : public Communicator {
     std::string bytes;  // belongs to MPI until the request is done
     MPI_Request request;
   };
+
+  // A large message comes in many parts, for each of which both ends have to look: it is received
+  // over several calls, so that nobody waits for the other's naps.
+  struct Receiving {
+    Message message;
+    MPI_Request request;
+  };
+
+  void look_for_mail() {
+    while (receiving_.size() < kReceivingAtOnce) {
+      int there = 0;
+      MPI_Message handle = MPI_MESSAGE_NULL;
+      MPI_Status status;
+      check_mpi(MPI_Improbe(MPI_ANY_SOURCE, kTag, MPI_COMM_WORLD, &there, &handle, &status),
+                "look for mail");
+      if (there == 0) return;
+      int length = 0;
+      MPI_Get_count(&status, MPI_BYTE, &length);
+      receiving_.push_back(
+          {{status.MPI_SOURCE, std::string(static_cast<std::size_t>(length), '\0')},
+           MPI_REQUEST_NULL});
+      Receiving& last = receiving_.back();
+      check_mpi(MPI_Imrecv(last.message.bytes.data(), length, MPI_BYTE, &handle, &last.request),
+                "receive");
+    }
+  }
+
+  // The first that is whole, unless one that the same rank sent before it is not.
+  std::optional<Message> next_received() {
+    std::set<int> unfinished;
+    for (auto it = receiving_.begin(); it != receiving_.end(); ++it) {
+      if (unfinished.contains(it->message.from)) continue;
+      int done = 0;
+      check_mpi(MPI_Test(&it->request, &done, MPI_STATUS_IGNORE), "receive");
+      if (done == 0) {
+        unfinished.insert(it->message.from);
+        continue;
+      }
+      Message message = std::move(it->message);
+      receiving_.erase(it);
+      return message;
+    }
+    return std::nullopt;
+  }
 
   void broadcast_bytes(void* data, int length) {
     MPI_Request request = MPI_REQUEST_NULL;
@@ -164,7 +204,8 @@ class MpiCommunicator final : public Communicator {
   int local_rank_ = 0;
   int local_size_ = 1;
   std::deque<Message> own_;
-  std::list<Sending> sending_;  // a list: MPI holds on to the buffers' addresses
+  std::list<Sending> sending_;  // lists: MPI holds on to the buffers' addresses
+  std::list<Receiving> receiving_;
 };
 
 bool started_by_a_launcher() {

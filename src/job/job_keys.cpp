@@ -639,6 +639,20 @@ void add_cluster_keys(std::vector<JobKey>& keys) {
       Affects::kFinal,
       {{"distributed", FinalEncode::kDistributed}, {"central", FinalEncode::kCentral}},
       VSR_FIELD(cluster.final)));
+  keys.push_back(choice_key<Storage>(
+      "cluster.storage",
+      "what the ranks see: all of them the film and run.dir, or rank 0 alone, which reads for the "
+      "others and takes what they make",
+      Affects::kNothing,
+      {{"shared", Storage::kShared}, {"local", Storage::kLocal}},
+      VSR_FIELD(cluster.storage)));
+  keys.push_back(text_key("cluster.scratch",
+                          "a folder",
+                          "where the other ranks work with storage=local, each on its own host; "
+                          "empty: scratch in run.dir",
+                          Affects::kNothing,
+                          VSR_FIELD(cluster.scratch),
+                          true));
   keys.push_back(special_key(
       "cluster.encoders",
       "auto, or 0 to 256",

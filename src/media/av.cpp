@@ -1,5 +1,6 @@
 #include "av.hpp"
 
+#include "byte_io.hpp"
 #include "vsr/base/disk_full.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
@@ -50,6 +51,12 @@ void route_line_or_drop(void* object, int level, const char* pattern, va_list ar
 }();
 
 }  // namespace
+
+void CloseInput::operator()(AVFormatContext* input) const {
+  // The context does not own bytes that somebody else has opened.
+  const ByteIoPtr io((input->flags & AVFMT_FLAG_CUSTOM_IO) != 0 ? input->pb : nullptr);
+  avformat_close_input(&input);
+}
 
 void CloseOutput::operator()(AVFormatContext* output) const {
   if (output->pb != nullptr && output->oformat != nullptr &&

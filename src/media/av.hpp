@@ -77,8 +77,9 @@ using BufferPtr = AvPtr<AVBufferRef>;
 using CodecPtr = AvPtr<AVCodecContext>;
 using GraphPtr = AvPtr<AVFilterGraph>;
 
+// Also closes what byte_io.hpp has opened for it.
 struct CloseInput {
-  void operator()(AVFormatContext* input) const { avformat_close_input(&input); }
+  void operator()(AVFormatContext* input) const;
 };
 
 // Closes the file it opened, if any; writes no trailer.

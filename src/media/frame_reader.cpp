@@ -96,7 +96,8 @@ struct FrameReader::Impl {
                 timeline.video_stream,
                 threads,
                 timeline.own_mezzanine ? Damage::kRefuse : Damage::kPassOver,
-                device),
+                device,
+                timeline.open),
         pictures(decoder, numbering_of(timeline)),
         filter(settings_of(timeline, threads)),
         position(first_frame) {}

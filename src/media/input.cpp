@@ -1,5 +1,6 @@
 #include "input.hpp"
 
+#include "byte_io.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/number.hpp"
 
@@ -200,7 +201,10 @@ bool is_stream_container(const AVInputFormat& container) {
 int read_packet(const Input& input, AVPacket& packet) {
   const int result = av_read_frame(input.format.get(), &packet);
   const int failure = failure_of(*input.format);
-  if (failure < 0) refuse_reading(input.path, failure);
+  if (failure < 0) {
+    rethrow_failure(*input.format);
+    refuse_reading(input.path, failure);
+  }
   // Bad data in a picture's file is for its decoder to say; this is a file that does not open.
   if (input.image_sequence && result < 0 && result != AVERROR_EOF) {
     refuse_reading(input.path, result);
@@ -218,12 +222,12 @@ std::string image_name(const std::string& pattern, std::int64_t number) {
   return (parsed->folder / name_in(*parsed, number)).string();
 }
 
-Input open_input(const std::string& path, Search search) {
+Input open_input(const std::string& path, Search search, const OpenBytes& open) {
   Input input;
   input.path = path;
   Dictionary options;
   const AVInputFormat* container = nullptr;
-  const auto pattern = image_pattern(path);
+  const auto pattern = open ? std::nullopt : image_pattern(path);
   if (pattern) {
     find_images(path, *pattern, input);
     container = av_find_input_format("image2");
@@ -231,7 +235,7 @@ Input open_input(const std::string& path, Search search) {
     options.set("pattern_type", "sequence");
     options.set("framerate", "25");
     options.set("start_number", std::to_string(input.first_image));
-  } else {
+  } else if (!open) {
     check_file(path, input);
   }
   options.set("protocol_whitelist", "file");
@@ -242,15 +246,16 @@ Input open_input(const std::string& path, Search search) {
   // "file:" so that a name with a colon is not taken for an address. image2 wants the bare name.
   const std::string url = pattern ? escaped_pattern(*pattern) : "file:" + path;
   LogCapture log;
-  int result = avformat_open_input(&raw, url.c_str(), container, options.slot());
-  if (result < 0) {  // raw is freed and null
+  int result = open_bytes(input.format, raw, url, container, options.slot(), open);
+  if (result < 0) {  // raw is freed
     const std::string reason = log.text();
-    if (const int failure = pattern ? 0 : read_failure(url)) refuse_reading(path, failure);
+    if (const int failure = pattern || open ? 0 : read_failure(url)) refuse_reading(path, failure);
     refuse(path,
            format("not a film that FFmpeg can open: {}",
                   reason.empty() ? av_error_text(result) : reason));
   }
-  input.format.reset(raw);
+  raw = input.format.get();
+  if (open) input.bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, avio_size(raw->pb)));
   if (is_refused_container(*raw->iformat)) {
     refuse(path, format("not a film ({})", raw->iformat->long_name));
   }
@@ -275,7 +280,10 @@ Input open_input(const std::string& path, Search search) {
   }
   result = avformat_find_stream_info(raw, slots.empty() ? nullptr : slots.data());
   for (unsigned i = 0; i < streams; ++i) *limits[i].slot() = slots[i];
-  if (const int failure = failure_of(*raw); failure < 0) refuse_reading(path, failure);
+  if (const int failure = failure_of(*raw); failure < 0) {
+    rethrow_failure(*raw);
+    refuse_reading(path, failure);
+  }
   if (result < 0) refuse(path, format("cannot be read: {}", av_error_text(result)));
   return input;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "av.hpp"
+#include "vsr/base/byte_source.hpp"
 
 #include <cstdint>
 #include <string>
@@ -30,8 +31,11 @@ struct Input {
 // Throws Error(kInput): missing, a folder, empty, not a regular file, not a film's container;
 // Error(kStorage): a read fails.
 // `path`: a file, or a printf pattern of an image sequence ("frames/%08d.png"), which is read at
-// 25 pictures a second. Reads local files only, whatever the file says.
-Input open_input(const std::string& path, Search search = Search::kQuick);
+// 25 pictures a second. Reads local files only, whatever the file says; with `open` the bytes that
+// it gives, and what they throw goes on from here and from read_packet().
+Input open_input(const std::string& path,
+                 Search search = Search::kQuick,
+                 const OpenBytes& open = {});
 
 // The next packet into `packet`, which must be empty; gives av_read_frame()'s result. Throws
 // Error(kStorage) when a read of the file failed. Demuxers call that the end of the file, a short

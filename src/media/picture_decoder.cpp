@@ -18,9 +18,14 @@ bool is_damaged(const AVFrame& frame) {
   return frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0;
 }
 
-PictureDecoder::PictureDecoder(
-    const std::string& path, int stream, int threads, Damage damage, const DecodeDevice& device)
+PictureDecoder::PictureDecoder(const std::string& path,
+                               int stream,
+                               int threads,
+                               Damage damage,
+                               const DecodeDevice& device,
+                               OpenBytes bytes)
     : path_(path),
+      open_bytes_(std::move(bytes)),
       wanted_stream_(stream),
       threads_(threads > 0 ? threads : usable_cpus()),
       damage_(damage),
@@ -31,7 +36,7 @@ PictureDecoder::PictureDecoder(
 void PictureDecoder::open() {
   codec_.reset();
   input_ = {};
-  input_ = open_input(path_);
+  input_ = open_input(path_, Search::kQuick, open_bytes_);
   AVFormatContext& format_context = *input_.format;
   if (wanted_stream_ < 0) wanted_stream_ = film_stream(input_).index;
   stream_ = wanted_stream_;
@@ -116,7 +121,8 @@ AVPacket* PictureDecoder::read_packet() {
 
 // A file that is cut while it is read has an end like any other.
 void PictureDecoder::check_size() const {
-  if (input_.image_sequence) return;
+  // Elsewhere it is for the source to notice.
+  if (input_.image_sequence || open_bytes_) return;
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(path_, error);
   if (error || bytes >= input_.bytes) return;

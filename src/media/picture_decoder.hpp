@@ -28,12 +28,14 @@ bool is_damaged(const AVFrame& frame);
 class PictureDecoder {
  public:
   // `stream`: -1 for the film's own. `threads`: of the decoder; 0: as many as this process may use.
-  // Damage::kRefuse is for files of MezzanineFile, which no GPU decodes.
+  // Damage::kRefuse is for files of MezzanineFile, which no GPU decodes. `bytes`: where the file's
+  // bytes are had, if not here.
   PictureDecoder(const std::string& path,
                  int stream,
                  int threads,
                  Damage damage = Damage::kPassOver,
-                 const DecodeDevice& device = {});
+                 const DecodeDevice& device = {},
+                 OpenBytes bytes = {});
 
   const Input& input() const { return input_; }
 
@@ -92,6 +94,7 @@ class PictureDecoder {
   int receive(AVFrame& frame);
 
   std::string path_;
+  OpenBytes open_bytes_;
   int wanted_stream_;
   int threads_;
   Damage damage_;

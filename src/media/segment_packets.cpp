@@ -1,5 +1,6 @@
 #include "segment_packets.hpp"
 
+#include "byte_io.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
@@ -39,7 +40,8 @@ SegmentPackets::SegmentPackets(std::filesystem::path path,
                                MezzanineCodec codec,
                                std::int64_t first,
                                std::int64_t count,
-                               std::vector<std::uint32_t> checksums)
+                               std::vector<std::uint32_t> checksums,
+                               OpenBytes open)
     : path_(std::move(path)),
       codec_(codec),
       position_(0),
@@ -55,7 +57,7 @@ SegmentPackets::SegmentPackets(std::filesystem::path path,
     position_ = first;
     return;
   }
-  open_container();
+  open_container(open);
   const PacketPtr skipped = make_packet();
   for (; position_ < first; ++position_) read_container(*skipped);
 }
@@ -102,17 +104,15 @@ void SegmentPackets::check_times() {
   }
 }
 
-void SegmentPackets::open_container() {
-  AVFormatContext* opened = nullptr;
+void SegmentPackets::open_container(const OpenBytes& open) {
   const std::string extension = mezzanine_extension(codec_);
   const AVInputFormat* demuxer = av_find_input_format(extension == ".mkv"   ? "matroska"
                                                       : extension == ".nut" ? "nut"
                                                                             : "mov");
   // "file:" keeps a colon in the name from being read as a protocol.
-  check_av(avformat_open_input(&opened, ("file:" + path_.string()).c_str(), demuxer, nullptr),
+  check_av(open_bytes(input_, nullptr, "file:" + path_.string(), demuxer, nullptr, open),
            ErrorCode::kStorage,
            path_.string() + ": the segment cannot be opened");
-  input_.reset(opened);
   for (unsigned i = 0; i < input_->nb_streams; ++i) {
     if (input_->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO) {
       stream_ = static_cast<int>(i);
@@ -151,6 +151,7 @@ void SegmentPackets::read_container(AVPacket& packet) {
   while (true) {
     av_packet_unref(&packet);  // av_read_frame() would lose what it still holds
     const int result = av_read_frame(input_.get(), &packet);
+    rethrow_failure(*input_);
     if (result == AVERROR_EOF) fail(position_, "the picture is missing");
     if (result < 0) fail(position_, av_error_text(result));
     if (packet.stream_index == stream_) return;
@@ -179,8 +180,9 @@ SegmentFrames::SegmentFrames(std::filesystem::path path,
                              std::int64_t first,
                              std::int64_t count,
                              std::vector<std::uint32_t> checksums,
-                             int threads)
-    : packets_(std::move(path), codec, first, count, std::move(checksums)),
+                             int threads,
+                             OpenBytes open)
+    : packets_(std::move(path), codec, first, count, std::move(checksums), std::move(open)),
       first_(first),
       count_(count),
       packet_(make_packet()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "av.hpp"
+#include "vsr/base/byte_source.hpp"
 #include "vsr/media/segment_writer.hpp"
 
 #include <cstdint>
@@ -21,15 +22,17 @@ std::string png_name(std::int64_t frame);
 
 // The packets of pictures [first, first + count), counted within the mezzanine from 0, each checked
 // against `checksums` (by position in the mezzanine; empty: no check). A chunk is read whole: with
-// its last packet its times are checked, too.
-// Every fault is an Error(kStorage) naming the file and the picture.
+// its last packet its times are checked, too. `open`: where the file's bytes are had, if not here
+// (no PNG); what they throw goes on from here. Every fault is an Error(kStorage) naming the file
+// and the picture.
 class SegmentPackets {
  public:
   SegmentPackets(std::filesystem::path path,
                  MezzanineCodec codec,
                  std::int64_t first,
                  std::int64_t count,
-                 std::vector<std::uint32_t> checksums);
+                 std::vector<std::uint32_t> checksums,
+                 OpenBytes open = {});
 
   // Of the stream; for PNG the codec alone.
   const AVCodecParameters& parameters() const { return *parameters_; }
@@ -45,7 +48,7 @@ class SegmentPackets {
   AVRational time_base() const { return input_->streams[stream_]->time_base; }
 
  private:
-  void open_container();
+  void open_container(const OpenBytes& open);
   void open_folder();
   void read_container(AVPacket& packet);
   void read_file_of_folder(AVPacket& packet);
@@ -74,7 +77,8 @@ class SegmentFrames {
                 std::int64_t first,
                 std::int64_t count,
                 std::vector<std::uint32_t> checksums,
-                int threads);
+                int threads,
+                OpenBytes open = {});
 
   // False after the last picture. The frame is the caller's to keep.
   bool read(AVFrame& frame);

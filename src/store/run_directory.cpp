@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <regex>
 
 namespace vsr::store {
 
@@ -90,6 +91,19 @@ std::optional<int> parse_segment_name(const std::string& name) {
   const auto number = parse_number<int>(name);
   if (!number || *number < 0 || segment_name(*number) != name) return std::nullopt;
   return number;
+}
+
+std::optional<PieceFile> parse_piece_file(const std::string& name) {
+  static const std::regex form("(segments|chunks)/([0-9]+)(-[0-9a-f]{8}\\.[0-9a-z]+)?(\\.h5)?");
+  std::smatch parts;
+  if (!std::regex_match(name, parts, form)) return std::nullopt;
+  const auto segment = parse_segment_name(parts[2]);
+  const bool names_a_file = parts[3].matched || parts[4].matched;
+  if (!segment || !names_a_file) return std::nullopt;
+  return PieceFile{.piece = parts[1] == "chunks" ? Piece::kChunk : Piece::kSegment,
+                   .segment = *segment,
+                   .is_record = parts[4].matched,
+                   .is_attempt = parts[3].matched};
 }
 
 RunDirectory::RunDirectory(fs::path root) : root_(std::move(root)) {

@@ -1,18 +1,23 @@
 // The communicator over real MPI and the whole room on top of it. Started by mpirun: every rank
 // goes through all tests in the same order, with the one communicator of the process.
 #include "deadline.hpp"
+#include "pattern.hpp"
+#include "test_support.hpp"
+#include "vsr/base/file_bytes.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/cluster/communicator.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -23,25 +28,15 @@
 namespace vsr::cluster {
 namespace {
 
+using test::pattern;
 using ::testing::HasSubstr;
 
-constexpr int kDeadline_s = 30;
+constexpr int kDeadline_s = 60;
 constexpr double kGather_s = 10;
 
 std::unique_ptr<Communicator>& world() {
   static std::unique_ptr<Communicator> communicator;
   return communicator;
-}
-
-// Bytes that differ everywhere, so that a piece out of place is seen.
-std::string pattern(std::size_t size, unsigned seed) {
-  std::string bytes(size, '\0');
-  std::uint32_t state = seed * 2654435761u + 1;
-  for (char& c : bytes) {
-    state = state * 1664525u + 1013904223u;
-    c = static_cast<char>(state >> 24);
-  }
-  return bytes;
 }
 
 void nap(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
@@ -268,6 +263,83 @@ TEST_F(Mpi, StopAfterSegmentKeepsWhatIsInHand) {
     EXPECT_EQ(static_cast<std::size_t>(done_), all.size()) << "made and not counted";
     EXPECT_LT(done_, 400);
   }
+}
+
+// Everybody but rank 0 reads a film of which only rank 0 sees anything, and puts what it has read.
+// With VSR_TEST_MEGABYTES=2000 it is that large, for the figures that are printed.
+TEST_F(Mpi, FilesGoBothWays) {
+  if (size() == 1) GTEST_SKIP() << "needs another rank";
+  const char* wanted = std::getenv("VSR_TEST_MEGABYTES");
+  const std::size_t megabytes = wanted == nullptr ? 20 : std::strtoul(wanted, nullptr, 10);
+  const vsr::test::TemporaryFolder folder;
+  const auto film = folder.path() / "film";
+  const std::string megabyte = pattern(1'000'000, 3);
+  if (rank() == 0) {
+    FileBytes file = FileBytes::to_write(film);
+    for (std::size_t i = 0; i < megabytes; ++i) file.write(megabyte);
+    file.close();
+  }
+  FarFiles files(stop_);
+  FileService service({.to_read = [&](const std::string&) { return folder.path() / "film"; },
+                       .to_write = [&](const std::string& name) { return folder.path() / name; },
+                       .written = [](const std::string&) {}});
+  using Clock = std::chrono::steady_clock;
+  double read_s = 0;
+  double put_s = 0;
+  int bad = 0;
+  const Runner runner = [&](const Task&, const std::function<void()>&) -> SegmentOutcome {
+    const auto own = folder.path() / "own";
+    const Clock::time_point begin = Clock::now();
+    {
+      FileBytes copy = FileBytes::to_write(own);
+      const auto source = files.open("film");
+      std::string some(1'000'000, '\0');
+      for (std::size_t i = 0; i < megabytes; ++i) {
+        for (std::size_t got = 0; got < some.size();) {
+          got += source->read(i * some.size() + got,
+                              std::as_writable_bytes(std::span(some)).subspan(got));
+        }
+        if (some != megabyte) ++bad;
+        copy.write(some);
+      }
+      copy.close();
+    }
+    const Clock::time_point read = Clock::now();
+    files.put(own, format("of-{}", rank()));
+    read_s = std::chrono::duration<double>(read - begin).count();
+    put_s = std::chrono::duration<double>(Clock::now() - read).count();
+    return {.ok = true};
+  };
+  if (rank() == 0) {
+    Tasks tasks{.files = &service};
+    tasks.weights.assign(static_cast<std::size_t>(size() - 1), 10);
+    tasks.done.assign(static_cast<std::size_t>(size() - 1), false);
+    tasks.ranks.assign(static_cast<std::size_t>(size()), {});
+    tasks.ranks[0].upscales = false;
+    const auto end =
+        coordinate(*world(), tasks, runner, stop_, [this](const Progress& p) { done_ = p.done; });
+    EXPECT_TRUE(end.ok) << end.message;
+    dismiss(*world());
+    for (int from = 1; from < size(); ++from) {
+      EXPECT_EQ(std::filesystem::file_size(folder.path() / format("of-{}", from)),
+                megabytes * 1'000'000);
+      EXPECT_TRUE(FileBytes::to_read(folder.path() / format("of-{}", from))
+                      .read((megabytes - 1) * 1'000'000, 1'000'000) == megabyte);
+    }
+  } else {
+    serve(*world(), runner, {}, stop_, &files);
+  }
+  EXPECT_EQ(bad, 0);
+
+  struct rusage used {};
+
+  ::getrusage(RUSAGE_SELF, &used);
+  std::printf("rank %d: %zu MB, read in %.2f s, put in %.2f s, %ld MB of memory at most\n",
+              rank(),
+              megabytes,
+              read_s,
+              put_s,
+              used.ru_maxrss / 1024);
 }
 
 }  // namespace

@@ -221,6 +221,35 @@ TEST(SegmentName, GoodAndBadNames) {
   }
 }
 
+TEST(SegmentName, FilesOfPiecesAreToldFromAllOthers) {
+  const auto expect = [](const std::string& name, Piece piece, int segment, bool is_record) {
+    const auto file = parse_piece_file(name);
+    ASSERT_TRUE(file) << name;
+    EXPECT_EQ(file->piece, piece) << name;
+    EXPECT_EQ(file->segment, segment) << name;
+    EXPECT_EQ(file->is_record, is_record) << name;
+  };
+  expect("segments/0007-0badcafe.mov", Piece::kSegment, 7, false);
+  expect("segments/0007.h5", Piece::kSegment, 7, true);
+  expect("chunks/12345-01234567.nut", Piece::kChunk, 12345, false);
+  expect("chunks/0000.h5", Piece::kChunk, 0, true);
+  expect("chunks/0000-0badcafe.nut.h5", Piece::kChunk, 0, true);
+  for (const char* bad : {"",
+                          "0007.mov",
+                          "segments/0007",
+                          "segments/0007-0badcafe.mov.part",
+                          "segments/0007-0badcafe.mov/x",
+                          "segments/../plan.h5",
+                          "segments/0007./../../plan.h5",
+                          "segments/7.mov",
+                          "segments//0007.mov",
+                          "/segments/0007.mov",
+                          "final/0007.mov",
+                          "chunks/.h5"}) {
+    EXPECT_FALSE(parse_piece_file(bad)) << bad;
+  }
+}
+
 // Holds the lock in another process until it is told to end.
 class OtherHolder {
  public:

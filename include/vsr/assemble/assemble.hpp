@@ -3,6 +3,7 @@
 // one. One video encode serves every audio variant. Needs no GPU.
 #pragma once
 
+#include "vsr/base/byte_source.hpp"
 #include "vsr/base/frame_range.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
@@ -24,10 +25,12 @@ struct SegmentFile {
   FrameRange core;                       // timeline frames to take
   FrameRange input;                      // timeline frames the mezzanine holds
   std::vector<std::uint32_t> checksums;  // of its packets, by position in `input`
+  OpenBytes open;                        // its bytes, if not here; for encode_chunk()
 };
 
 struct AssembleSpec {
   std::filesystem::path source;  // the film itself, for everything but the picture
+  OpenBytes open_source;         // its bytes, if not here; for chunks
   std::vector<SegmentFile> segments;
   media::MezzanineCodec codec = media::MezzanineCodec::kProres;  // kNone: chunks
   PictureFormat picture;  // of the mezzanines, or what chunks are made of

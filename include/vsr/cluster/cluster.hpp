@@ -9,6 +9,8 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/cluster/communicator.hpp"
+#include "vsr/cluster/far_files.hpp"
+#include "vsr/cluster/file_service.hpp"
 #include "vsr/cluster/gate.hpp"
 #include "vsr/cluster/task.hpp"
 
@@ -84,7 +86,8 @@ struct Tasks {
   // Ranks say every second that they live. One that has not for so long is taken for dead, and what
   // it has in hand goes to others; should it go on, what it commits is as good.
   double silence_s = 60;
-  Gate* gate = nullptr;  // none: this job is alone, and a full disk ends it
+  Gate* gate = nullptr;          // none: this job is alone, and a full disk ends it
+  FileService* files = nullptr;  // answers ranks that have FarFiles; null: there are none
 };
 
 // Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.
@@ -101,10 +104,12 @@ SegmentOutcome coordinate(Communicator& communicator,
                           const std::function<void(const Progress&)>& progress);
 
 // On the other ranks: works until rank 0 dismisses them. `capacity` is what rank 0 believes.
+// `files`: what the runner reads and puts at rank 0, if it does; rank 0 has a FileService then.
 void serve(Communicator& communicator,
            const Runner& runner,
            const Capacity& capacity,
-           std::atomic<int>& stop);
+           std::atomic<int>& stop,
+           FarFiles* files = nullptr);
 
 // On rank 0, last: lets the others go. When some have not said farewell within a few seconds, since
 // they are stopped or out of reach, this is told, and the communicator given up.

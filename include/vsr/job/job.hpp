@@ -125,8 +125,14 @@ struct FinalOptions {
 // Who makes the final encode: all ranks in chunks, a segment each, or rank 0 in one piece.
 enum class FinalEncode { kDistributed, kCentral };
 
+// What the ranks have in common: the film and the run directory, or nothing but MPI. Then rank 0
+// alone has both, reads for the others and takes what they make.
+enum class Storage { kShared, kLocal };
+
 struct ClusterOptions {
   FinalEncode final = FinalEncode::kDistributed;
+  Storage storage = Storage::kShared;
+  std::string scratch;  // storage local: folder in which the other ranks work; empty: in run.dir
   int encoders = -1;    // chunks that a rank encodes at once; -1: by its cores and memory
   int patience_s = 60;  // how long a rank or a job that gives no sign of life keeps its work
 };

@@ -5,6 +5,7 @@
 // whoever reads frame k through it gets the same picture, bit for bit.
 #pragma once
 
+#include "vsr/base/byte_source.hpp"
 #include "vsr/base/device_picture.hpp"
 #include "vsr/base/picture.hpp"
 #include "vsr/base/rational.hpp"
@@ -35,6 +36,7 @@ struct TimelineOptions {
 
 struct Timeline {
   std::string source;              // file that FrameReader opens: the film, or its intra mezzanine
+  OpenBytes open;                  // its bytes, where it is not on this host; never stored
   std::uint64_t source_bytes = 0;  // its size, to notice another file; 0: not known
   bool own_mezzanine = false;      // `source` is write_mezzanine()'s: every bit of it must be right
   std::string filters;             // graph applied after decoding; empty for a mezzanine

@@ -105,6 +105,20 @@ std::string hdf5_version();
 std::string segment_name(int segment);
 std::optional<int> parse_segment_name(const std::string& name);
 
+// A file of a piece, by its name within a run directory: an attempt's,
+// "segments/0007-3f2a91c4.mov", the record, "segments/0007.h5", or one that an attempt brings,
+// "segments/0007-3f2a91c4.mov.h5".
+struct PieceFile {
+  Piece piece = Piece::kSegment;
+  int segment = 0;
+  bool is_record = false;
+  bool is_attempt = false;
+};
+
+// Nothing for a name that is not made so; whatever it gives something for lies in the folder of the
+// piece.
+std::optional<PieceFile> parse_piece_file(const std::string& name);
+
 // Says that a vsr-dist works in a run directory, until destroyed or until the process ends however
 // it ends. Jobs that share a run hold it together; who wants to move the run away holds it alone.
 class RunLock {
