@@ -57,7 +57,7 @@ void ChunkQueue::succeeded(int rank, int segment) {
 
 bool ChunkQueue::done_elsewhere(int segment) {
   if (chunks_.empty() || chunks_.at(static_cast<std::size_t>(segment)).done ||
-      in_hand_.count(segment) > 0) {
+      is_in_hand(segment)) {
     return false;
   }
   done(segment);

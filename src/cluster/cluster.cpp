@@ -272,7 +272,12 @@ class Coordinator {
   // anything is to be handed out anew.
   bool look_outside() {
     bool moved = false;
-    for (const Piece& piece : gate_->news()) moved = take_note(piece) || moved;
+    for (const Piece& piece : gate_->news()) news_.push_back(piece);
+    std::erase_if(news_, [&](const Piece& piece) {
+      if (is_in_hand(piece)) return false;
+      moved = take_note(piece) || moved;
+      return true;
+    });
     film_made_ = gate_->film_made();
     if (moved) report();
     const auto now = Clock::now();
@@ -289,6 +294,11 @@ class Coordinator {
       moved = moved || segments || chunks;
     }
     return moved;
+  }
+
+  bool is_in_hand(const Piece& piece) const {
+    return scheduler_.is_in_hand(piece.segment) ||
+           (piece.work == Work::kEncode && chunks_.is_in_hand(piece.segment));
   }
 
   // Of a chunk: its segment's mezzanine may be gone already.
@@ -454,6 +464,9 @@ class Coordinator {
   Pace encoding_;
   const double silence_;  // seconds
   Gate* const gate_;
+  // Not taken note of yet, since it is in hand: a rank that has committed may be lost before it
+  // says so.
+  std::vector<Piece> news_;
   bool film_made_ = false;      // by another job
   std::set<Work> no_room_for_;  // until ask_again_
   Clock::time_point ask_again_;

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
@@ -430,6 +431,30 @@ TEST(ClusterGate, WhatADeadJobHeldIsTakenOverInTheEnd) {
   EXPECT_TRUE(end.ok) << end.message;
   EXPECT_EQ(trial.made.size(), 3u);
   EXPECT_LT(gate.asked, 10) << "asked without rest";
+}
+
+// Rank 1 commits its first segment, and is cut off before it can say so.
+TEST(ClusterGate, WhatALostRankHasCommittedIsNotWaitedFor) {
+  const test::Deadline deadline(60);
+  test::ThreadWorld world(2);
+  SharedRun run;
+  TestGate gate(run, 0);
+  Tasks tasks;
+  tasks.weights.assign(6, 10);
+  tasks.done.assign(6, false);
+  tasks.silence_s = 0.5;
+  tasks.gate = &gate;
+  std::atomic<int> stop = 0;
+  std::vector<int> made;
+  const Runner runner = [&](const Task& task, const std::function<void()>&) {
+    const std::lock_guard lock(run.mutex);
+    made.push_back(task.segment);
+    run.done[{Work::kUpscale, 3}] = 1;
+    return good();
+  };
+  EXPECT_TRUE(coordinate(*world.rank(0), tasks, runner, stop, [](const Progress&) {}).ok);
+  EXPECT_EQ(made.size(), 5u);
+  EXPECT_EQ(std::count(made.begin(), made.end(), 3), 0);
 }
 
 TEST(ClusterGate, AFullDiskIsWaitedFor) {

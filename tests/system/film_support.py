@@ -25,6 +25,21 @@ MPI_ENVIRONMENT = {
     "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
 }
 
+# Tests that start ranks can be run with another Open MPI than the one the program was built with.
+OTHER_MPI = os.environ.get("VSR_TEST_OPENMPI")
+if OTHER_MPI:
+    MPI_ENVIRONMENT |= {
+        "OPAL_PREFIX": OTHER_MPI,
+        "LD_LIBRARY_PATH": f"{OTHER_MPI}/lib",
+        "PATH": f"{OTHER_MPI}/bin:{os.environ['PATH']}",
+    }
+
+# 14 frames, 64x64, in segments of 4, 4, 4 and 2. By x264, since x265 (3.5) makes other bytes of small pictures now
+# and then (docs/roadmap.md).
+SMALL_FILM = dict(input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64, segment__frames=4,
+                  stream__overlap=1, stream__max_seq_len=5, final__height=192, final__fps=24, final__encoder="libx264",
+                  final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
+
 
 def environment(**more):
     return {**os.environ, **MPI_ENVIRONMENT, **more}
@@ -133,6 +148,8 @@ class FilmTest(unittest.TestCase):
         for program in ("ffmpeg", "ffprobe"):
             if shutil.which(program) is None:
                 raise unittest.SkipTest(f"{program} is not installed")
+        if OTHER_MPI and not Path(OTHER_MPI, "bin/mpirun").exists():
+            raise unittest.SkipTest(f"no Open MPI in {OTHER_MPI}: tests/support/get-cluster-tools could not fetch it")
         cls.folder = Path(tempfile.mkdtemp(prefix="vsr-system-"))
 
     @classmethod

@@ -1,6 +1,7 @@
 """Same pictures for any number of ranks; nothing lost to kills; a changed job is refused."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,14 +10,11 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from film_support import CLIP, SOURCE, FilmTest, environment, frame_hashes, mpirun, run
+from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, mpirun, run
 
 
 class Ranks(FilmTest):
-    # x264, since x265 (3.5) makes other bytes of small pictures now and then (docs/roadmap.md).
-    KEYS = dict(final__encoder="libx264", input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64,
-                segment__frames=4, stream__overlap=1, stream__max_seq_len=5, final__height=192, final__fps=24,
-                final__preset="ultrafast", final__params="", final__tune="", final__variants="pitchOK")
+    KEYS = SMALL_FILM
 
     def film(self, name):
         return self.folder / name / "final/film_pitchOK.mkv"
@@ -48,6 +46,11 @@ class Ranks(FilmTest):
         for path, changed in kept.items():
             self.assertEqual(path.stat().st_mtime_ns, changed, "a committed segment was made again")
         self.assertEqual(self.hashes(name), self.reference)
+
+    def test_the_program_runs_with_the_open_mpi_of_mpirun(self):
+        _, said = run(["mpirun", "--version"], check=True)
+        version = re.search(r"\(Open MPI\) ([0-9.]+)", said).group(1)
+        self.assertIn(f"Open MPI v{version}", mpirun(2, [PROGRAM, "--version"], check=True)[1])
 
     def test_two_and_four_ranks_make_the_same_frames(self):
         for ranks in (2, 4):

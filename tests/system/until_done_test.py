@@ -8,18 +8,14 @@ import time
 import unittest
 from pathlib import Path
 
-from film_support import CLIP, PROGRAM, SOURCE, FilmTest, environment, frame_hashes, run
-
-KEYS = dict(input__file=CLIP, input__end="0.56", preprocess__width=64, preprocess__height=64, segment__frames=4,
-            stream__overlap=1, stream__max_seq_len=5, final__height=192, final__fps=24, final__preset="ultrafast",
-            final__params="", final__tune="", final__variants="pitchOK")
+from film_support import PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, run
 
 
 class UntilDone(FilmTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        run(cls("film").job("undisturbed", **KEYS), check=True)
+        run(cls("film").job("undisturbed", **SMALL_FILM), check=True)
         cls.reference = frame_hashes(cls("film").film("undisturbed"))
 
     def film(self, name="undisturbed"):
@@ -27,7 +23,7 @@ class UntilDone(FilmTest):
 
     def command(self, name, *options, program=PROGRAM, **more):
         return [sys.executable, SOURCE / "scripts/run-until-done", "--program", program, *options,
-                *self.job(name, **{**KEYS, **more})[1:]]
+                *self.job(name, **{**SMALL_FILM, **more})[1:]]
 
     def start(self, name, *options):
         """In the background; (the process, the file of its output)."""

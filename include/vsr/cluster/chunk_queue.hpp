@@ -44,6 +44,8 @@ class ChunkQueue {
 
   int remaining() const { return remaining_; }
 
+  bool is_in_hand(int segment) const { return in_hand_.count(segment) > 0; }
+
   int in_hand() const { return static_cast<int>(in_hand_.size()); }
 
   int in_hand(int rank) const;

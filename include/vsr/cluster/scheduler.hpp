@@ -60,6 +60,7 @@ class Scheduler {
 
   int remaining() const { return remaining_; }
 
+  bool is_in_hand(int segment) const;
   // Segments in hand of some rank, and of this one.
   int in_hand() const;
 
@@ -92,7 +93,6 @@ class Scheduler {
   Source source_for(int rank);
   bool leaves_it_to_others(int rank, int segment) const;
   void come_back(int segment);
-  bool is_in_hand(int segment) const;
   void done(int segment);
 
   std::vector<std::int64_t> weights_;
