@@ -135,18 +135,12 @@ class RankWork {
            const store::Plan& plan,
            RankStorage& storage,
            const cluster::Communicator& communicator,
+           int cpus,
            std::string weights,
            const std::atomic<int>& stop)
-      : plan_(plan),
-        chunk_plan_(chunk_plan(job, plan)),
-        storage_(storage),
-        segments_(job, plan, storage, communicator, std::move(weights), stop),
-        chunks_(job,
-                plan,
-                storage,
-                communicator.rank(),
-                cpus_of_rank(communicator.local_size()),
-                stop) {}
+      : storage_(storage),
+        segments_(job, plan, storage, communicator, cpus, std::move(weights), stop),
+        chunks_(job, plan, storage, communicator.rank(), cpus, stop) {}
 
   cluster::SegmentOutcome operator()(const cluster::Task& task,
                                      const std::function<void()>& next_may_begin) {
@@ -157,26 +151,13 @@ class RankWork {
                    : segments_(task.segment, task.attempt, next_may_begin);
       });
     } catch (const Error&) {
-      if (!is_made(task)) throw;
+      if (!storage_.is_made(task)) throw;
       // By another rank or job, which took this one for dead and swept its files away.
       return {.work = task.work, .segment = task.segment, .ok = true};
     }
   }
 
  private:
-  // As far as this rank sees the run directory.
-  bool is_made(const cluster::Task& task) const {
-    if (storage_.far() != nullptr) return false;
-    const store::RunDirectory& directory = storage_.directory();
-    const Segment& segment = plan_.segments.at(static_cast<std::size_t>(task.segment));
-    return task.work == cluster::Work::kEncode
-               ? directory.committed(chunk_plan_, segment, nullptr, store::Piece::kChunk)
-                     .has_value()
-               : directory.committed(plan_, segment, nullptr).has_value();
-  }
-
-  const store::Plan plan_;
-  const store::Plan chunk_plan_;
   RankStorage& storage_;
   SegmentRunner segments_;
   ChunkRunner chunks_;
@@ -213,6 +194,11 @@ class FilmMaker {
       lead_.leases->release(kFinalLease);
     }
     const auto films = finished_films(lead_.directory, identity_);
+    if (!films) {
+      throw Error(ErrorCode::kStorage,
+                  format("{}: the films were there and are gone: does anybody else write there?",
+                         lead_.directory.final_dir().string()));
+    }
     for (const fs::path& film : *films) log::info("launcher", "made {}", film.string());
   }
 
@@ -227,12 +213,19 @@ class FilmMaker {
     for (int round = 1;; ++round) {
       const cluster::SegmentOutcome end = work_off();
       if (end.ok) return;
-      // A mezzanine that went bad after its commit is made again, once.
-      const bool again = round == 1 && end.work == cluster::Work::kEncode &&
-                         end.code == ErrorCode::kStorage &&
-                         discard_if_damaged(lead_.directory, lead_.segments, end.segment);
+      // A mezzanine that went bad, or away, after its commit is made again.
+      const bool again = round < kMostRounds && end.work == cluster::Work::kEncode &&
+                         end.code == ErrorCode::kStorage && has_to_be_made_again(end.segment);
       if (!again) throw Error(end.code, end.message);
     }
+  }
+
+  bool has_to_be_made_again(int segment) const {
+    return discard_if_damaged(lead_.directory, lead_.segments, segment) ||
+           !lead_.directory.committed(
+               lead_.segments.plan,
+               lead_.segments.plan.segments.at(static_cast<std::size_t>(segment)),
+               nullptr);
   }
 
   cluster::SegmentOutcome work_off() {
@@ -291,10 +284,11 @@ class FilmMaker {
     tell_of_seams(lead_);
     std::vector<store::Record> records;
     for (const auto& record : ledger) records.push_back(*record);
-    fs::remove(lead_.directory.final_stamp());
     try {
-      publish_films(join_with_room(records));
+      join_with_room(records);
       return true;
+    } catch (const DiskFull&) {
+      throw;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kStorage || round == kMostRounds) throw;
       bool found = false;
@@ -307,7 +301,7 @@ class FilmMaker {
   }
 
   // A job that was taken for dead may still be writing films: each has a folder of its own.
-  std::vector<fs::path> join_with_room(const std::vector<store::Record>& records) {
+  void join_with_room(const std::vector<store::Record>& records) {
     const std::string name = "the film";
     while (true) {
       if (!space_.wait_for(name, bytes_of_films(records), signals_.stop())) {
@@ -318,15 +312,17 @@ class FilmMaker {
           assemble_spec(lead_.job, lead_.prepared.plan, lead_.prepared.timeline, folder);
       spec.codec = lead_.film().codec;
       try {
-        auto films = make_films(
+        const auto films = make_films(
             spec, lead_.directory, lead_.film().plan, lead_.film().piece, records, signals_.stop());
+        publish_films(films.files);
         space_.over(name, false);
-        return films.files;
+        return;
       } catch (const DiskFull& error) {
         log::warning("store", "the film has to wait: {}", error.what());
         space_.over(name, true);
         lead_.directory.sweep_final();
       } catch (...) {
+        space_.over(name, false);
         lead_.directory.sweep_final();
         throw;
       }
@@ -342,10 +338,18 @@ class FilmMaker {
   }
 
   void publish_films(const std::vector<fs::path>& made) {
+    if (is_made()) return;  // by a job that took this one for dead
+    remove_file(lead_.directory.final_stamp());
     std::vector<fs::path> films;
     for (const fs::path& film : made) {
       films.push_back(lead_.directory.final_dir() / film.filename());
-      fs::rename(film, films.back());
+      std::error_code error;
+      fs::rename(film, films.back(), error);
+      if (error) {
+        throw Error(
+            ErrorCode::kStorage,
+            format("{}: cannot be renamed into place: {}", films.back().string(), error.message()));
+      }
     }
     write_stamp(lead_.directory, identity_, films);
     lead_.directory.sweep_final();
@@ -384,8 +388,13 @@ int lead_film(const Arguments& arguments,
   }
   RankStorage storage(
       lead.job, lead.prepared.plan, communicator, lead.capacities.at(0), signals.stop());
-  RankWork work(
-      lead.job, lead.prepared.plan, storage, communicator, std::move(weights), signals.stop());
+  RankWork work(lead.job,
+                lead.prepared.plan,
+                storage,
+                communicator,
+                lead.capacities.at(0).cpus,
+                std::move(weights),
+                signals.stop());
   const cluster::Runner runner = std::ref(work);
   FilmMaker(lead, communicator, signals, runner).make();
   return 0;
@@ -403,7 +412,13 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   configure_log(arguments, storage.directory(), communicator.rank(), start->job_name);
   std::string weights =
       share_weights(communicator, start->job, start->plan, start->capacities, start->weights);
-  RankWork work(start->job, start->plan, storage, communicator, std::move(weights), signals.stop());
+  RankWork work(start->job,
+                start->plan,
+                storage,
+                communicator,
+                capacity.cpus,
+                std::move(weights),
+                signals.stop());
   cluster::serve(communicator, std::ref(work), capacity, signals.stop(), storage.far());
   return 0;
 }

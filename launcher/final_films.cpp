@@ -53,7 +53,8 @@ std::string final_identity(const Job& job, const store::Plan& plan) {
 // The stamp: the identity, then a line "file <bytes> <name>" for each film.
 std::optional<std::vector<fs::path>> finished_films(const store::RunDirectory& directory,
                                                     const std::string& identity) {
-  if (!fs::exists(directory.final_stamp())) return std::nullopt;
+  std::error_code unknown;
+  if (!fs::exists(directory.final_stamp(), unknown)) return std::nullopt;
   const std::string stamp = read_file(directory.final_stamp());
   if (stamp.rfind(identity, 0) != 0) return std::nullopt;
   std::vector<fs::path> films;

@@ -29,7 +29,9 @@ struct Resources {
   std::string gpu;               // empty: none
   std::string gpu_id;            // the card itself: two ranks of one have the same
   std::uint64_t gpu_free_bytes = 0;
-  bool encodes_only = false;  // by its command line
+  bool encodes_only = false;       // by its command line
+  std::vector<int> processors;     // that it is bound to, by the kernel's numbers
+  double processors_by_quota = 0;  // that its control group keeps busy, of whichever
 };
 
 // The processors that are one rank's of so many on this host.
@@ -37,6 +39,10 @@ int cpus_of_rank(int local_size);
 Resources own_resources(int local_rank, int local_size, bool encodes_only = false);
 std::string encode(const Resources& resources);
 Resources decode_resources(const std::string& bytes);
+// Gives each of these ranks its own part of its host: a processor that several ranks of a host are
+// bound to is shared by them. So it does not matter whether mpirun binds ranks (--bind-to numa) or
+// not.
+void share_processors(std::vector<Resources>& ranks);
 
 // The GPU that a rank uses, or the CPU, by the job's wish. Throws Error(kGpu) when a GPU is asked
 // for and there is none.

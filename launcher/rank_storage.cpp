@@ -181,6 +181,13 @@ RankStorage::Mezzanine RankStorage::mezzanine(const Segment& segment) const {
   return {std::move(record), path, opener(name_of(path))};
 }
 
+bool RankStorage::is_made(const cluster::Task& task) const {
+  if (far_) return false;
+  const store::Piece piece = piece_of(task);
+  const Segment& segment = plan_.segments.at(static_cast<std::size_t>(task.segment));
+  return directory_.committed(plan_of(piece), segment, nullptr, piece).has_value();
+}
+
 cluster::SegmentOutcome RankStorage::make(const cluster::Task& task,
                                           const std::function<cluster::SegmentOutcome()>& work) {
   if (!far_) return work();

@@ -62,6 +62,8 @@ class RankStorage {
   // Of a segment that is committed. Throws Error(kStorage) when it is not what its record says.
   Mezzanine mezzanine(const Segment& segment) const;
 
+  // Whether the task's piece is committed in the run directory, as far as this rank sees that.
+  bool is_made(const cluster::Task& task) const;
   // Does `work`, which makes and commits the task's piece in directory(), and has rank 0 commit it.
   // A full scratch disk is an Error(kStorage) that another rank may not meet; rank 0's is DiskFull.
   cluster::SegmentOutcome make(const cluster::Task& task,

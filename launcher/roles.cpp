@@ -67,6 +67,7 @@ std::vector<Resources> gather_resources(const Arguments& arguments,
   std::vector<Resources> ranks;
   ranks.reserve(answers.size());
   for (const std::string& answer : answers) ranks.push_back(decode_resources(answer));
+  share_processors(ranks);
   return ranks;
 }
 
@@ -102,7 +103,7 @@ std::vector<cluster::Capacity> capacities(const Job& job,
   bool encoded = !chunks;
   for (const Resources& rank : ranks) {
     const int encoders = chunks ? encoders_of(job, plan, rank) : 0;
-    all.push_back({.upscales = upscales(job, rank, gpus), .encoders = encoders});
+    all.push_back({.upscales = upscales(job, rank, gpus), .encoders = encoders, .cpus = rank.cpus});
     encoded = encoded || encoders > 0;
   }
   if (encoded) return all;
@@ -117,7 +118,7 @@ std::vector<cluster::Capacity> capacities(const Job& job,
 std::string encode(const std::vector<cluster::Capacity>& ranks) {
   std::string text;
   for (const cluster::Capacity& rank : ranks) {
-    text += format("{} {} ", rank.upscales ? 1 : 0, rank.encoders);
+    text += format("{} {} {} ", rank.upscales ? 1 : 0, rank.encoders, rank.cpus);
   }
   return text;
 }
@@ -127,7 +128,8 @@ std::vector<cluster::Capacity> decode_capacities(const std::string& text) {
   std::istringstream words(text);
   int upscales = 0;
   int encoders = 0;
-  while (words >> upscales >> encoders) ranks.push_back({upscales != 0, encoders});
+  int cpus = 0;
+  while (words >> upscales >> encoders >> cpus) ranks.push_back({upscales != 0, encoders, cpus});
   if (!words.eof()) throw Error(ErrorCode::kCluster, "what the ranks are to do is torn");
   return ranks;
 }

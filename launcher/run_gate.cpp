@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <filesystem>
 #include <utility>
 
 namespace vsr::launcher {
@@ -97,7 +99,7 @@ void RunGate::watch() {
     try {
       news = look();
       if (ask_film_()) film_is_made_ = true;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::debug("store", "the run directory cannot be looked at: {}", error.what());
     }
     lock.lock();
@@ -105,15 +107,24 @@ void RunGate::watch() {
   }
 }
 
-// Records that are new and hold. One that does not hold is looked at again the next time.
+// Records that are new and hold.
 std::vector<cluster::Piece> RunGate::look() {
   std::vector<cluster::Piece> news;
   for (Kind& kind : kinds_) {
     for (const int index : directory_.recorded_segments(kind.pieces.piece)) {
       const auto at = static_cast<std::size_t>(index);
       if (at >= kind.known.size() || kind.known[at]) continue;
+      // What did not hold is read again when it is another file.
+      std::error_code gone;
+      const auto written =
+          std::filesystem::last_write_time(directory_.record_file(index, kind.pieces.piece), gone);
+      const auto refused = kind.refused.find(index);
+      if (gone || (refused != kind.refused.end() && refused->second == written)) continue;
       const Segment& segment = kind.pieces.plan.segments[at];
-      if (!directory_.committed(kind.pieces.plan, segment, nullptr, kind.pieces.piece)) continue;
+      if (!directory_.committed(kind.pieces.plan, segment, nullptr, kind.pieces.piece)) {
+        kind.refused[index] = written;
+        continue;
+      }
       kind.known[at] = true;
       // The mezzanine of a chunk may be gone, and does not matter any more.
       if (kind.work == cluster::Work::kEncode) kinds_.back().known[at] = true;

@@ -10,7 +10,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -25,6 +27,8 @@ class RunGate final : public cluster::Gate {
     Pieces pieces;
     std::vector<bool> known;                      // to be done, by segment
     std::function<double(const Segment&)> bytes;  // what one will take
+    // Records that were found not to hold.
+    std::map<int, std::filesystem::file_time_type> refused = {};
   };
 
   // `kinds`: chunks, if there are any, before segments. `film_made`: whether the film is made of

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 
 namespace vsr::launcher {
 
@@ -52,7 +53,7 @@ RunLeases::RunLeases(const store::RunDirectory& directory, double patience_s)
   try {
     leases_.take(job_lease(owner_));
   } catch (const DiskFull&) {
-    // The run waits for room; that this job is there is then told by what it holds.
+    // The run waits for room, and the heart tries again.
   }
   heart_ = std::thread([this] { beat(); });
 }
@@ -81,7 +82,9 @@ void RunLeases::beat() {
                      name,
                      patience_s_);
       }
-    } catch (const Error& error) {
+      // Lost after a long stall, or not had for want of room when this job began.
+      leases_.take(job_lease(owner_));
+    } catch (const std::exception& error) {
       trouble = error.what();
     }
     if (!trouble.empty() && trouble != said) {
@@ -110,9 +113,19 @@ bool RunLeases::wait_for(const std::string& name,
   bool told = false;
   while (true) {
     if (enough && enough()) return false;
-    const store::Taking taking = leases_.take(name);
+    store::Taking taking;
+    bool room = true;
+    try {
+      taking = leases_.take(name);
+    } catch (const DiskFull&) {
+      room = false;
+    }
     if (taking.taken) return true;
     if (stop.load() != 0) return false;
+    if (!told && !room) {
+      log::warning("store", "waiting {}: the disk has no room for a lease", purpose);
+      told = true;
+    }
     if (!told) {
       log::info("store",
                 "waiting {}: {} is at it; should it be dead, {} s at most",
@@ -161,7 +174,7 @@ std::optional<store::Lease> RunLeases::another_living_job(const std::atomic<int>
     }
     std::this_thread::sleep_for(kLook);
   }
-  return std::nullopt;
+  throw Error(ErrorCode::kInterrupted, "stopped; nothing was changed");
 }
 
 }  // namespace vsr::launcher

@@ -46,7 +46,7 @@ class RunLeases {
   std::optional<store::Lease> another_job();
   // Removes what jobs have left that are known to be dead.
   void bury_dead_jobs();
-  // One that is, after watching for up to `patience_s`.
+  // One that is, after watching for up to `patience_s`. Throws Error(kInterrupted) on `stop`.
   std::optional<store::Lease> another_living_job(const std::atomic<int>& stop);
 
  private:

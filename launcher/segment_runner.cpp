@@ -30,6 +30,7 @@ SegmentRunner::SegmentRunner(Job job,
                              store::Plan plan,
                              const RankStorage& storage,
                              const cluster::Communicator& communicator,
+                             int cpus,
                              std::string weights,
                              const std::atomic<int>& stop)
     : job_(std::move(job)),
@@ -39,7 +40,7 @@ SegmentRunner::SegmentRunner(Job job,
       timeline_(storage.timeline()),
       rank_(communicator.rank()),
       local_rank_(communicator.local_rank()),
-      cpus_(cpus_of_rank(communicator.local_size())),
+      cpus_(cpus),
       stop_(stop),
       weights_(std::move(weights)) {}
 
@@ -90,10 +91,9 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   return {.segment = index, .ok = true};
 }
 
-model::Checkpoint SegmentRunner::take_checkpoint() {
+model::Checkpoint SegmentRunner::checkpoint() const {
   if (weights_.empty()) return read_checkpoint(job_.model.checkpoint);
-  const std::string bytes = std::exchange(weights_, {});  // of no use any more
-  return model::Checkpoint::read(std::as_bytes(std::span(bytes)), job_.model.checkpoint);
+  return model::Checkpoint::read(std::as_bytes(std::span(weights_)), job_.model.checkpoint);
 }
 
 void SegmentRunner::make_pipeline() {
@@ -101,7 +101,7 @@ void SegmentRunner::make_pipeline() {
   if (pipeline_) return;
   const auto device = choose_device(job_.stream.device, local_rank_);
   device_name_ = device.cuda ? gpu::device_info(device.index).name : "cpu";
-  const auto checkpoint = take_checkpoint();
+  const auto checkpoint = this->checkpoint();
   if (checkpoint.sha256() != plan_.identity.at("model")) {
     throw Error(ErrorCode::kModel,
                 format("{}: not the checkpoint that the plan was made with; every host needs the "
@@ -134,6 +134,7 @@ void SegmentRunner::make_pipeline() {
     };
   }
   pipeline_ = std::make_unique<pipeline::SegmentPipeline>(timeline_, *upscaler_, pipeline_options);
+  weights_ = {};  // of no use any more; before, another try may want them
   log::info("launcher",
             "network {} of {} on {}, {} back end, {} threads{}{}",
             checkpoint.describe(),

@@ -29,6 +29,7 @@ class SegmentRunner {
                 store::Plan plan,
                 const RankStorage& storage,
                 const cluster::Communicator& communicator,
+                int cpus,
                 std::string weights,
                 const std::atomic<int>& stop);
 
@@ -40,7 +41,7 @@ class SegmentRunner {
  private:
   // The first segment's thread makes it, others wait.
   void make_pipeline();
-  model::Checkpoint take_checkpoint();
+  model::Checkpoint checkpoint() const;
 
   const Job job_;
   const store::Plan plan_;

@@ -33,7 +33,9 @@ Space::Space(std::filesystem::path folder, double keep_free)
 bool Space::begin(const std::string& name, double bytes) {
   if (full_ && Clock::now() < next_probe_) return false;
   double wanted = keep_free_ + bytes * factor_;
-  for (const auto& [other, its_bytes] : begun_) wanted += its_bytes;
+  for (const auto& [other, its_bytes] : begun_) {
+    if (other != name) wanted += its_bytes;
+  }
   const auto free = static_cast<double>(free_bytes(folder_));
   if (free < wanted || (full_ && !probe())) {
     next_probe_ = Clock::now() + kProbeEvery;

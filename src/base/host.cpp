@@ -36,18 +36,28 @@ void yield_to_others() {
   setpriority(PRIO_PROCESS, 0, kNice);  // on Linux: of the thread; more is never refused
 }
 
-int usable_cpus() {
+std::vector<int> allowed_processors() {
+  std::vector<int> allowed;
   cpu_set_t set;
   CPU_ZERO(&set);
-  int cpus = 1;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    cpus = CPU_COUNT(&set);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) allowed.push_back(cpu);
+    }
   } else {
-    cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); ++cpu) allowed.push_back(cpu);
   }
-  const double quota = cgroup_cpus("/");
-  if (quota < cpus) cpus = static_cast<int>(quota);
-  return std::max(1, cpus);
+  return allowed;
+}
+
+double processors_by_quota() {
+  constexpr double kNone = 1e6;  // a number that travels as text
+  return std::min(cgroup_cpus("/"), kNone);
+}
+
+int usable_cpus() {
+  const auto allowed = static_cast<double>(allowed_processors().size());
+  return std::max(1, static_cast<int>(std::min(allowed, processors_by_quota())));
 }
 
 std::uint64_t usable_memory_bytes() {

@@ -96,20 +96,15 @@ bool ChunkQueue::recall() {
   return true;
 }
 
-int ChunkQueue::in_hand(int rank) const {
-  return static_cast<int>(std::count_if(in_hand_.begin(), in_hand_.end(), [&](const auto& each) {
-    return each.second.rank == rank;
-  }));
-}
-
-void ChunkQueue::lost(int rank) {
-  if (!lost_.insert(rank).second) return;
+std::vector<int> ChunkQueue::lost(int rank) {
+  if (!lost_.insert(rank).second) return {};
   --ranks_;
   std::vector<int> undone;
   for (const auto& [segment, in_hand] : in_hand_) {
     if (in_hand.rank == rank) undone.push_back(segment);
   }
   for (const int segment : undone) gave_back(rank, segment);
+  return undone;
 }
 
 void ChunkQueue::back(int rank) {

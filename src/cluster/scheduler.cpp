@@ -214,10 +214,11 @@ bool Scheduler::recall() {
   return !std::exchange(aside_, {}).empty();
 }
 
-void Scheduler::lost(int rank) {
+std::vector<int> Scheduler::lost(int rank) {
   ranks_[static_cast<std::size_t>(rank)].gone = true;
   const std::vector<int> undone = ranks_[static_cast<std::size_t>(rank)].in_hand;
   for (const int segment : undone) gave_back(rank, segment);
+  return undone;
 }
 
 void Scheduler::back(int rank) { ranks_[static_cast<std::size_t>(rank)].gone = false; }

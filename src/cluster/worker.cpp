@@ -93,4 +93,9 @@ std::optional<Worker::Event> Worker::poll() {
   return event;
 }
 
+Note note_of(const Worker::Event& event) {
+  if (!event.outcome) return {.kind = Kind::kReady};
+  return {.kind = Kind::kOutcome, .outcome = *event.outcome};
+}
+
 }  // namespace vsr::cluster

@@ -1,6 +1,7 @@
 // The working threads of a rank: take work, give outcomes back. Private.
 #pragma once
 
+#include "message.hpp"
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/cluster/cluster.hpp"
 
@@ -54,5 +55,8 @@ class Worker {
   Clock::time_point upscaled_;  // guarded by mutex_: when the last outcome was known
   std::vector<std::thread> threads_;
 };
+
+// What rank 0 is told of it.
+Note note_of(const Worker::Event& event);
 
 }  // namespace vsr::cluster

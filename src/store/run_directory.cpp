@@ -13,9 +13,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <random>
 #include <regex>
+#include <thread>
 
 namespace vsr::store {
 
@@ -57,6 +59,16 @@ std::string random_tag() {
 bool is_file_of(int segment, const std::string& name) {
   const std::string start = segment_name(segment) + "-";
   return name.rfind(start, 0) == 0 && name.find('/') == std::string::npos;
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const bool found = fs::exists(path, error);
+  if (error) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: cannot be looked at: {}", path.string(), error.message()));
+  }
+  return found;
 }
 
 std::vector<fs::path> entries(const fs::path& folder) {
@@ -167,7 +179,7 @@ fs::path RunDirectory::log_file(int rank, const std::string& job) const {
 fs::path RunDirectory::leases_dir() const { return root_ / "leases"; }
 
 std::optional<Plan> RunDirectory::read_plan() const {
-  if (!fs::exists(plan_file())) return std::nullopt;
+  if (!is_there(plan_file())) return std::nullopt;
   const std::string bytes = read_file(plan_file(), std::uint64_t{1} << 30);
   try {
     return decode_plan(bytes);
@@ -202,7 +214,7 @@ std::optional<Record> RunDirectory::recorded(const Plan& plan,
     return std::nullopt;
   };
   const fs::path file = record_file(segment.index, piece);
-  if (!fs::exists(file)) return no("");
+  if (!is_there(file)) return no("");
   Record record;
   try {
     record = decode_record(read_file(file));
@@ -261,6 +273,10 @@ void RunDirectory::sweep(int segment, const std::string& keep, Piece piece) cons
   }
 }
 
+// Note [Two jobs at one instant]
+// Whether nobody else holds the lock is found out by holding it alone for an instant, in which
+// another job that begins is refused, and giving that up for a share is no single step either. So
+// who wants a share tries for a while.
 RunLock::RunLock(const RunDirectory& directory, Hold hold) {
   const fs::path path = directory.lock_file();
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -268,7 +284,16 @@ RunLock::RunLock(const RunDirectory& directory, Hold hold) {
     throw Error(ErrorCode::kStorage, format("{}: {}", path.string(), std::strerror(errno)));
   }
   was_alone_ = ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
-  const bool held = hold == Hold::kAlone ? was_alone_ : ::flock(fd_, LOCK_SH | LOCK_NB) == 0;
+  bool held = was_alone_;
+  if (hold == Hold::kTogether) {
+    constexpr int kTries = 40;
+    constexpr auto kPause = std::chrono::milliseconds(50);
+    held = ::flock(fd_, LOCK_SH | LOCK_NB) == 0;
+    for (int i = 0; i < kTries && !held && errno == EWOULDBLOCK; ++i) {
+      std::this_thread::sleep_for(kPause);
+      held = ::flock(fd_, LOCK_SH | LOCK_NB) == 0;
+    }
+  }
   if (!held) {
     const int error = errno;
     std::array<char, 256> holder{};

@@ -40,6 +40,7 @@ struct Trial {
     const auto logged = [&](int rank) {
       return [&, rank](const Task& task, const std::function<void()>& next_may_begin) {
         if (task.work == Work::kEncode) {
+          if (encoding) encoding(task);
           SegmentOutcome outcome = encoder(rank, task.segment);
           const std::lock_guard lock(mutex);
           if (outcome.ok) encoded[task.segment].push_back(rank);
@@ -81,7 +82,8 @@ struct Trial {
   std::vector<Capacity> capacities;  // by rank; empty: all upscale and nobody encodes
   std::vector<bool> chunks_done;     // empty: there are no chunks
   ChunkMaker encoder;
-  std::map<int, std::vector<int>> encoded;  // segment -> ranks that encoded it
+  std::function<void(const Task&)> encoding;  // told of each chunk that is begun
+  std::map<int, std::vector<int>> encoded;    // segment -> ranks that encoded it
   std::vector<bool> done;
   bool begun_early = false;  // each segment lets the next one begin at once
   std::atomic<int> stop = 0;
@@ -94,6 +96,58 @@ struct Trial {
 };
 
 SegmentOutcome good() { return {.ok = true}; }
+
+// A run directory as jobs see it, without one.
+struct SharedRun {
+  std::mutex mutex;
+  std::map<std::pair<Work, int>, int> held;  // by job
+  std::map<std::pair<Work, int>, int> done;  // how often
+  std::atomic<bool> film_made = false;
+};
+
+class TestGate : public Gate {
+ public:
+  TestGate(SharedRun& run, int job) : run_(run), job_(job) {}
+
+  Answer ask(const Piece& piece) override {
+    const std::lock_guard lock(run_.mutex);
+    ++asked;
+    if (no_room > 0) {
+      --no_room;
+      return Answer::kNoRoom;
+    }
+    const auto key = std::pair(piece.work, piece.segment);
+    const auto [it, taken] = run_.held.emplace(key, job_);
+    if (it->second != job_ || run_.done.count(key) > 0) return Answer::kTakenElsewhere;
+    return Answer::kYes;
+  }
+
+  void over(const Piece& piece, bool disk_full) override {
+    const std::lock_guard lock(run_.mutex);
+    const auto it = run_.held.find({piece.work, piece.segment});
+    if (it != run_.held.end() && it->second == job_) run_.held.erase(it);
+    if (disk_full) no_room = 2;
+  }
+
+  std::vector<Piece> news() override {
+    const std::lock_guard lock(run_.mutex);
+    std::vector<Piece> news;
+    for (const auto& [key, times] : run_.done) {
+      if (known_.insert(key).second) news.push_back({key.first, key.second});
+    }
+    return news;
+  }
+
+  bool film_made() override { return run_.film_made; }
+
+  std::atomic<int> asked = 0;
+  int no_room = 0;  // so many answers
+
+ private:
+  SharedRun& run_;
+  const int job_;
+  std::set<std::pair<Work, int>> known_;
+};
 
 TEST(SoloCommunicator, TakesThePlaceOnItsHostThatItIsGiven) {
   const auto third = make_solo_communicator(2, 4);
@@ -208,6 +262,33 @@ TEST(Cluster, TellsHowManyFramesAreDoneAndHowFastEachWorkGoes) {
   EXPECT_GT(last.encoding.fps(), 6 * 10 / 0.200);
 }
 
+// Few chunks are spread over the ranks, and each is told how many share a rank's processors.
+TEST(Cluster, FewChunksAreSpreadAndMayHaveMoreOfTheProcessors) {
+  Trial trial;
+  trial.capacities = {{true, 4}, {true, 4}};
+  trial.done.assign(4, true);
+  trial.chunks_done.assign(4, false);
+  std::map<int, int> in_hand;
+  std::atomic<int> begun = 0;
+  std::vector<int> at_once;
+  trial.encoder = [&](int rank, int) {
+    {
+      const std::lock_guard lock(trial.mutex);
+      ++in_hand[rank];
+    }
+    ++begun;
+    while (begun < 4) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return good();
+  };
+  trial.encoding = [&](const Task& task) {
+    const std::lock_guard lock(trial.mutex);
+    at_once.push_back(task.at_once);
+  };
+  EXPECT_TRUE(trial.run(2, 4, [](int, int, int) { return good(); }).ok);
+  EXPECT_EQ(in_hand, (std::map<int, int>{{0, 2}, {1, 2}}));
+  EXPECT_EQ(at_once, (std::vector<int>{2, 2, 2, 2}));
+}
+
 // Upscaling goes on while chunks wait for encoders.
 TEST(Cluster, UpscalingDoesNotWaitForEncoders) {
   Trial trial;
@@ -320,58 +401,6 @@ TEST(Cluster, ARankThatIsSilentForGoodDoesNotKeepTheRunAndIsGivenUp) {
   dismiss(*communicator);
   EXPECT_TRUE(communicator->given_up());
 }
-
-// A run directory as jobs see it, without one.
-struct SharedRun {
-  std::mutex mutex;
-  std::map<std::pair<Work, int>, int> held;  // by job
-  std::map<std::pair<Work, int>, int> done;  // how often
-  std::atomic<bool> film_made = false;
-};
-
-class TestGate : public Gate {
- public:
-  TestGate(SharedRun& run, int job) : run_(run), job_(job) {}
-
-  Answer ask(const Piece& piece) override {
-    const std::lock_guard lock(run_.mutex);
-    ++asked;
-    if (no_room > 0) {
-      --no_room;
-      return Answer::kNoRoom;
-    }
-    const auto key = std::pair(piece.work, piece.segment);
-    const auto [it, taken] = run_.held.emplace(key, job_);
-    if (it->second != job_ || run_.done.count(key) > 0) return Answer::kTakenElsewhere;
-    return Answer::kYes;
-  }
-
-  void over(const Piece& piece, bool disk_full) override {
-    const std::lock_guard lock(run_.mutex);
-    const auto it = run_.held.find({piece.work, piece.segment});
-    if (it != run_.held.end() && it->second == job_) run_.held.erase(it);
-    if (disk_full) no_room = 2;
-  }
-
-  std::vector<Piece> news() override {
-    const std::lock_guard lock(run_.mutex);
-    std::vector<Piece> news;
-    for (const auto& [key, times] : run_.done) {
-      if (known_.insert(key).second) news.push_back({key.first, key.second});
-    }
-    return news;
-  }
-
-  bool film_made() override { return run_.film_made; }
-
-  std::atomic<int> asked = 0;
-  int no_room = 0;  // so many answers
-
- private:
-  SharedRun& run_;
-  const int job_;
-  std::set<std::pair<Work, int>> known_;
-};
 
 TEST(ClusterGate, TwoJobsShareAFilmAndMakeEveryPieceOnce) {
   const test::Deadline deadline(60);
@@ -615,6 +644,111 @@ TEST(Cluster, StopNowReachesAllAfterASegmentWasGivenUp) {
   });
   EXPECT_EQ(end.code, ErrorCode::kInput);
   EXPECT_THAT(end.message, HasSubstr("bad frame in 0"));
+}
+
+// A chunk whose mezzanine is bad is what a second list may follow, with all ranks.
+TEST(Cluster, AfterAChunkThatCannotBeReadAllRanksTakePartInTheNextList) {
+  Trial trial;
+  trial.lists = 2;
+  trial.capacities = {{false, 1}, {true, 1}, {true, 1}};
+  trial.chunks_done.assign(6, false);
+  trial.encoder = [&](int, int segment) -> SegmentOutcome {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (trial.list == 2 || segment != 2) return good();
+    return {.ok = false, .code = ErrorCode::kStorage, .message = "packet 3 is damaged"};
+  };
+  const auto end = trial.run(3, 6, [&](int, int, int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+}
+
+// Rank 0 only encodes, and the only rank that upscales is sent away.
+TEST(Cluster, ARunThatNobodyIsLeftForEnds) {
+  Trial trial;
+  trial.capacities = {{false, 1}, {true, 0}};
+  trial.chunks_done.assign(4, false);
+  trial.encoder = [](int, int) { return good(); };
+  const auto end = trial.run(2, 4, [&](int, int segment, int) -> SegmentOutcome {
+    if (segment == 1) trial.other_stops.at(1) = static_cast<int>(Stop::kAfterSegment);
+    return good();
+  });
+  EXPECT_EQ(end.code, ErrorCode::kCluster);
+  EXPECT_THAT(end.message, HasSubstr("every rank that upscales has left"));
+}
+
+// A rank that has encoders and is told to leave while it finishes a chunk is offered no more.
+TEST(Cluster, ARankThatIsAboutToLeaveIsNotAskedAgainAndAgain) {
+  Trial trial;
+  trial.capacities = {{true, 1}, {true, 2}};
+  trial.done.assign(12, true);
+  trial.chunks_done.assign(12, false);
+  std::atomic<int> begun = 0;
+  std::atomic<int> by_first = 0;
+  trial.encoding = [&](const Task&) { ++begun; };
+  trial.encoder = [&](int rank, int) {
+    if (rank == 0) {
+      ++by_first;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      return good();
+    }
+    trial.other_stops.at(1) = static_cast<int>(Stop::kAfterSegment);
+    while (by_first < 6) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return good();
+  };
+  SharedRun run;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  EXPECT_TRUE(trial.run(2, 12, [](int, int, int) { return good(); }).ok);
+  EXPECT_LE(gate.asked, 12 + 4) << "offered in vain";
+  EXPECT_TRUE(run.held.empty()) << "leases are left";
+}
+
+// An encoder that was silent and came back does not count as one that upscales: a segment that
+// failed on the only one that does is tried there again.
+TEST(Cluster, ASilentEncoderThatComesBackIsNoUpscaler) {
+  const test::Deadline deadline(60);
+  test::ThreadWorld world(2);
+  Tasks tasks;
+  tasks.weights.assign(3, 10);
+  tasks.done = {true, false, false};
+  tasks.encoded.assign(3, false);
+  tasks.ranks = {{true, 1}, {false, 1}};
+  tasks.silence_s = 0.5;
+  SharedRun run;
+  TestGate gate(run, 0);
+  tasks.gate = &gate;
+  std::atomic<bool> back = false;
+  std::atomic<int> stop = 0;
+  std::atomic<int> other_stop = 0;
+  const Runner runner = [&](const Task& task, const std::function<void()>&) -> SegmentOutcome {
+    while (task.work == Work::kUpscale && !back) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (task.work == Work::kUpscale && task.segment == 1 && task.attempt == 1) {
+      return {.ok = false, .code = ErrorCode::kGpu, .message = "flaky"};
+    }
+    return good();
+  };
+  std::thread other;
+  const auto communicator = world.rank(0);
+  const auto end = coordinate(*communicator, tasks, runner, stop, [&](const Progress& progress) {
+    if (other.joinable()) {
+      if (progress.silent.empty()) back = true;
+      return;
+    }
+    if (progress.silent.empty()) return;
+    EXPECT_FALSE(run.held.contains({Work::kEncode, 0})) << "nobody is at it";
+    other = std::thread([&] {
+      const auto own = world.rank(1);
+      serve(*own, runner, {false, 1}, other_stop);
+    });
+  });
+  dismiss(*communicator);
+  other.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_TRUE(run.held.empty()) << "leases are left";
 }
 
 // A film that cannot be made of a segment asks for it again: the same ranks, a second list.

@@ -138,7 +138,7 @@ class HostFeatures : public ::testing::Test {
   }
 
   // An eighth of a segment of 480 frames and two overlaps.
-  static constexpr int kLongest = 80;
+  static constexpr int kLongest = 84;
   model::UpscalerOptions options_ = pal_options(true);
 };
 
@@ -243,12 +243,13 @@ std::uint64_t bytes_of(model::UpscalerOptions options, const WindowSize& window,
 
 TEST(Tiles, PicturesStayWholeWhereAShortWindowFits) {
   const auto options = options_of(1024, 432);
-  const auto needed = model::Upscaler::window_bytes(kNetwork, options, 21);
+  constexpr int kShortest = 25;  // something between two overlaps of 12
+  const auto needed = model::Upscaler::window_bytes(kNetwork, options, kShortest);
   const auto rank =
       with_gpu(static_cast<std::uint64_t>(static_cast<double>(needed) / 0.85) + kGB / 100);
   const auto window = window_for({}, options, {rank});
   EXPECT_TRUE(window.tile.whole());
-  EXPECT_EQ(window.max_seq_len, 21);
+  EXPECT_EQ(window.max_seq_len, kShortest);
 }
 
 TEST(Tiles, AreChosenWhereItDoesNot) {
@@ -597,6 +598,8 @@ TEST(Resources, TravelAsText) {
   rank.host = "";  // a container without a name
   rank.gpu = "NVIDIA H100 80GB HBM3";
   rank.gpu_id = "GPU-1f2e3d4c-0000-1111-2222-333344445555";
+  rank.processors = {0, 1, 17};
+  rank.processors_by_quota = 2.5;
   const Resources back = decode_resources(encode(rank));
   EXPECT_EQ(back.cpus, 16);
   EXPECT_EQ(back.host, "");
@@ -604,7 +607,48 @@ TEST(Resources, TravelAsText) {
   EXPECT_EQ(back.gpu_id, rank.gpu_id);
   EXPECT_EQ(back.gpu_free_bytes, rank.gpu_free_bytes);
   EXPECT_EQ(back.host_bytes, rank.host_bytes);
+  EXPECT_EQ(back.processors, rank.processors);
+  EXPECT_EQ(back.processors_by_quota, 2.5);
   EXPECT_THROW(decode_resources("hello"), Error);
+  EXPECT_THROW(decode_resources("16 1000 0 0 2.5 3 0 1"), Error) << "a processor is missing";
+}
+
+// Of `processors` each; a quota of so many of them (0: none).
+std::vector<int> shares(std::vector<std::vector<int>> processors, double quota = 0) {
+  std::vector<Resources> ranks;
+  for (auto& each : processors) {
+    Resources rank;
+    rank.host = "pod";
+    rank.processors_by_quota = quota > 0 ? quota : 1e6;
+    rank.processors = std::move(each);
+    ranks.push_back(std::move(rank));
+  }
+  share_processors(ranks);
+  std::vector<int> cpus;
+  for (const Resources& rank : ranks) cpus.push_back(rank.cpus);
+  return cpus;
+}
+
+TEST(Resources, ProcessorsAreSharedByThoseThatAreBoundToThem) {
+  const std::vector<int> all{0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_EQ(shares({all}), (std::vector<int>{8}));
+  EXPECT_EQ(shares({all, all}), (std::vector<int>{4, 4}));
+  EXPECT_EQ(shares({{0, 1, 2, 3}, {4, 5, 6, 7}}), (std::vector<int>{4, 4})) << "--bind-to numa";
+  EXPECT_EQ(shares({{0, 1, 2, 3}, {0, 1, 2, 3}, {4, 5, 6, 7}}), (std::vector<int>{2, 2, 4}));
+  EXPECT_EQ(shares({all, all, all}), (std::vector<int>{2, 2, 2}));
+  EXPECT_EQ(shares({{0}, {0}}), (std::vector<int>{1, 1})) << "at least one";
+  EXPECT_EQ(shares({all, all}, 4), (std::vector<int>{2, 2})) << "by a quota of half of them";
+  EXPECT_EQ(shares({{0, 1, 2, 3}, {4, 5, 6, 7}}, 4), (std::vector<int>{2, 2})) << "bound or not";
+  EXPECT_EQ(shares({{}}), (std::vector<int>{1}));
+  std::vector<Resources> hosts(2);
+  for (Resources& rank : hosts) {
+    rank.processors = all;
+    rank.processors_by_quota = 8;
+  }
+  hosts[0].host = "one";
+  hosts[1].host = "another";
+  share_processors(hosts);
+  EXPECT_EQ(hosts[0].cpus, 8) << "other hosts have processors of the same numbers";
 }
 
 }  // namespace

@@ -4,12 +4,19 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace vsr {
 
 // Processors this process may keep busy: the least of affinity and cgroup quota (v1 and v2), at
 // least 1; a quota of 7.6 counts as 7.
 int usable_cpus();
+// The processors that this process is bound to, ascending (all of the machine's if it is not), by
+// the kernel's numbers.
+std::vector<int> allowed_processors();
+// How many its cgroup's quota keeps busy, of whichever; as many as the machine has at least if
+// there is none.
+double processors_by_quota();
 // Bytes this process may still take: the least of what the machine has available and what the
 // cgroup's limit leaves.
 std::uint64_t usable_memory_bytes();

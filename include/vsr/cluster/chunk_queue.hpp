@@ -31,8 +31,8 @@ class ChunkQueue {
   bool failed(int rank, int segment);
   // Left undone because somebody asked to stop: no attempt.
   void gave_back(int rank, int segment);
-  // The rank is gone, and so is what it had in hand: no attempt.
-  void lost(int rank);
+  // The rank is gone; what it had in hand (no attempt), which is returned, goes to the others.
+  std::vector<int> lost(int rank);
   // A lost rank is there again.
   void back(int rank);
   // Another job is at it: to be left alone until recall(). No attempt.
@@ -47,8 +47,6 @@ class ChunkQueue {
   bool is_in_hand(int segment) const { return in_hand_.count(segment) > 0; }
 
   int in_hand() const { return static_cast<int>(in_hand_.size()); }
-
-  int in_hand(int rank) const;
 
  private:
   struct Ready {

@@ -29,6 +29,7 @@ enum class Stop : int { kNo = 0, kAfterSegment = 1, kNow = 2 };
 struct Capacity {
   bool upscales = true;
   int encoders = 0;
+  int cpus = 1;  // processors that are this rank's, for either
 };
 
 // What came of a piece of work; travels between ranks as a value.

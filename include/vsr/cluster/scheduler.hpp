@@ -44,8 +44,9 @@ class Scheduler {
   bool failed(int rank, int segment);
   // Left undone because somebody asked to stop: not counted as an attempt.
   void gave_back(int rank, int segment);
-  // The rank is gone: what it had in hand (no attempt either) and what it owned go to the others.
-  void lost(int rank);
+  // The rank is gone: what it had in hand (no attempt either), which is returned, and what it owned
+  // go to the others.
+  std::vector<int> lost(int rank);
   // A lost rank is there again.
   void back(int rank);
   // Another job is at it: to be left alone until recall(). No attempt. The rank goes on from the
@@ -61,12 +62,8 @@ class Scheduler {
   int remaining() const { return remaining_; }
 
   bool is_in_hand(int segment) const;
-  // Segments in hand of some rank, and of this one.
+  // Segments in hand of some rank.
   int in_hand() const;
-
-  int in_hand(int rank) const {
-    return static_cast<int>(ranks_[static_cast<std::size_t>(rank)].in_hand.size());
-  }
 
  private:
   struct Rank {

@@ -83,7 +83,7 @@ struct TileChoice {
 
 struct StreamOptions {
   int max_seq_len = 0;  // frames in one forward pass; 0: auto, from free memory
-  int overlap = 10;     // frames of context on each side of a segment or window
+  int overlap = 12;     // frames of context on each side of a segment or window
   TileChoice tile;
   int tile_overlap = 32;  // pixels that neighbouring tiles share
   int prefetch = 16;      // decoded frames kept ready
