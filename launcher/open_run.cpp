@@ -120,7 +120,8 @@ Lead open_run(const Arguments& arguments,
   }
   auto lock = std::make_unique<store::RunLock>(directory, store::RunLock::Hold::kTogether);
   auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s);
-  if (!leases->wait_for(kStartLease, "to plan", stop)) stopped();
+  // A disk without room for a lease is an error here, where nothing is begun yet.
+  if (!leases->take(kStartLease) && !leases->wait_for(kStartLease, "to plan", stop)) stopped();
   const bool first = lock->was_alone() && !leases->another_job();
   const auto check = [&](const Prepared& planned) {
     assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));

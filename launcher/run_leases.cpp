@@ -87,7 +87,7 @@ void RunLeases::beat() {
     } catch (const std::exception& error) {
       trouble = error.what();
     }
-    if (!trouble.empty() && trouble != said) {
+    if (!trouble.empty() && said.empty()) {
       log::warning("store", "leases cannot be renewed, and go to others in a while: {}", trouble);
     }
     said = trouble;
