@@ -338,6 +338,7 @@ class Coordinator {
         upscalers_.erase(from);
         left_.insert(from);
         free_encoders(from) = 0;
+        holds_[static_cast<std::size_t>(from)].clear();
         lose(from);
         break;
       default:
