@@ -199,6 +199,7 @@ class FilmMaker {
                   format("{}: the films were there and are gone: does anybody else write there?",
                          lead_.directory.final_dir().string()));
     }
+    if (!lead_.job.segment.keep) discard_pieces();
     for (const fs::path& film : *films) log::info("launcher", "made {}", film.string());
   }
 
@@ -338,7 +339,10 @@ class FilmMaker {
   }
 
   void publish_films(const std::vector<fs::path>& made) {
-    if (is_made()) return;  // by a job that took this one for dead
+    if (is_made()) {  // by a job that took this one for dead
+      lead_.directory.sweep_final();
+      return;
+    }
     remove_file(lead_.directory.final_stamp());
     std::vector<fs::path> films;
     for (const fs::path& film : made) {
@@ -354,7 +358,10 @@ class FilmMaker {
     write_stamp(lead_.directory, identity_, films);
     lead_.directory.sweep_final();
     lead_.leases->bury_dead_jobs();
-    if (lead_.job.segment.keep) return;
+  }
+
+  // Every job does, since each may have made one that another had made and discarded.
+  void discard_pieces() const {
     for (const Segment& segment : lead_.prepared.plan.segments) {
       lead_.directory.discard(segment.index);
       if (lead_.chunks) lead_.directory.discard(segment.index, lead_.chunks->piece);

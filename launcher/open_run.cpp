@@ -89,7 +89,7 @@ void agree_with_others(const Job& job,
   if (const auto other = leases.another_living_job(stop)) {
     throw Error(ErrorCode::kUsage,
                 format("{}: {} is making another film here: {}; give the same settings to join it, "
-                       "or another --run.dir",
+                       "wait for it, or give another --run.dir",
                        directory.root().string(),
                        describe(*other),
                        differences));
@@ -110,6 +110,7 @@ Lead open_run(const Arguments& arguments,
   // begins.
   const Ingredients ingredients = look_at(job);
   check_storage(job, ingredients.source);
+  static_cast<void>(upscaling(job, ranks));  // somebody does
   if (arguments.fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
   store::RunDirectory directory(job.run.dir);
   std::error_code error;
@@ -129,6 +130,7 @@ Lead open_run(const Arguments& arguments,
   Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
   agree_with_others(job, directory, *leases, stop);
   write_file(directory.job_file(), print_job(job, false));
+  lock->sign();
   leases->release(kStartLease);
   auto all = capacities(job, prepared.plan, ranks);
   Pieces segments{store::Piece::kSegment, codec_of(job.segment.codec), prepared.plan};

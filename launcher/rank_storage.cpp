@@ -134,7 +134,14 @@ RankStorage::RankStorage(const Job& job,
       keeps_(capacity.encoders > 0 && makes_chunks(job)),
       directory_(directory_for(job, communicator.rank())) {
   if (!is_far(job, communicator.rank())) return;
-  lock_ = std::make_unique<store::RunLock>(directory_, store::RunLock::Hold::kAlone);
+  try {
+    lock_ = std::make_unique<store::RunLock>(directory_, store::RunLock::Hold::kAlone);
+  } catch (const Error&) {
+    throw Error(ErrorCode::kStorage,
+                format("{}: another job works in this scratch directory: give this one another "
+                       "--cluster.scratch",
+                       directory_.root().string()));
+  }
   clear(directory_);
   static_cast<void>(store::RunDirectory(directory_.root()));  // makes its folders anew
   far_ = std::make_unique<cluster::FarFiles>(stop);

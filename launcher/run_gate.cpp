@@ -58,7 +58,9 @@ cluster::Gate::Answer RunGate::ask(const cluster::Piece& piece) {
   if (!space_.begin(name, kind.bytes(segment))) return Answer::kNoRoom;
   try {
     const bool taken = leases_.take(lease_of(piece));
-    if (taken && !is_made(piece)) return Answer::kYes;
+    // With the film pieces may go (segment.keep = off), their records too.
+    if (taken && ask_film_()) film_is_made_ = true;
+    if (taken && !film_is_made_ && !is_made(piece)) return Answer::kYes;
     if (taken) leases_.release(lease_of(piece));  // its news is on the way
     space_.over(name, false);
     return Answer::kTakenElsewhere;

@@ -13,6 +13,8 @@
 #include "vsr/cluster/communicator.hpp"
 #include "vsr/model/cpu_waiting.hpp"
 
+#include <sys/prctl.h>
+
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -92,6 +94,7 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   vsr::model::make_waiting_passive(argv);
+  prctl(PR_SET_NAME, "vsr-dist");  // it may have been started anew through /proc/self/exe
   try {
     const Arguments arguments = vsr::launcher::parse_arguments(argc, argv);
     vsr::log::configure({.terminal = arguments.log_level, .json = arguments.log_json});

@@ -695,7 +695,7 @@ std::vector<JobKey> make_keys() {
                true));
   keys.push_back(
       choice_key<bool>("run.resume",
-                       "go on with what the folder holds; off: refuse a folder that holds anything",
+                       "go on with what the folder holds; off: refuse a folder that holds a run",
                        Affects::kNothing,
                        kOnOff,
                        VSR_FIELD(run.resume)));

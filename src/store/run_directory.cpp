@@ -221,7 +221,8 @@ std::optional<Record> RunDirectory::recorded(const Plan& plan,
   } catch (const Error& error) {
     return no(format("its record cannot be used ({})", error.what()));
   }
-  if (record.plan_fingerprint != plan.fingerprint()) return no("its record is of another plan");
+  if (record.plan_fingerprint != plan.fingerprint())
+    return no("its record is of another plan, or of other settings");
   if (!(record.segment == segment) || record.frames != plan.held(segment).size() ||
       record.checksums.size() != static_cast<std::size_t>(record.frames)) {
     return no("its record speaks of another segment");
@@ -312,6 +313,10 @@ RunLock::RunLock(const RunDirectory& directory, Hold hold) {
                        directory.root().string(),
                        who.empty() ? "unknown" : who));
   }
+}
+
+void RunLock::sign() const {
+  if (fd_ < 0) return;
   const std::string text = format("process {} on {}\n", ::getpid(), host_name());
   if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text.data(), text.size(), 0) < 0) {
     // The lock holds without the note.

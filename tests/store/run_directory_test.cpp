@@ -258,6 +258,7 @@ class OtherHolder {
     child_ = fork();
     if (child_ == 0) {
       const RunLock lock(directory, hold);
+      lock.sign();
       const char byte = 1;
       if (write(ready_[1], &byte, 1) != 1) _exit(1);
       pause();

@@ -96,7 +96,7 @@ class Ledgers(Faults):
         for index in range(4):
             (chunks / f"000{index}.h5").unlink()
         output = self.assert_made("ledger", ranks=2)
-        for words in ("segment 0 has to be made again: its record is of another plan",
+        for words in ("segment 0 has to be made again: its record is of another plan, or of other settings",
                       "segment 1 has to be made again: its record cannot be used",
                       "segment 2 has to be made again: its record cannot be used",
                       "segment 3 has to be made again: its record speaks of another segment",

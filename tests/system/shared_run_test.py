@@ -57,6 +57,28 @@ class SharedRun(FilmTest):
         self.assertEqual(len(logs), 3, logs)  # neither job writes into the other's log
         self.assertIn("rank-0.log", logs)
 
+    def test_mezzanines_that_are_not_kept_are_made_once_and_go(self):
+        keys = {**self.KEYS, "segment__keep": "off"}
+        jobs = [self.begin("lean", **keys) for _ in range(2)]
+        for job in jobs:
+            self.assert_ends(job)
+        self.assertEqual(self.hashes("lean"), self.reference)
+        committed = self.committed("lean")
+        self.assertEqual(committed, sorted(set(committed)))
+        for folder in ("segments", "chunks", "leases"):
+            self.assertEqual(list((self.folder / "lean" / folder).iterdir()), [])
+
+    def test_a_job_that_stood_still_while_it_joined_the_film_leaves_nothing(self):
+        one = self.begin("joining", **self.KEYS)
+        final = self.folder / "joining/leases/final.lease"
+        self.wait_until(final.exists, one)
+        os.kill(one.pid, signal.SIGSTOP)
+        self.assertEqual(self.assert_ends(self.begin("joining", **self.KEYS)).count("made "), 1)
+        os.kill(one.pid, signal.SIGCONT)
+        self.assert_ends(one)
+        self.assertEqual(self.hashes("joining"), self.reference)
+        self.assert_tidy("joining")
+
     def test_jobs_that_start_at_the_same_instant_plan_once(self):
         jobs = [self.begin("race", **self.KEYS) for _ in range(3)]
         outputs = [self.assert_ends(job) for job in jobs]
@@ -99,6 +121,7 @@ class SharedRun(FilmTest):
         self.assert_one_line_error(status, output, 2, "stream.overlap")
         status, output = run(self.job("differs", **{**keys, "final__height": 256}))
         self.assert_one_line_error(status, output, 2, f"process {one.pid} on", "final.height is 192 there and 256 here")
+        self.assertIn(f"process {one.pid} on", (self.folder / "differs/lock").read_text())  # who was refused is not there
         self.assert_ends(one)
         self.assert_tidy("differs")
         status, output = run(self.job("differs", **{**keys, "final__height": 256}))

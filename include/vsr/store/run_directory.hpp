@@ -124,11 +124,14 @@ std::optional<PieceFile> parse_piece_file(const std::string& name);
 class RunLock {
  public:
   enum class Hold { kTogether, kAlone };
-  // Throws Error(kStorage) naming host and process of a holder.
+  // Throws Error(kStorage) naming host and process of the last one that has signed.
   RunLock(const RunDirectory& directory, Hold hold);
 
   // Whether nobody else held it then, as far as the file system tells.
   bool was_alone() const { return was_alone_; }
+
+  // Leaves process and host in the file, for people and messages.
+  void sign() const;
 
   ~RunLock();
   RunLock(const RunLock&) = delete;
