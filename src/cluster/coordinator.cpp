@@ -38,6 +38,7 @@ std::vector<Capacity> capacities(const Tasks& tasks, int ranks) {
 
 std::vector<bool> who_upscales(const std::vector<Capacity>& ranks) {
   std::vector<bool> upscales;
+  upscales.reserve(ranks.size());
   for (const Capacity& rank : ranks) upscales.push_back(rank.upscales);
   return upscales;
 }
