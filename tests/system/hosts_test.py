@@ -1,12 +1,13 @@
 """A film over several hosts: each a network namespace with a name, processes and sshd of its own (hosts_support.py)."""
 
 import os
+import shutil
 import signal
 import sys
 import unittest
 
 import hosts_support
-from film_support import SMALL_FILM, SOURCE, frame_hashes
+from film_support import CLIP, SMALL_FILM, SOURCE, frame_hashes
 
 # Seven segments.
 FILM = {**SMALL_FILM, "input__end": "0.84", "segment__frames": 3}
@@ -17,7 +18,7 @@ NOTICE = {f"{prefix}_MCA_oob_tcp_keepalive_{name}": value for prefix in ("OMPI",
 END_S = 30  # until everything on all hosts has ended, on a busy machine
 
 
-class HostsOnSharedStorage(hosts_support.HostsTest):
+class Hosts(hosts_support.HostsTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -121,6 +122,36 @@ class HostsOnSharedStorage(hosts_support.HostsTest):
         self.assertIn("2 of 2 ranks upscale", said)
         self.assert_kept("bereft", kept)
         self.assert_all_end(process)
+
+    def apart_but_for_mpi(self, name):
+        """Arguments of a job on hosts of which the first one alone has film and run directory."""
+        film = self.folder / "films" / name / "clip.mkv"
+        film.parent.mkdir(parents=True)
+        for host in self.hosts.all[1:]:
+            self.addCleanup(host.off)  # mounts go with it
+            for folder in (film.parent, self.folder / name):
+                host.private(folder)
+        shutil.copy(CLIP, film)
+        return self.job(name, **{**FILM, "input__file": film, "cluster__storage": "local"})
+
+    def test_hosts_that_have_nothing_in_common_but_mpi_make_the_same_film(self):
+        words = self.apart_but_for_mpi("alone")
+        process = self.on(self.hosts.all[0], ["mpirun", "--bind-to", "none", "--hostfile", self.hosts.file(), *words])
+        self.assertIn("3 of 3 ranks upscale", self.assert_ends(process))
+        self.assertEqual(self.made("alone"), self.reference)
+        makers = [(self.folder / "alone/log/rank-0.log").read_text().count("committed")]
+        self.assertLess(makers[0], 14, "the others made none of seven segments and chunks")
+
+    def test_with_local_storage_too_a_lost_host_costs_what_it_had_in_hand(self):
+        words = self.apart_but_for_mpi("lonely")
+        run = [sys.executable, SOURCE / "scripts/run-until-done", "--hosts", self.hosts.file(), "--ranks-per-host", "1",
+               "--program", *words]
+        process = self.on(self.hosts.all[0], run, **NOTICE)
+        self.wait_for_record("lonely", process)
+        self.hosts.all[2].off()
+        kept = self.records("lonely")
+        self.assert_ends(process)
+        self.assert_kept("lonely", kept)
 
     def test_jobs_on_two_hosts_share_a_film(self):
         jobs = [self.on(host, self.job("shared", **FILM)) for host in self.hosts.all[:2]]
