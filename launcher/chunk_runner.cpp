@@ -1,6 +1,7 @@
 #include "chunk_runner.hpp"
 
 #include "final_films.hpp"
+#include "ledger.hpp"
 #include "planning.hpp"
 #include "vsr/assemble/chunk_writer.hpp"
 #include "vsr/base/error.hpp"
@@ -58,17 +59,11 @@ cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const
   spec.threads = std::max(1, cpus_ / std::max(1, task.at_once));
   spec.one_of_many = true;
 
-  store::Record record;
-  record.started = utc_now();
+  const std::string started = utc_now();
   const media::WrittenMezzanine chunk =
       assemble::encode_chunk(path, spec, [this](std::int64_t) { return stop_.load() < kStopNow; });
-  record.segment = segment;
-  record.plan_fingerprint = chunk_plan_.fingerprint();
-  record.file = path.filename().string();
-  record.frames = chunk.frames;
-  record.bytes = chunk.bytes;
-  record.checksums = chunk.checksums;
-  record.host = host_name();
+  store::Record record = record_of(chunk_plan_, segment, path, chunk);
+  record.started = started;
   record.device = "cpu";
   record.rank = rank_;
   record.attempt = task.attempt;

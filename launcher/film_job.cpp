@@ -50,18 +50,22 @@ void configure_log(const Arguments& arguments,
 
 // --- Rank 0 ------------------------------------------------------------------------------------
 
+// What a segment's chunk will take, roughly.
+double chunk_bytes(const Lead& lead, const Segment& segment) {
+  const store::Plan& plan = lead.prepared.plan;
+  const double frame = film_bytes(lead.job, plan) / static_cast<double>(plan.timeline_frames);
+  return frame * static_cast<double>(segment.core.size());
+}
+
 // What is still to be made: segments of which there is neither mezzanine nor chunk, the chunks, and
 // the films.
 void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks) {
   const store::Plan& plan = lead.prepared.plan;
   double needed = film_bytes(lead.job, plan);
-  const double frame = needed / static_cast<double>(plan.timeline_frames);
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
     const bool encoded = lead.chunks && chunks[i];
     if (!segments[i] && !encoded) needed += segment_bytes(lead.job, plan, plan.segments[i]);
-    if (lead.chunks && !encoded) {
-      needed += frame * static_cast<double>(plan.segments[i].core.size());
-    }
+    if (lead.chunks && !encoded) needed += chunk_bytes(lead, plan.segments[i]);
   }
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
@@ -193,7 +197,7 @@ class FilmMaker {
       }
       lead_.leases->release(kFinalLease);
     }
-    const auto films = finished_films(lead_.directory, identity_);
+    const auto films = this->films();
     if (!films) {
       throw Error(ErrorCode::kStorage,
                   format("{}: the films were there and are gone: does anybody else write there?",
@@ -207,7 +211,12 @@ class FilmMaker {
   // Pieces that go bad after their commit are made again, but not for ever.
   static constexpr int kMostRounds = 3;
 
-  bool is_made() const { return finished_films(lead_.directory, identity_).has_value(); }
+  // If they are made.
+  std::optional<std::vector<fs::path>> films() const {
+    return finished_films(lead_.directory, identity_);
+  }
+
+  bool is_made() const { return films().has_value(); }
 
   // Has the ranks make what the ledger lacks; or other jobs, if they are at it.
   void make_pieces() {
@@ -252,13 +261,9 @@ class FilmMaker {
   }
 
   std::vector<RunGate::Kind> kinds(const cluster::Tasks& tasks) const {
-    const store::Plan& plan = lead_.prepared.plan;
     std::vector<RunGate::Kind> kinds;
     if (lead_.chunks) {
-      const double frame = film_bytes(lead_.job, plan) / static_cast<double>(plan.timeline_frames);
-      const auto bytes = [frame](const Segment& segment) {
-        return frame * static_cast<double>(segment.core.size());
-      };
+      const auto bytes = [this](const Segment& segment) { return chunk_bytes(lead_, segment); };
       kinds.push_back({cluster::Work::kEncode, *lead_.chunks, tasks.encoded, bytes});
     }
     const auto bytes = [this](const Segment& segment) {

@@ -1,7 +1,8 @@
 #include "ledger.hpp"
 
-#include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
+#include "vsr/cluster/task.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +10,8 @@
 namespace vsr::launcher {
 
 std::string Pieces::describe(int index) const {
-  return format("{}segment {}", piece == store::Piece::kChunk ? "the chunk of " : "", index);
+  return cluster::describe(
+      piece == store::Piece::kChunk ? cluster::Work::kEncode : cluster::Work::kUpscale, index);
 }
 
 Ledger read_ledger(const store::RunDirectory& directory,
@@ -26,6 +28,21 @@ Ledger read_ledger(const store::RunDirectory& directory,
     }
   }
   return records;
+}
+
+store::Record record_of(const store::Plan& plan,
+                        const Segment& segment,
+                        const std::filesystem::path& file,
+                        const media::WrittenMezzanine& written) {
+  store::Record record;
+  record.segment = segment;
+  record.plan_fingerprint = plan.fingerprint();
+  record.file = file.filename().string();
+  record.frames = written.frames;
+  record.bytes = written.bytes;
+  record.checksums = written.checksums;
+  record.host = host_name();
+  return record;
 }
 
 int count(const Ledger& ledger) {

@@ -4,6 +4,7 @@
 #include "vsr/media/segment_writer.hpp"
 #include "vsr/store/run_directory.hpp"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,13 @@ using Ledger = std::vector<std::optional<store::Record>>;
 Ledger read_ledger(const store::RunDirectory& directory,
                    const Pieces& pieces,
                    const Ledger& not_needed = {});
+
+// Of a piece that was made for this plan in `file`: what any record says; how it went is left to
+// who made it.
+store::Record record_of(const store::Plan& plan,
+                        const Segment& segment,
+                        const std::filesystem::path& file,
+                        const media::WrittenMezzanine& written);
 
 int count(const Ledger& ledger);
 

@@ -247,9 +247,8 @@ void RankStorage::hand_in(const cluster::Task& task) {
   far_->put(directory_.record_file(task.segment, piece), record_of(name));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   log::info("cluster",
-            "{}segment {} handed in: {:.1f} MB in {:.2f} s",
-            chunk ? "the chunk of " : "",
-            task.segment,
+            "{} handed in: {:.1f} MB in {:.2f} s",
+            cluster::describe(task.work, task.segment),
             static_cast<double>(record->bytes) / 1e6,
             took.count());
   if (chunk) directory_.discard(task.segment, piece);

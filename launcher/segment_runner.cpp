@@ -2,6 +2,7 @@
 
 #include "embedded_model.hpp"
 #include "final_films.hpp"
+#include "ledger.hpp"
 #include "planning.hpp"
 #include "vsr/assemble/chunk_writer.hpp"
 #include "vsr/base/error.hpp"
@@ -51,8 +52,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
   const fs::path path =
       directory_.new_file(index, media::mezzanine_extension(codec_of(job_.segment.codec)));
-  store::Record record;
-  record.started = utc_now();
+  const std::string started = utc_now();
   auto told = std::chrono::steady_clock::now();
   const auto tell_progress = [&](std::int64_t frames) {
     const auto now = std::chrono::steady_clock::now();
@@ -61,14 +61,9 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
     log::info("pipeline", "segment {}: frame {} of {}", index, frames, segment.input.size());
   };
   const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin);
-  record.segment = segment;
-  record.plan_fingerprint = plan_.fingerprint();
-  record.file = path.filename().string();
-  record.frames = result.mezzanine.frames;
-  record.bytes = result.mezzanine.bytes;
-  record.checksums = result.mezzanine.checksums;
+  store::Record record = record_of(plan_, segment, path, result.mezzanine);
+  record.started = started;
   record.windows = result.windows;
-  record.host = host_name();
   record.device = device_name_;
   record.rank = rank_;
   record.attempt = attempt;

@@ -18,6 +18,10 @@
 
 namespace vsr::cluster {
 
+std::string describe(Work work, int segment) {
+  return format("{}segment {}", work == Work::kEncode ? "the chunk of " : "", segment);
+}
+
 namespace {
 
 constexpr auto kAskAgain = std::chrono::seconds(1);     // for room on the disk
@@ -46,11 +50,6 @@ std::vector<bool> who_upscales(const std::vector<Capacity>& ranks) {
 int how_many_encode(const std::vector<Capacity>& ranks) {
   return static_cast<int>(std::count_if(
       ranks.begin(), ranks.end(), [](const Capacity& rank) { return rank.encoders > 0; }));
-}
-
-// "segment 7", "the chunk of segment 7".
-std::string describe(Work work, int segment) {
-  return format("{}segment {}", work == Work::kEncode ? "the chunk of " : "", segment);
 }
 
 // Processor time of this thread.

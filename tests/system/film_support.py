@@ -92,6 +92,14 @@ def ranks_of(process):
     return ranks
 
 
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def ffprobe(path, *entries):
     _, text = run(["ffprobe", "-v", "error", "-of", "json", *entries, path], check=True)
     return json.loads(text)

@@ -6,10 +6,9 @@ import signal
 import subprocess
 import time
 import unittest
-from pathlib import Path
 
 import ranks_test
-from film_support import CLIP, FilmTest, environment, frame_hashes, run
+from film_support import CLIP, FilmTest, environment, frame_hashes, ranks_of, run
 
 
 def blind(folder, size="64m"):
@@ -20,7 +19,6 @@ def blind(folder, size="64m"):
 
 class LocalStorage(FilmTest):
     KEYS = ranks_test.Ranks.KEYS
-    rank_process = ranks_test.Ranks.rank_process
 
     @classmethod
     def setUpClass(cls):
@@ -137,13 +135,13 @@ class LocalStorage(FilmTest):
             self.assertIsNone(process.poll(), "ended before a transfer was met")
             if not self.is_handing_in(name):
                 continue
-            zero = self.rank_process(process, 0)
+            zero = ranks_of(process).get(0)
             os.kill(zero, signal.SIGSTOP)
             time.sleep(0.2)
             if self.is_handing_in(name):
                 break
             os.kill(zero, signal.SIGCONT)
-        os.kill(self.rank_process(process, 1), signal.SIGKILL)
+        os.kill(ranks_of(process).get(1), signal.SIGKILL)
         self.assertNotEqual(process.wait(timeout=60), 0)
         kept = {p: p.stat().st_mtime_ns for p in segments.glob("*.h5")}
         self.assertLess(len(kept), 4, "killed too late to show anything")

@@ -8,9 +8,8 @@ import subprocess
 import time
 import unittest
 import zipfile
-from pathlib import Path
 
-from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, mpirun, run
+from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, is_running, mpirun, ranks_of, run
 
 
 class Ranks(FilmTest):
@@ -81,40 +80,14 @@ class Ranks(FilmTest):
         process.wait()
         self.assert_goes_on("killed", self.kept("killed"), ranks=2)
 
-    def rank_process(self, mpirun_process, rank):
-        """The process of one rank, by the environment that mpirun gives it; None while there is none."""
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal():
-                continue
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                variables = (entry / "environ").read_bytes().split(b"\0")
-            except (OSError, IndexError):  # gone meanwhile
-                continue
-            if parent == mpirun_process.pid and f"OMPI_COMM_WORLD_RANK={rank}".encode() in variables:
-                return int(entry.name)
-        return None
-
-    def wait_for_end(self, pid):
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                return
-            if state == "Z":  # only to be reaped by whoever inherited it
-                return
-            time.sleep(0.02)
-        self.fail(f"process {pid} outlived mpirun")
-
     def test_kill_9_of_one_rank_ends_all_and_loses_nothing_committed(self):
         process = self.start("bereft", ranks=2)
         self.wait_for_records("bereft", 1, process)
-        others = [self.rank_process(process, rank) for rank in (0, 1)]
+        others = [ranks_of(process).get(rank) for rank in (0, 1)]
         self.assertNotIn(None, others)
         os.kill(others[1], signal.SIGKILL)
         self.assertNotEqual(process.wait(timeout=60), 0)
-        self.wait_for_end(others[0])
+        self.wait_until(lambda: not is_running(others[0]), timeout=10)
         kept = self.kept("bereft")
         self.assertLess(len(kept), 4, "killed too late to show anything")
         self.assert_goes_on("bereft", kept, ranks=2)

@@ -1,9 +1,14 @@
 // A piece of work on one segment.
 #pragma once
 
+#include <string>
+
 namespace vsr::cluster {
 
 enum class Work : char { kUpscale = 'u', kEncode = 'e' };
+
+// As messages call it: "segment 7", "the chunk of segment 7".
+std::string describe(Work work, int segment);
 
 struct Piece {
   Work work = Work::kUpscale;
