@@ -48,10 +48,7 @@ class Mpi : public ::testing::Test {
 
   // ...and nobody speaks of the next before rank 0 has heard all of this one, as in the program,
   // where a broadcast follows gather().
-  void TearDown() override {
-    std::string go_on;
-    world()->broadcast(go_on);
-  }
+  void TearDown() override { end_of_list(); }
 
   int rank() const { return world()->rank(); }
 
@@ -93,7 +90,14 @@ class Mpi : public ::testing::Test {
     } else {
       serve(*world(), runner, {}, stop_);
     }
+    end_of_list();
     return end;
+  }
+
+  // Nobody says what is not of the list before rank 0 has heard everybody's farewell.
+  static void end_of_list() {
+    std::string go_on;
+    world()->broadcast(go_on);
   }
 
   std::atomic<int> stop_ = 0;
