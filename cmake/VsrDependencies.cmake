@@ -3,6 +3,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
+find_package(nlohmann_json 3.11 REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 set(MPI_CXX_SKIP_MPICXX ON)  # the C++ bindings are gone from Open MPI 5 and slow to include
 find_package(MPI REQUIRED COMPONENTS CXX)

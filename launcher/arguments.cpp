@@ -55,6 +55,85 @@ po::options_description doctor_options() {
   return options;
 }
 
+po::options_description status_options() {
+  po::options_description options("Options of 'vsr-dist status'");
+  options.add_options()                                          //
+      ("json", "as the JSON document that the status page has")  //
+      ("watch", "again every two seconds, until the run is over");
+  return options;
+}
+
+po::options_description report_options() {
+  po::options_description options("Options of 'vsr-dist report'");
+  options.add_options()  //
+      ("output,o", po::value<std::string>(), "the page; default: report/index.html in the run");
+  return options;
+}
+
+po::options_description of_two_films(const char* caption) {
+  po::options_description options(caption);
+  options.add_options()  //
+      ("offset",
+       po::value<std::string>(),
+       "frames of B that come before A's first one; auto, the default: found by the pictures")  //
+      ("start", po::value<std::string>(), "from this time of A on")                             //
+      ("duration", po::value<std::string>(), "no more than this");
+  return options;
+}
+
+po::options_description qc_options() {
+  po::options_description options = of_two_films("Options of 'vsr-dist qc'");
+  options.add_options()                            //
+      ("json", "the result as one JSON document")  //
+      ("output,o", po::value<std::string>(), "also a table (CSV) with a line for each frame");
+  return options;
+}
+
+po::options_description compare_options() {
+  po::options_description options = of_two_films("Options of 'vsr-dist compare'");
+  options.add_options()  //
+      ("output,o",
+       po::value<std::string>(),
+       "the video (.mkv, .mp4, .mov) or picture (.png, .jpg)")  //
+      ("mode",
+       po::value<std::string>(),
+       "side (by side) or split (left half of A, right half of B)")  //
+      ("at", po::value<std::string>(), "a time of A: of this picture alone");
+  return options;
+}
+
+// What a command line may begin with in place of a job.
+struct CommandWord {
+  const char* word;
+  Command command;
+  po::options_description (*options)();
+};
+
+const std::vector<CommandWord>& command_words() {
+  static const std::vector<CommandWord> words = {
+      {"selftest", Command::kSelftest, selftest_options},
+      {"doctor", Command::kDoctor, doctor_options},
+      {"status", Command::kStatus, status_options},
+      {"report", Command::kReport, report_options},
+      {"qc", Command::kQc, qc_options},
+      {"compare", Command::kCompare, compare_options},
+  };
+  return words;
+}
+
+// Files of a command that takes just so many.
+void take_files(const std::string& command,
+                const char* what,
+                std::size_t wanted,
+                std::size_t given) {
+  if (given == wanted) return;
+  throw Error(ErrorCode::kUsage,
+              format("vsr-dist {} takes {}; {} given; see 'vsr-dist --help'",
+                     command,
+                     what,
+                     given == 0 ? "none was" : format("{} were", given)));
+}
+
 log::Level parse_level(const std::string& text) {
   const std::vector<std::string> names = {"trace", "debug", "info", "warning", "error", "off"};
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -91,13 +170,18 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       throw Error(ErrorCode::kUsage, format("{} needs a value: {}=...", word, word));
     }
   }
-  const bool selftest = !words.empty() && words.front() == "selftest";
-  const bool doctor = !words.empty() && words.front() == "doctor";
-  if (selftest || doctor) words.erase(words.begin());
-
   po::options_description options = general_options();
-  if (selftest) options.add(selftest_options());
-  if (doctor) options.add(doctor_options());
+  std::string command;
+  for (const CommandWord& known : command_words()) {
+    if (words.empty() || words.front() != known.word) continue;
+    command = known.word;
+    arguments.command = known.command;
+    options.add(known.options());
+    words.erase(words.begin());
+    break;
+  }
+  const bool takes_job =
+      arguments.command == Command::kRun || arguments.command == Command::kDoctor;
   options.add_options()("file", po::value<std::vector<std::string>>());
   po::positional_options_description positional;
   positional.add("file", -1);
@@ -113,9 +197,6 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   } catch (const po::error& failure) {
     throw Error(ErrorCode::kUsage, format("{}; see 'vsr-dist --help'", failure.what()));
   }
-  const auto text = [&](const char* name, std::string& field) {
-    if (given.count(name) != 0) field = given[name].as<std::string>();
-  };
   arguments.fresh = given.count("fresh") != 0;
   arguments.log_json = given.count("log-json") != 0;
   if (given.count("role") != 0) {
@@ -131,34 +212,59 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   }
   std::vector<std::string> files;
   if (given.count("file") != 0) files = given["file"].as<std::vector<std::string>>();
-  if (selftest && !arguments.values.empty()) {
+  if (!takes_job && !arguments.values.empty()) {
     throw Error(ErrorCode::kUsage,
-                format("--{} belongs to a job; selftest takes --checkpoint, --golden, --device and "
-                       "--precision",
-                       arguments.values.front().first));
+                format("--{} belongs to a job; vsr-dist {} takes none",
+                       arguments.values.front().first,
+                       command));
   }
-  if (selftest) {
-    arguments.command = Command::kSelftest;
-    text("checkpoint", arguments.checkpoint);
-    text("device", arguments.device);
-    text("precision", arguments.precision);
-    if (given.count("golden") != 0) {
-      arguments.golden = given["golden"].as<std::vector<std::string>>();
-    }
-    arguments.golden.insert(arguments.golden.end(), files.begin(), files.end());
-  } else {
-    if (files.size() > 1) {
-      throw Error(ErrorCode::kUsage,
-                  format("one job file at a time: '{}' and '{}' were given", files[0], files[1]));
-    }
-    if (!files.empty()) arguments.job_file = files.front();
+  if (takes_job && files.size() > 1) {
+    throw Error(ErrorCode::kUsage,
+                format("one job file at a time: '{}' and '{}' were given", files[0], files[1]));
   }
-  if (doctor) {
-    arguments.command = Command::kDoctor;
-    arguments.json = given.count("json") != 0;
-    text("hosts", arguments.hosts);
-    // Its lines are what there is to say.
-    if (given.count("log-level") == 0) arguments.log_level = log::Level::kError;
+  if (takes_job && !files.empty()) arguments.job_file = files.front();
+  const bool asks = given.count("help") + given.count("version") != 0;
+  const auto is_given = [&](const char* name) {
+    return options.find_nothrow(name, false) != nullptr && given.count(name) != 0;
+  };
+  const auto text = [&](const char* name, std::string& field) {
+    if (is_given(name)) field = given[name].as<std::string>();
+  };
+  arguments.json = is_given("json");
+  arguments.watch = is_given("watch");
+  text("output", arguments.output);
+  text("offset", arguments.offset);
+  text("mode", arguments.mode);
+  text("at", arguments.at);
+  text("start", arguments.start);
+  text("duration", arguments.duration);
+  switch (arguments.command) {
+    case Command::kSelftest:
+      text("checkpoint", arguments.checkpoint);
+      text("device", arguments.device);
+      text("precision", arguments.precision);
+      if (given.count("golden") != 0) {
+        arguments.golden = given["golden"].as<std::vector<std::string>>();
+      }
+      arguments.golden.insert(arguments.golden.end(), files.begin(), files.end());
+      break;
+    case Command::kDoctor:
+      text("hosts", arguments.hosts);
+      // Its lines are what there is to say.
+      if (given.count("log-level") == 0) arguments.log_level = log::Level::kError;
+      break;
+    case Command::kStatus:
+    case Command::kReport:
+      if (!asks) take_files(command, "one run directory", 1, files.size());
+      if (!files.empty()) arguments.run_dir = files.front();
+      break;
+    case Command::kQc:
+    case Command::kCompare:
+      if (!asks) take_files(command, "two films", 2, files.size());
+      arguments.inputs = files;
+      break;
+    default:
+      break;
   }
   if (given.count("print-config") != 0) arguments.command = Command::kPrintConfig;
   if (given.count("dry-run") != 0) arguments.command = Command::kDryRun;
@@ -173,17 +279,24 @@ Arguments parse_arguments(int argc, const char* const* argv) {
 
 std::string help_text() {
   std::ostringstream text;
-  text << "vsr-dist: takes a film through BasicVSR++ on one or many GPUs to a master\n\n"
-          "  vsr-dist JOB.ini [--section.key=value ...]             one GPU, or the CPU\n"
-          "  mpirun -n 4 vsr-dist JOB.ini [--section.key=value ...]  four GPUs\n"
-          "  vsr-dist selftest [--checkpoint F] [--golden G.h5 ...] [--device cuda|cpu]\n"
-          "  vsr-dist doctor [JOB.ini] [--section.key=value ...]    what this machine gives a run\n"
-          "  mpirun -n 4 vsr-dist doctor ...                        ... and every host of "
-          "several\n\n"
-          "The same command again goes on where a run was stopped.\n\n"
-       << general_options() << '\n'
-       << selftest_options() << '\n'
-       << doctor_options() << "\nKeys of the job file, each also as --section.key=value:\n";
+  text
+      << "vsr-dist: takes a film through BasicVSR++ on one or many GPUs to a master\n\n"
+         "  vsr-dist JOB.ini [--section.key=value ...]             one GPU, or the CPU\n"
+         "  mpirun -n 4 vsr-dist JOB.ini [--section.key=value ...]  four GPUs\n"
+         "  vsr-dist selftest [--checkpoint F] [--golden G.h5 ...] [--device cuda|cpu]\n"
+         "  vsr-dist doctor [JOB.ini] [--section.key=value ...]    what this machine gives a run\n"
+         "  mpirun -n 4 vsr-dist doctor ...                        ... and every host of "
+         "several\n"
+         "  vsr-dist status RUN [--watch] [--json]                 how far a run is, be it at work "
+         "or not\n"
+         "  vsr-dist report RUN                                    its report, "
+         "RUN/report/index.html\n"
+         "  vsr-dist qc A B [-o FRAMES.csv] [--json]               how far two films are apart\n"
+         "  vsr-dist compare A B -o OUT [--mode side|split]        both in one video or picture\n\n"
+         "The same command again goes on where a run was stopped.\n\n"
+      << general_options() << '\n';
+  for (const CommandWord& known : command_words()) text << known.options() << '\n';
+  text << "Keys of the job file, each also as --section.key=value:\n";
   std::string section;
   for (const auto& [name, help] : job_key_help()) {
     const std::string own = name.substr(0, name.find('.'));

@@ -10,7 +10,19 @@
 
 namespace vsr::launcher {
 
-enum class Command { kRun, kHelp, kVersion, kPrintConfig, kDryRun, kSelftest, kDoctor };
+enum class Command {
+  kRun,
+  kHelp,
+  kVersion,
+  kPrintConfig,
+  kDryRun,
+  kSelftest,
+  kDoctor,
+  kStatus,
+  kReport,
+  kQc,
+  kCompare
+};
 
 struct Arguments {
   Command command = Command::kRun;
@@ -26,8 +38,19 @@ struct Arguments {
   std::string device = "auto";
   std::string precision = "fp32";
   // doctor, which takes a job or none
-  bool json = false;
+  bool json = false;  // also of status and qc
   std::string hosts;  // a host file; empty: none
+  // status, report
+  std::string run_dir;
+  bool watch = false;  // status: again and again
+  // qc, compare: two films (compare: or pictures)
+  std::vector<std::string> inputs;
+  std::string output;           // report, qc (a table of frames), compare; empty: see there
+  std::string offset = "auto";  // frames of the second that come before the first one's first
+  std::string mode = "side";    // compare: side, split
+  std::string at;               // compare: a time or a frame, for a picture in place of a video
+  std::string start;            // qc, compare: from where, how long; times of the first
+  std::string duration;
 };
 
 // Throws Error(kUsage).

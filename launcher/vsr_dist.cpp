@@ -86,6 +86,11 @@ int run(const Arguments& arguments) {
       return run_with_ranks(arguments, vsr::launcher::run_film);
     case Command::kDoctor:
       return run_with_ranks(arguments, vsr::launcher::run_doctor);
+    case Command::kStatus:
+    case Command::kReport:
+    case Command::kQc:
+    case Command::kCompare:
+      break;
   }
   return static_cast<int>(ErrorCode::kInternal);
 }

@@ -1,6 +1,7 @@
 // A segment's record, RUN/segments/0007.h5: written last, so that its presence commits the segment.
 #pragma once
 
+#include "vsr/base/frame_measures.hpp"
 #include "vsr/base/luma_samples.hpp"
 #include "vsr/job/plan.hpp"
 
@@ -31,6 +32,8 @@ struct Record {
   double wall_s = 0;
   // Seconds each stage was at work (not waiting): "decode", "network", "encode", ...
   std::vector<std::pair<std::string, double>> stage_s;
+  FrameMeasures measures;           // of the core's frames
+  std::vector<Preview> previews;
   std::vector<std::string> events;  // "out of memory at frame 960: window 96 -> 48"
 };
 
