@@ -47,7 +47,7 @@ class Quality : public Pipeline {
  protected:
   static PipelineOptions options(int every) {
     PipelineOptions options = small_options();
-    options.quality = {.every = every, .warn_below_db = 25};
+    options.quality = {.every = every, .warn_below_db = 25, .patience_s = 60};
     return options;
   }
 
@@ -178,6 +178,26 @@ TEST_F(Quality, PicturesForTheFilmsEncoderAreMeasuredLikewise) {
   const SegmentResult result = run(direct, segment);
   EXPECT_EQ(result.measures.back_projection_db, run(pipeline, segment).measures.back_projection_db);
   expect_measured(segment, result.measures.encode_s, 1);
+}
+
+// Measuring a picture takes longer here than making it; the first ones find room.
+TEST_F(Quality, WhatThereIsNoTimeForIsPassedOver) {
+  PipelineOptions given = options(1);
+  given.quality.patience_s = 0;
+  given.max_seq_len = 4;
+  given.open_writer = [](const Segment& segment, const std::filesystem::path&) {
+    return std::make_unique<NoWriter>(segment.core.size());
+  };
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, given);
+  const Segment segment = plan_segments(60, {60, 3}).front();
+  const SegmentResult result = run(pipeline, segment);
+  const auto& db = result.measures.back_projection_db;
+  const auto missing = std::count_if(db.begin(), db.end(), [](float v) { return std::isnan(v); });
+  EXPECT_LT(missing, 60);
+  ASSERT_GT(missing, 0);
+  EXPECT_THAT(result.events,
+              ElementsAre(HasSubstr(std::to_string(missing) + " frames were not measured")));
+  EXPECT_THAT(result.quality_warnings, IsEmpty());
 }
 
 TEST_F(Quality, FramesThatAreShiftedAreTold) {
