@@ -5,8 +5,8 @@
 
 namespace vsr::launcher {
 
-// Returns the exit status. Throws Error: kUsage where no run is, kStorage where it cannot be read or
-// the page not written.
+// Returns the exit status. Throws Error: kUsage where no run is, kStorage where it cannot be read
+// or the page not written.
 int run_report(const Arguments& arguments);
 
 }  // namespace vsr::launcher

@@ -135,10 +135,8 @@ void RunBook::event(log::Level level, int rank, std::string_view text) noexcept 
       ++start_.events_left_out;
       return;
     }
-    start_.events.push_back({utc_now(),
-                             level == log::Level::kWarning ? "warning" : "error",
-                             rank,
-                             std::string(text)});
+    start_.events.push_back(
+        {utc_now(), level == log::Level::kWarning ? "warning" : "error", rank, std::string(text)});
   });
   wake_.notify_all();
 }

@@ -39,7 +39,7 @@ class RunBook {
   void end(int exit_status, const std::string& message) noexcept;
 
   static constexpr auto kLedgerEvery = std::chrono::seconds(10);
-  static constexpr auto kStartEvery = std::chrono::seconds(5);   // for events
+  static constexpr auto kStartEvery = std::chrono::seconds(5);  // for events
   static constexpr auto kSeenEvery = std::chrono::seconds(60);  // for its being at work
 
  private:

@@ -192,8 +192,7 @@ void RunReader::measure_seams(const store::Record& record) {
     const auto& segments = data_.run.plan.segments;
     if (other < 0 || other >= static_cast<int>(segments.size())) return std::nullopt;
     if (!data_.run.segments[static_cast<std::size_t>(other)]) return std::nullopt;
-    return directory_.recorded(
-        data_.run.plan, segments[static_cast<std::size_t>(other)], nullptr);
+    return directory_.recorded(data_.run.plan, segments[static_cast<std::size_t>(other)], nullptr);
   };
   if (const auto before = neighbour(index - 1)) measure_seam(*before, record);
   if (const auto behind = neighbour(index + 1)) measure_seam(record, *behind);
@@ -202,15 +201,14 @@ void RunReader::measure_seams(const store::Record& record) {
 
 void RunReader::measure_seam(const store::Record& before, const store::Record& behind) {
   try {
-    const assemble::Seam seam = assemble::measure_seam(
-        behind.segment.core.begin, before.seam_luma, behind.seam_luma);
-    data_.run.seams.push_back(
-        {behind.segment.index,
-         seam.frame,
-         seam.likeness_db.value_or(std::numeric_limits<double>::quiet_NaN()),
-         seam.step,
-         seam.usual_step,
-         assemble::may_be_seen(seam)});
+    const assemble::Seam seam =
+        assemble::measure_seam(behind.segment.core.begin, before.seam_luma, behind.seam_luma);
+    data_.run.seams.push_back({behind.segment.index,
+                               seam.frame,
+                               seam.likeness_db.value_or(std::numeric_limits<double>::quiet_NaN()),
+                               seam.step,
+                               seam.usual_step,
+                               assemble::may_be_seen(seam)});
   } catch (const Error&) {
     // One of them kept no luma.
   }

@@ -28,6 +28,7 @@ class RunReader {
 
   // As of the last update().
   const store::RunLedger& run() const { return data_.run; }
+
   // The same, with pictures and sizes.
   status::ReportData report_data() const;
 

@@ -213,7 +213,8 @@ void RunDirectory::write_for_people(const fs::path& file,
                                     const std::string& content,
                                     const std::string& writer) const {
   make_directories(file.parent_path());
-  write_file(file, content, file.parent_path() / format("{}.{}.part", file.filename().string(), writer));
+  write_file(
+      file, content, file.parent_path() / format("{}.{}.part", file.filename().string(), writer));
 }
 
 void RunDirectory::sweep_for_people() const {
