@@ -21,9 +21,24 @@ std::string number_cell(const std::string& text) {
   return format("<td class=\"number\">{}</td>", html_escaped(text));
 }
 
+// Whether this cell of the first row is a number's.
+bool is_number(const std::string& rows, std::size_t column) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i <= column; ++i) {
+    at = rows.find("<td", at);
+    if (at == std::string::npos) return false;
+    if (i < column) at += 3;
+  }
+  return rows.compare(at, 18, "<td class=\"number\"") == 0;
+}
+
 std::string table(const std::vector<std::string>& heads, const std::string& rows) {
   std::string head;
-  for (const std::string& text : heads) head += format("<th scope=\"col\">{}</th>", text);
+  // What stands in a column of numbers is told by its first cell.
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    head += format(
+        "<th scope=\"col\"{}>{}</th>", is_number(rows, i) ? " class=\"number\"" : "", heads[i]);
+  }
   return format(
       "<div "
       "class=\"scroll\"><table><thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n",

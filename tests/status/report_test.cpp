@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace vsr::status {
 namespace {
@@ -67,11 +68,16 @@ ReportData a_run(int segments = 4, std::int64_t frames = 50) {
   return data;
 }
 
-// What report.js is given.
-nlohmann::json island(const std::string& page) {
+// Where in the page that stands what report.js is given: begin and length.
+std::pair<std::size_t, std::size_t> place_of_island(const std::string& page) {
   const std::string mark = "<script type=\"application/json\" id=\"data\">";
   const std::size_t begin = page.find(mark) + mark.size();
-  return nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  return {begin, page.find("</script>", begin) - begin};
+}
+
+nlohmann::json island(const std::string& page) {
+  const auto [begin, length] = place_of_island(page);
+  return nlohmann::json::parse(page.substr(begin, length));
 }
 
 TEST(Report, TellsOfARunThatWentWell) {
@@ -115,7 +121,8 @@ TEST(Report, NoNameOrTextBecomesMarkup) {
   data.worst = {{0, 20.0, preview}};
   const std::string page = report_html(data);
   EXPECT_THAT(page, Not(HasSubstr("<img src=x")));
-  EXPECT_THAT(page, Not(HasSubstr("onload='x'")));
+  const auto [begin, length] = place_of_island(page);
+  EXPECT_THAT(std::string(page).erase(begin, length), Not(HasSubstr("onload='x'")));
   EXPECT_THAT(page, Not(HasSubstr("<!-- ")));
   EXPECT_EQ(island(page).at("segments").at(0).at(4), kHostile);
   EXPECT_EQ(island(page).at("failures").at(0).at("reason"), kHostile);

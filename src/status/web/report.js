@@ -120,7 +120,7 @@
     list.className = 'key';
     for (const [draw, text] of entries) {
       const entry = document.createElement('span');
-      const svg = element('svg', {viewBox: '0 0 28 14', 'aria-hidden': 'true'}, entry);
+      const svg = element('svg', {class: 'chart', viewBox: '0 0 28 14', 'aria-hidden': 'true'}, entry);
       draw(svg);
       entry.append(text);
       list.append(entry);
