@@ -26,8 +26,10 @@
 
   function duration(s) {
     if (s < 60) return `${number(s)} s`;
-    if (s < 3600) return `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
-    return `${Math.floor(s / 3600)} h ${Math.round(s % 3600 / 60)} min`;
+    const two = (large, unit, small, part) => small > 0 ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`;
+    const seconds = Math.round(s), minutes = Math.round(s / 60);
+    if (seconds < 3600) return two(Math.floor(seconds / 60), 'min', seconds % 60, 's');
+    return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
   }
   const clock = s => new Date(s * 1000).toISOString().slice(0, 19).replace('T', ' ');
 
@@ -140,7 +142,7 @@
     const list = rows();
     const lane = 18, between = 8, top = data.starts.length > 0 ? 24 : 8;
     const height = top + list.reduce((sum, row) => sum + row.lanes * lane + between, 0);
-    const box = {left: 150, right: WIDTH - 10, top, bottom: height};
+    const box = {left: 200, right: WIDTH - 10, top, bottom: height};
     const svg = charts.frame(place, height + 26, `Timeline: ${segments.length} segments and ${chunks.length} chunks on ` +
       `${list.length} rows of ranks, ${data.failures.length} failed attempts. The table below has the same.`);
     svg.classList.add('chart');
@@ -160,14 +162,12 @@
     let y = top + between / 2;
     for (const row of list) {
       const what = row.kind === 'chunk' ? 'encodes' : 'upscales';
-      element('text', {class: 'name end', x: box.left - 8, y: y + 13}, svg, `rank ${row.rank} ${what}`);
-      if (row.lanes > 1 && row.host) {
-        element('text', {class: 'end', x: box.left - 8, y: y + 13 + lane}, svg, row.host.slice(0, 22));
-      }
+      const host = row.host.length > 14 ? row.host.slice(0, 13) + '\u2026' : row.host;
+      element('text', {class: 'name end', x: box.left - 8, y: y + 13}, svg, `${host} rank ${row.rank} ${what}`);
       for (const piece of row.pieces) {
         const left = scale.x(piece.begun), width = Math.max(1, scale.x(piece.end_s) - left);
         const at = y + piece.lane * lane;
-        const bar = element('rect', {class: `bar-${piece.kind}`, x: left, y: at + 1, width, height: lane - 2}, svg);
+        const bar = element('rect', {class: `bar-${piece.kind}${width < 5 ? ' thin' : ''}`, x: left, y: at + 1, width, height: lane - 2}, svg);
         element('title', {}, bar, `${piece.kind} ${piece.segment}, frames ${piece.begin} to ${piece.end - 1}, rank ${piece.rank} on ` +
           `${piece.host}, attempt ${piece.attempt}: ${clock(piece.begun)}, ${duration(piece.took)}`);
         const text = `${piece.segment}${piece.attempt > 1 ? '\u00a0(' + piece.attempt + '.)' : ''}`;
