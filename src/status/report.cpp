@@ -46,6 +46,12 @@ std::string table(const std::vector<std::string>& heads, const std::string& rows
       rows);
 }
 
+// "2026-01-31T12:34:56Z" as people write it.
+std::string time_cell(std::string text) {
+  if (seconds_of(text)) text = text.substr(0, 10) + " " + text.substr(11, 8);
+  return format("<td class=\"time\">{}</td>", html_escaped(text));
+}
+
 std::string folded(const std::string& title, const std::string& content) {
   return format("<details><summary>{}</summary>\n{}</details>\n", html_escaped(title), content);
 }
@@ -115,7 +121,7 @@ std::string piece_rows(const store::LedgerPieces& records) {
         cell(format("{} on {}", record->rank, record->host)),
         cell(record->device),
         number_cell(format("{}", record->attempt)),
-        cell(record->started),
+        time_cell(record->started),
         number_cell(format("{:.1f}", record->wall_s)),
         cell(stages),
         number_cell(size_text(static_cast<double>(record->bytes))));
@@ -250,7 +256,7 @@ std::string retries_section(const ReportData& data, const Figures& figures) {
   std::string rows;
   for (const Failure& failure : figures.failures) {
     rows += format("<tr>{}{}{}{}</tr>\n",
-                   cell(failure.time),
+                   time_cell(failure.time),
                    cell(failure.piece),
                    number_cell(format("{}", failure.rank)),
                    cell(failure.reason));
@@ -284,14 +290,14 @@ std::string retries_section(const ReportData& data, const Figures& figures) {
   for (const auto& [name, start] : data.run.starts) {
     for (const store::StartEvent& event : start.events) {
       rows += format("<tr>{}{}{}{}</tr>\n",
-                     cell(event.time),
+                     time_cell(event.time),
                      cell(event.level),
                      number_cell(format("{}", event.rank)),
                      cell(event.text));
     }
     if (start.events_left_out > 0) {
       rows += format("<tr>{}{}{}{}</tr>\n",
-                     cell(start.seen),
+                     time_cell(start.seen),
                      cell(""),
                      cell(""),
                      cell(format("and {} more", start.events_left_out)));
@@ -329,14 +335,14 @@ std::string start_section(const ReportData& data) {
       named.push_back(what);
       hosts += (hosts.empty() ? "" : "; ") + what;
     }
-    rows += format(
-        "<tr>{}{}{}{}{}{}</tr>\n",
-        number_cell(format("{}", number)),
-        cell(start.begun),
-        cell(start.ended.empty() ? format("none known; last seen {}", start.seen) : start.ended),
-        cell(end_in_words(start)),
-        number_cell(format("{}", start.ranks.size())),
-        cell(hosts));
+    rows += format("<tr>{}{}{}{}{}{}</tr>\n",
+                   number_cell(format("{}", number)),
+                   time_cell(start.begun),
+                   start.ended.empty() ? cell(format("none known; last seen {}", start.seen))
+                                       : time_cell(start.ended),
+                   cell(end_in_words(start)),
+                   number_cell(format("{}", start.ranks.size())),
+                   cell(hosts));
     commands += format(
         "# start {}, {}{}\n", number, start.begun, start.job_name.empty() ? "" : ", beside others");
     commands += format("cd {}\n{}\n", shell_quoted(start.directory), command_line(start));
