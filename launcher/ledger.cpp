@@ -21,7 +21,10 @@ Ledger read_ledger(const store::RunDirectory& directory,
   for (const Segment& segment : pieces.plan.segments) {
     std::string why;
     records.push_back(directory.committed(pieces.plan, segment, &why, pieces.piece));
-    if (records.back()) records.back()->seam_luma.clear();
+    if (records.back()) {
+      records.back()->seam_luma.clear();
+      records.back()->previews.clear();
+    }
     const auto index = static_cast<std::size_t>(segment.index);
     if (!records.back() && !why.empty() && (not_needed.empty() || !not_needed[index])) {
       log::warning("store", "{} has to be made again: {}", pieces.describe(segment.index), why);

@@ -23,7 +23,7 @@ struct Pieces {
   std::string describe(int index) const;
 };
 
-// A record for each segment that is made; without luma, which is megabytes.
+// A record for each segment that is made; without luma and previews, which are megabytes.
 using Ledger = std::vector<std::optional<store::Record>>;
 
 // The ledger decides what is done: which pieces hold, now. What is wrong with one that is not done

@@ -679,6 +679,32 @@ void add_cluster_keys(std::vector<JobKey>& keys) {
                             VSR_FIELD(cluster.patience_s)));
 }
 
+void add_quality_keys(std::vector<JobKey>& keys) {
+  keys.push_back(choice_key<bool>("quality.measure",
+                                  "measure upscaled pictures against the film's, and warn",
+                                  Affects::kNothing,
+                                  kOnOff,
+                                  VSR_FIELD(quality.measure)));
+  keys.push_back(number_key("quality.every",
+                            "measure one frame of so many; auto: all on a CPU, one of 4 on a GPU, "
+                            "one of 24 where it encodes",
+                            Affects::kNothing,
+                            1,
+                            100000,
+                            VSR_FIELD(quality.every),
+                            "auto"));
+  keys.push_back(special_key(
+      "quality.warn_below",
+      "decibels from 0 to 99",
+      "warn of pictures that, made small again, are further from the film's; 0: of none",
+      Affects::kNothing,
+      [](Job& job, const std::string& text) {
+        return parse_number(std::string_view(text), job.quality.warn_below_db) &&
+               job.quality.warn_below_db >= 0 && job.quality.warn_below_db <= 99;
+      },
+      [](const Job& job) { return format("{}", job.quality.warn_below_db); }));
+}
+
 std::vector<JobKey> make_keys() {
   std::vector<JobKey> keys;
   add_input_keys(keys);
@@ -686,6 +712,7 @@ std::vector<JobKey> make_keys() {
   add_network_keys(keys);
   add_final_keys(keys);
   add_cluster_keys(keys);
+  add_quality_keys(keys);
   keys.push_back(
       text_key("run.dir",
                "a folder",

@@ -95,10 +95,10 @@ void EncoderPool::work(const Encode& encode) {
       next.picture.reset();
       encoded.checksum =
           packet_checksum({encoded.packet->data, static_cast<std::size_t>(encoded.packet->size)});
-      const double spent_s = seconds_since(begin);
+      encoded.spent_s = seconds_since(begin);
       {
         const std::lock_guard lock(mutex_);
-        encoding_s_ += spent_s;
+        encoding_s_ += encoded.spent_s;
       }
       hand_over(next.number, std::move(encoded));
     } catch (...) {

@@ -25,6 +25,7 @@ namespace vsr::media {
 struct EncodedPicture {
   PacketPtr packet;
   std::uint32_t checksum = 0;
+  double spent_s = 0;  // that the encoder was at it
 };
 
 class EncoderPool {

@@ -360,6 +360,7 @@ void SegmentWriter::Impl::send(FramePtr frame) {
 void SegmentWriter::Impl::store(EncodedPicture& picture) {
   AVPacket& packet = *picture.packet;
   made.checksums.push_back(picture.checksum);
+  made.encode_s.push_back(static_cast<float>(picture.spent_s));
   ++made.frames;
   if (muxer) {
     muxer->write(packet);

@@ -2,6 +2,7 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/media/packet_writer.hpp"
 
@@ -35,9 +36,13 @@ SegmentRun::SegmentRun(Stages& stages,
       listener_(listener),
       decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
       finished_(downloads.ring().size()),
+      to_measure_(downloads.ring().size()),  // each has a slot of it: nobody waits
+      meter_(segment, stages.options, stages.timeline.colour),
+      times_(segment.core),
       failure_([this] {
         decoded_.abort();
         finished_.abort();
+        to_measure_.abort();
         downloads_.ring().abort();
         const std::lock_guard lock(decoding_mutex_);
         if (decoding_) stages_.uploads.abort();
@@ -47,6 +52,10 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   downloads_.ring().refill();
   std::thread decoder([this] { guarded([this] { decode(); }); });
   std::thread encoder;
+  std::thread measurer;
+  if (measures() && downloads_.pictures) {
+    measurer = std::thread([this] { guarded([this] { measure(); }); });
+  }
   guarded([&] {
     wait_for_network();
     encoder = std::thread([this, &path] { guarded([this, &path] { encode(path); }); });
@@ -55,6 +64,8 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   });
   finished_.close();
   if (encoder.joinable()) encoder.join();
+  to_measure_.close();
+  if (measurer.joinable()) measurer.join();
   decoder.join();
   failure_.rethrow();
   result_.events.insert(result_.events.end(), remarks_.begin(), remarks_.end());
@@ -63,6 +74,10 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   result_.busy_s = {{"decode", decode_watch_.total_s()},
                     {"network", std::max(network_watch_.total_s(), device_watch_.total_s())},
                     {"encode", result_.mezzanine.busy_s}};
+  if (measures()) {
+    meter_.finish(result_);
+    times_.take(result_.measures);
+  }
   return std::move(result_);
 }
 
@@ -96,7 +111,7 @@ void SegmentRun::begin_decoding() {
 // Hands on pictures kept from the segment before, and brings the reader to where they end.
 media::FrameReader& SegmentRun::enter_segment() {
   std::optional<media::FrameReader>& reader = stages_.reader;
-  std::deque<model::LrFrame>& recent = stages_.recent;
+  std::deque<Decoded>& recent = stages_.recent;
   const std::int64_t first = segment_.input.begin;
   const std::int64_t kept_end = reader ? reader->position() : 0;
   const std::int64_t kept_begin = kept_end - static_cast<std::int64_t>(recent.size());
@@ -106,7 +121,7 @@ media::FrameReader& SegmentRun::enter_segment() {
     return reader.emplace(stages_.timeline, first, options_.decode_threads, stages_.decode_device);
   }
   for (std::int64_t frame = first; frame < std::min(kept_end, segment_.input.end); ++frame) {
-    if (!decoded_.push(recent[static_cast<std::size_t>(frame - kept_begin)])) throw Woken{};
+    hand_on(recent[static_cast<std::size_t>(frame - kept_begin)]);
   }
   return *reader;
 }
@@ -119,6 +134,7 @@ void SegmentRun::decode() {
     decode_watch_.stop();
     while (reader.position() < segment_.input.end) {
       check_stop();
+      const double before_s = decode_watch_.total_s();
       decode_watch_.start();
       const std::int64_t frame = reader.position();
       PictureView picture;
@@ -129,11 +145,14 @@ void SegmentRun::decode() {
             format(
                 "the film ends at frame {}, {} were expected", frame, stages_.timeline.frames()));
       }
+      std::shared_ptr<SourceFrame> source;
+      if (measures()) source = keep_source(frame, options_.quality, on_device ? nullptr : &picture);
       const model::LrFrame uploaded = on_device ? take(*on_device) : upload(picture);
       release_uploads();
-      remember(uploaded);
       decode_watch_.stop();
-      if (!decoded_.push(uploaded)) throw Woken{};
+      if (source) source->decode_s = decode_watch_.total_s() - before_s;
+      remember({uploaded, source});
+      hand_on({uploaded, source});
     }
     remarks_ = reader.remarks(segment_.input.begin, segment_.input.end);
   } catch (...) {
@@ -186,7 +205,16 @@ void SegmentRun::abandon_uploads() noexcept {
   }
 }
 
-void SegmentRun::remember(const model::LrFrame& frame) {
+// What it is measured by is there before it is upscaled.
+void SegmentRun::hand_on(const Decoded& frame) {
+  if (frame.source) {
+    times_.decoded(frame.source->frame, frame.source->decode_s);
+    meter_.add(frame.source);
+  }
+  if (!decoded_.push(frame.picture)) throw Woken{};
+}
+
+void SegmentRun::remember(const Decoded& frame) {
   stages_.recent.push_back(frame);
   const auto most = 2 * static_cast<std::size_t>(options_.overlap);
   while (stages_.recent.size() > most) stages_.recent.pop_front();
@@ -259,6 +287,7 @@ void SegmentRun::upscale() {
     take_pictures(held, window.input.end - held_begin);
     if (window.input.end == segment_.input.end) end_decoding();
     Sink sink(*this);
+    const double before_s = network_watch_.total_s();
     network_watch_.start();
     try {
       upscaler.run(
@@ -285,6 +314,7 @@ void SegmentRun::upscale() {
     }
     if (sink.delivered() > 0) {
       result_.windows.emplace_back(position, static_cast<int>(window.input.size()));
+      times_.upscaled({position, position + sink.delivered()}, network_watch_.total_s() - before_s);
     }
     position += sink.delivered();
   }
@@ -317,10 +347,9 @@ void SegmentRun::encode(const std::filesystem::path& path) {
   if (options_.open_writer) {
     const auto writer = options_.open_writer(segment_, path);
     const auto check = [this] { check_stop(); };
-    hand_on([&](std::size_t slot, std::int64_t frame) {
-      keep_luma(frame, downloads_.pictures->view(slot));
+    take_finished([&](std::size_t slot, std::int64_t frame) {
+      const SlotLease lease = lend(slot, frame);
       if (segment_.core.contains(frame)) writer->write(downloads_.pictures->view(slot), check);
-      downloads_.ring().release(slot);
     });
     finish(segment_.core.size(), [&] { return writer->finish(check); });
   } else if (downloads_.packets) {
@@ -330,12 +359,13 @@ void SegmentRun::encode(const std::filesystem::path& path) {
                                stages_.timeline.rate,
                                options_.sample_aspect,
                                segment_.input.begin);
-    hand_on([&](std::size_t slot, std::int64_t) {
+    take_finished([&](std::size_t slot, std::int64_t) {
       writer.write(downloads_.packets->packet(slot));
       downloads_.ring().release(slot);
     });
     finish(segment_.input.size(), [&] { return writer.finish(); });
     keep_luma_of_packets(path);
+    measure_packets(path);
   } else {
     media::SegmentWriter writer(path,
                                 options_.codec,
@@ -345,28 +375,45 @@ void SegmentRun::encode(const std::filesystem::path& path) {
                                 options_.sample_aspect,
                                 segment_.input.begin,
                                 options_.encode_threads);
-    hand_on([&](std::size_t slot, std::int64_t frame) {
-      keep_luma(frame, downloads_.pictures->view(slot));
+    take_finished([&](std::size_t slot, std::int64_t frame) {
+      SlotLease lease = lend(slot, frame);
       writer.lend(downloads_.pictures->view(slot),
-                  [this, slot] { downloads_.ring().release(slot); });
+                  [held = std::move(lease)]() mutable { held.reset(); });
     });
     finish(segment_.input.size(), [&] { return writer.finish(); });
+    // What the encoders had it for, in place of what handing it to them took.
+    std::int64_t frame = segment_.input.begin;
+    for (const float seconds : result_.mezzanine.encode_s) times_.encoded(frame++, seconds);
   }
 }
 
 // Gives every finished slot to `take`, with the frame in it.
 template <typename Take>
-void SegmentRun::hand_on(const Take& take) {
-  std::int64_t frames = 0;
+void SegmentRun::take_finished(const Take& take) {
+  std::int64_t frame = segment_.input.begin;
   while (auto item = finished_.pop()) {
+    const double before_s = device_watch_.total_s();
     device_watch_.start();
     item->ready.wait();
     device_watch_.stop();
-    take(item->slot, segment_.input.begin + frames);
-    ++frames;
-    if (listener_.progress) listener_.progress(frames);
+    times_.waited(frame, device_watch_.total_s() - before_s);
+    Stopwatch taking;
+    taking.start();
+    take(item->slot, frame);
+    taking.stop();
+    times_.encoded(frame, taking.total_s());
+    ++frame;
+    if (listener_.progress) listener_.progress(frame - segment_.input.begin);
   }
-  if (frames != segment_.input.size()) throw Woken{};  // cut short by a failure elsewhere
+  if (frame != segment_.input.end) throw Woken{};  // cut short by a failure elsewhere
+}
+
+// A picture in the ring for the encoder, and for whoever else looks at it.
+SegmentRun::SlotLease SegmentRun::lend(std::size_t slot, std::int64_t frame) {
+  SlotLease lease(&downloads_, [this, slot](const void*) { downloads_.ring().release(slot); });
+  keep_luma(frame, downloads_.pictures->view(slot));
+  if (meter_.measures(frame)) to_measure_.push({frame, slot, lease});
+  return lease;
 }
 
 template <typename Finish>
@@ -389,17 +436,47 @@ void SegmentRun::keep_luma(std::int64_t frame, const PictureView& picture) {
 // The pictures themselves were never on the host.
 void SegmentRun::keep_luma_of_packets(const std::filesystem::path& path) {
   for (const FrameRange& range : seam_frames_) {
-    media::SegmentReader reader(path,
-                                options_.codec,
-                                range.begin - segment_.input.begin,
-                                range.size(),
-                                result_.mezzanine.checksums,
-                                options_.encode_threads);
-    PictureView picture;
-    for (std::int64_t frame = range.begin; reader.read(picture); ++frame) {
-      check_stop();
+    read_back(path, range, [&](std::int64_t frame, const PictureView& picture) {
       keep_luma(frame, picture);
-    }
+    });
+  }
+}
+
+template <typename Use>
+void SegmentRun::read_back(const std::filesystem::path& path,
+                           const FrameRange& range,
+                           const Use& use) {
+  media::SegmentReader reader(path,
+                              options_.codec,
+                              range.begin - segment_.input.begin,
+                              range.size(),
+                              result_.mezzanine.checksums,
+                              options_.encode_threads);
+  PictureView picture;
+  for (std::int64_t frame = range.begin; reader.read(picture); ++frame) {
+    check_stop();
+    use(frame, picture);
+  }
+}
+
+// --- what pictures are like ----------------------------------------------------------------------
+
+void SegmentRun::measure() {
+  yield_to_others();
+  while (const auto item = to_measure_.pop()) {
+    meter_.measure(item->frame, downloads_.pictures->view(item->slot));
+  }
+}
+
+// The last that the encode thread does: the decoders that it starts are as patient as it is.
+void SegmentRun::measure_packets(const std::filesystem::path& path) {
+  if (!measures()) return;
+  yield_to_others();
+  for (std::int64_t frame = segment_.core.begin; frame < segment_.core.end; ++frame) {
+    if (!meter_.measures(frame)) continue;
+    read_back(path, {frame, frame + 1}, [&](std::int64_t, const PictureView& picture) {
+      meter_.measure(frame, picture);
+    });
   }
 }
 

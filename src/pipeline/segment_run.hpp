@@ -2,6 +2,8 @@
 // Private.
 #pragma once
 
+#include "frame_times.hpp"
+#include "quality_meter.hpp"
 #include "stages.hpp"
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/gpu/event.hpp"
@@ -96,6 +98,15 @@ class SegmentRun {
     gpu::Event ready;
   };
 
+  // Given back when nobody holds it any more: the encoder and who measures read one picture.
+  using SlotLease = std::shared_ptr<const void>;
+
+  struct ToMeasure {
+    std::int64_t frame;
+    std::size_t slot;
+    SlotLease lease;
+  };
+
   // What has to stay as it is until the device has read a picture.
   struct Upload {
     gpu::Event read;
@@ -115,7 +126,8 @@ class SegmentRun {
   model::LrFrame take(const DevicePicture& picture);
   void release_uploads();
   void abandon_uploads() noexcept;
-  void remember(const model::LrFrame& frame);
+  void remember(const Decoded& frame);
+  void hand_on(const Decoded& frame);
 
   // The calling thread.
   void wait_for_network();
@@ -126,11 +138,20 @@ class SegmentRun {
   // Encode thread, which hands on what the writer's threads encode.
   void encode(const std::filesystem::path& path);
   template <typename Take>
-  void hand_on(const Take& take);
+  void take_finished(const Take& take);
+  SlotLease lend(std::size_t slot, std::int64_t frame);
   template <typename Finish>
   void finish(std::int64_t frames, const Finish& finish_file);
   void keep_luma(std::int64_t frame, const PictureView& picture);
   void keep_luma_of_packets(const std::filesystem::path& path);
+  void measure_packets(const std::filesystem::path& path);
+  template <typename Use>
+  void read_back(const std::filesystem::path& path, const FrameRange& range, const Use& use);
+
+  // Thread beside them; there where pictures come to the host.
+  void measure();
+
+  bool measures() const { return options_.quality.every > 0; }
 
   Stages& stages_;
   Place& place_;
@@ -143,6 +164,9 @@ class SegmentRun {
   const SegmentListener listener_;
   BoundedQueue<model::LrFrame> decoded_;
   BoundedQueue<Finished> finished_;
+  BoundedQueue<ToMeasure> to_measure_;
+  QualityMeter meter_;
+  FrameTimes times_;
   std::mutex decoding_mutex_;
   bool decoding_ = false;  // guarded by decoding_mutex_: the ring of uploads is this segment's
   FirstFailure failure_;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "picture_ring.hpp"
+#include "quality_meter.hpp"
 #include "turns.hpp"
 #include "vsr/media/timeline.hpp"
 #include "vsr/model/upscaler.hpp"
@@ -43,6 +44,12 @@ struct Downloads {
   std::optional<PacketRing> packets;
 };
 
+// A picture for the network, and what is kept of it to measure by (may be null).
+struct Decoded {
+  model::LrFrame picture;
+  SourceFramePtr source;
+};
+
 struct Stages {
   Stages(const media::Timeline& timeline_in,
          model::PictureUpscaler& upscaler_in,
@@ -58,7 +65,7 @@ struct Stages {
   // segment, since the halo of the next reaches back into the one before.
   PictureRing uploads;
   std::optional<media::FrameReader> reader;
-  std::deque<model::LrFrame> recent;  // ends at reader->position()
+  std::deque<Decoded> recent;  // ends at reader->position()
 
   Turns upscaling;  // likewise, the upscaler's run() and begin_sequence()
 };

@@ -7,6 +7,7 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -89,23 +90,32 @@ void write_attribute(hid_t file, const std::string& name, hid_t type, const void
   check(H5Awrite(attribute, type, value), "write attribute " + name);
 }
 
+void write_text_attribute(hid_t place, const std::string& name, const std::string& value) {
+  const Handle type(string_type(), H5Tclose, "make a string type");
+  const char* text = value.c_str();
+  write_attribute(place, name, type, &text);
+}
+
+// `unit`: an attribute of the dataset; empty: none.
 void write_dataset(hid_t file,
                    const std::string& name,
                    hid_t type,
                    const std::vector<hsize_t>& shape,
-                   const void* values) {
+                   const void* values,
+                   hid_t creation = H5P_DEFAULT,
+                   const std::string& unit = "") {
   const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
                      H5Sclose,
                      "make a space");
-  const Handle data(
-      H5Dcreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-      H5Dclose,
-      "make dataset " + name);
+  const Handle data(H5Dcreate2(file, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT),
+                    H5Dclose,
+                    "make dataset " + name);
   hsize_t count = 1;
   for (const hsize_t length : shape) count *= length;
   if (count > 0) {
     check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write dataset " + name);
   }
+  if (!unit.empty()) write_text_attribute(data, "unit", unit);
 }
 
 // Makes the groups that a link's name passes through.
@@ -226,9 +236,7 @@ void Writer::attribute(const std::string& name, double value) {
 
 void Writer::attribute(const std::string& name, const std::string& value) {
   const std::lock_guard lock(hdf5_mutex());
-  const Handle type(string_type(), H5Tclose, "make a string type");
-  const char* text = value.c_str();
-  write_attribute(file_, name, type, &text);
+  write_text_attribute(file_, name, value);
 }
 
 void Writer::dataset(const std::string& name,
@@ -264,6 +272,23 @@ void Writer::dataset(const std::string& name, const std::vector<std::string>& va
   texts.reserve(values.size());
   for (const std::string& value : values) texts.push_back(value.c_str());
   write_dataset(file_, name, type, {values.size()}, texts.data());
+}
+
+void Writer::dataset(const std::string& name,
+                     const std::vector<float>& values,
+                     const std::string& unit) {
+  constexpr hsize_t kMostInAChunk = 4096;
+  constexpr unsigned kEffort = 6;
+  const std::lock_guard lock(hdf5_mutex());
+  const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "prepare dataset " + name);
+  if (!values.empty()) {
+    const hsize_t chunk = std::min<hsize_t>(values.size(), kMostInAChunk);
+    check(H5Pset_chunk(creation, 1, &chunk), "prepare dataset " + name);
+    if (H5Zfilter_avail(H5Z_FILTER_DEFLATE) > 0) {
+      check(H5Pset_deflate(creation, kEffort), "prepare dataset " + name);
+    }
+  }
+  write_dataset(file_, name, H5T_NATIVE_FLOAT, {values.size()}, values.data(), creation, unit);
 }
 
 void Writer::dataset_bytes(const std::string& name, const std::string& bytes) {
@@ -396,6 +421,11 @@ std::vector<std::uint32_t> Reader::words(const std::string& name) const {
 std::vector<std::uint16_t> Reader::halfwords(const std::string& name) const {
   const std::lock_guard lock(hdf5_mutex());
   return read_numbers<std::uint16_t>(file_, name, H5T_NATIVE_UINT16, H5T_INTEGER);
+}
+
+std::vector<float> Reader::floats(const std::string& name) const {
+  const std::lock_guard lock(hdf5_mutex());
+  return read_numbers<float>(file_, name, H5T_NATIVE_FLOAT, H5T_FLOAT);
 }
 
 std::vector<double> Reader::reals(const std::string& name) const {

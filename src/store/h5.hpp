@@ -42,6 +42,8 @@ class Writer {
                std::size_t columns);
   void dataset(const std::string& name, const std::vector<double>& values);
   void dataset(const std::string& name, const std::vector<std::string>& values);
+  // Compressed where HDF5 can; the unit as an attribute of the dataset.
+  void dataset(const std::string& name, const std::vector<float>& values, const std::string& unit);
   void dataset_bytes(const std::string& name, const std::string& bytes);
   void column(const Column& column, const std::vector<std::int64_t>& values);
   void column(const Column& column, const std::vector<double>& values);
@@ -75,6 +77,7 @@ class Reader {
   std::vector<std::int64_t> integers(const std::string& name) const;
   std::vector<std::uint32_t> words(const std::string& name) const;
   std::vector<std::uint16_t> halfwords(const std::string& name) const;
+  std::vector<float> floats(const std::string& name) const;
   std::vector<double> reals(const std::string& name) const;
   std::vector<std::string> texts(const std::string& name) const;
   std::string bytes(const std::string& name) const;

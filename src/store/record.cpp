@@ -53,6 +53,85 @@ LumaByFrame read_luma(const h5::Reader& file) {
   return luma;
 }
 
+struct Measure {
+  const char* name;
+  const char* unit;
+  std::vector<float> FrameMeasures::*values;
+};
+
+constexpr Measure kMeasures[] = {
+    {"frame_decode_s", "s", &FrameMeasures::decode_s},
+    {"frame_network_s", "s", &FrameMeasures::network_s},
+    {"frame_encode_s", "s", &FrameMeasures::encode_s},
+    {"frame_luma_mean", "1, black to white", &FrameMeasures::luma_mean},
+    {"frame_sharpness", "1/pixel", &FrameMeasures::sharpness},
+    {"frame_sharpness_gain", "1", &FrameMeasures::sharpness_gain},
+    {"frame_back_projection_db", "dB", &FrameMeasures::back_projection_db},
+};
+
+struct PreviewFile {
+  const char* name;
+  std::string Preview::*bytes;
+};
+
+constexpr PreviewFile kPreviewFiles[] = {
+    {"before", &Preview::before},
+    {"after", &Preview::after},
+    {"detail_before", &Preview::detail_before},
+    {"detail_after", &Preview::detail_after},
+};
+
+std::string preview_dataset(const std::string& kind, const char* file) {
+  return format("preview_{}_{}", kind, file);
+}
+
+void write_previews(h5::Writer& file, const std::vector<Preview>& previews) {
+  std::vector<std::string> kinds;
+  std::vector<std::int64_t> frames;
+  for (const Preview& preview : previews) {
+    kinds.push_back(preview.kind);
+    frames.push_back(preview.frame);
+    for (const auto& [name, bytes] : kPreviewFiles) {
+      file.dataset_bytes(preview_dataset(preview.kind, name), preview.*bytes);
+    }
+  }
+  file.dataset("preview_kinds", kinds);
+  file.dataset("preview_frames", frames);
+}
+
+// Those of `kind`; empty: all.
+std::vector<Preview> read_previews(const h5::Reader& file, const std::string& kind) {
+  const auto kinds = file.texts("preview_kinds");
+  const auto frames = file.integers("preview_frames");
+  std::vector<Preview> previews;
+  for (std::size_t i = 0; i < kinds.size() && i < frames.size(); ++i) {
+    if (!kind.empty() && kinds[i] != kind) continue;
+    Preview& preview = previews.emplace_back(Preview{.frame = frames[i], .kind = kinds[i]});
+    for (const auto& [name, bytes] : kPreviewFiles) {
+      preview.*bytes = file.bytes(preview_dataset(kinds[i], name));
+    }
+  }
+  return previews;
+}
+
+// Its version, where this program knows it.
+std::int64_t check_record(const h5::Reader& file) {
+  if (file.text("format") != "vsr-dist record") {
+    throw Error(ErrorCode::kStorage, "not a record of vsr-dist");
+  }
+  const std::int64_t version = file.integer("version");
+  if (version < kOldestRecordVersion || version > kRecordVersion) {
+    throw Error(ErrorCode::kStorage,
+                format("record version {}, this program knows {} to {}",
+                       version,
+                       kOldestRecordVersion,
+                       kRecordVersion));
+  }
+  return version;
+}
+
+bool has_measures(std::int64_t version) { return version >= 4; }
+
 }  // namespace
 
 std::string encode_record(const Record& record) {
@@ -89,20 +168,16 @@ std::string encode_record(const Record& record) {
   file.dataset("stage_busy_s", seconds);
   file.dataset("events", record.events);
   write_luma(file, record.seam_luma);
+  for (const Measure& measure : kMeasures) {
+    file.dataset(measure.name, record.measures.*measure.values, measure.unit);
+  }
+  write_previews(file, record.previews);
   return file.finish();
 }
 
 Record decode_record(const std::string& bytes) {
   const h5::Reader file(bytes);
-  if (file.text("format") != "vsr-dist record") {
-    throw Error(ErrorCode::kStorage, "not a record of vsr-dist");
-  }
-  if (file.integer("version") != kRecordVersion) {
-    throw Error(
-        ErrorCode::kStorage,
-        format(
-            "record version {}, this program knows {}", file.integer("version"), kRecordVersion));
-  }
+  const std::int64_t version = check_record(file);
   Record record;
   record.plan_fingerprint = file.text("plan_fingerprint");
   record.file = file.text("file");
@@ -129,7 +204,19 @@ Record decode_record(const std::string& bytes) {
   }
   record.events = file.texts("events");
   record.seam_luma = read_luma(file);
+  if (!has_measures(version)) return record;
+  for (const Measure& measure : kMeasures) {
+    record.measures.*measure.values = file.floats(measure.name);
+  }
+  record.previews = read_previews(file, "");
   return record;
+}
+
+std::optional<Preview> read_preview(const std::string& record_bytes, const std::string& kind) {
+  const h5::Reader file(record_bytes);
+  if (!has_measures(check_record(file))) return std::nullopt;
+  for (Preview& preview : read_previews(file, kind)) return std::move(preview);
+  return std::nullopt;
 }
 
 }  // namespace vsr::store

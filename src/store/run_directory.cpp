@@ -301,6 +301,12 @@ std::optional<Record> RunDirectory::committed(const Plan& plan,
   return std::nullopt;
 }
 
+std::optional<Preview> RunDirectory::preview(int segment, const std::string& kind) const {
+  const fs::path file = record_file(segment);
+  if (!is_there(file)) return std::nullopt;
+  return read_preview(read_file(file), kind);
+}
+
 std::vector<int> RunDirectory::recorded_segments(Piece piece) const {
   std::vector<int> segments;
   for (const fs::path& path : entries(root_ / folder_of(piece))) {

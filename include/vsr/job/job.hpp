@@ -137,6 +137,13 @@ struct ClusterOptions {
   int patience_s = 60;  // how long a rank or a job that gives no sign of life keeps its work
 };
 
+// What is measured of the pictures beside the work (docs/quality.md).
+struct QualityChoice {
+  bool measure = true;
+  int every = 0;              // of so many frames one; 0: auto, by the device
+  double warn_below_db = 25;  // back-projection
+};
+
 struct RunOptions {
   std::string dir;
   bool resume = true;
@@ -151,6 +158,7 @@ struct Job {
   SegmentOptions segment;
   FinalOptions final;
   ClusterOptions cluster;
+  QualityChoice quality;
   RunOptions run;
 };
 

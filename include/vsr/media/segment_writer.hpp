@@ -32,6 +32,7 @@ struct WrittenMezzanine {
   std::int64_t frames = 0;
   std::uint64_t bytes = 0;               // of the file(s)
   std::vector<std::uint32_t> checksums;  // CRC-32 (IEEE) of each picture's packet, in order
+  std::vector<float> encode_s;  // by SegmentWriter: seconds that an encoder was at each picture
   double busy_s = 0;  // the least that encoding and writing took, had pictures always been there
 };
 

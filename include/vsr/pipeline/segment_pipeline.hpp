@@ -7,6 +7,7 @@
 // its own (decode, encode) beside those of decoder and encoders.
 #pragma once
 
+#include "vsr/base/frame_measures.hpp"
 #include "vsr/base/luma_samples.hpp"
 #include "vsr/job/plan.hpp"
 #include "vsr/media/segment_writer.hpp"
@@ -24,6 +25,19 @@
 
 namespace vsr::pipeline {
 
+// What is measured beside the stages (docs/quality.md). Measured are the frames of the timeline
+// that `every` divides, by a thread at low priority that has the upscaled pictures where they lie
+// for the encoders: should it fall behind, the network waits for places as it does for encoders.
+// Where the device gives packets they are decoded from the mezzanine for it.
+//
+// Memory: a source picture of each frame measured waits for its upscaled one (prefetch, a window
+// and the pictures on their way to the encoders, at most; with packets as many as a segment has),
+// 16 KB of each frame beside one; the upscaled picture that is worst in the segment.
+struct QualityOptions {
+  int every = 0;  // 0: nothing is measured, no times are kept
+  double warn_below_db = 0;
+};
+
 struct PipelineOptions {
   media::MezzanineCodec codec = media::MezzanineCodec::kProres;
   ColourDescription output_colour;
@@ -38,6 +52,7 @@ struct PipelineOptions {
   // Where there is to be no mezzanine: opens what takes the pictures of a segment's core instead.
   std::function<std::unique_ptr<media::PictureWriter>(const Segment&, const std::filesystem::path&)>
       open_writer;
+  QualityOptions quality;
   bool pinned = false;  // host rings for asynchronous copies; true with a GPU
 };
 
@@ -50,7 +65,10 @@ struct SegmentResult {
   std::vector<std::pair<std::string, double>> busy_s;  // by stage: seconds at work, not waiting
   std::vector<std::string> events;                     // what went otherwise than planned
   LumaByFrame seam_luma;  // of seam_frames(), as upscaled; from the mezzanine if it came as packets
-  double wall_s = 0;      // since it came, or since the one before it was done if that was later
+  FrameMeasures measures;
+  std::vector<Preview> previews;
+  std::vector<std::string> quality_warnings;  // a line for each kind of fault
+  double wall_s = 0;  // since it came, or since the one before it was done if that was later
 };
 
 class SegmentPipeline {

@@ -6,13 +6,17 @@
 #include "vsr/job/plan.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace vsr::store {
 
-inline constexpr int kRecordVersion = 3;
+// Written; kOldestRecordVersion and those between are read too, so that what they committed counts:
+// version 3 has neither measures nor previews.
+inline constexpr int kRecordVersion = 4;
+inline constexpr int kOldestRecordVersion = 3;
 
 struct Record {
   Segment segment;
@@ -33,12 +37,15 @@ struct Record {
   // Seconds each stage was at work (not waiting): "decode", "network", "encode", ...
   std::vector<std::pair<std::string, double>> stage_s;
   FrameMeasures measures;           // of the core's frames
-  std::vector<Preview> previews;
+  std::vector<Preview> previews;    // some hundred kilobytes: not to be kept of a whole film
   std::vector<std::string> events;  // "out of memory at frame 960: window 96 -> 48"
 };
 
 std::string encode_record(const Record& record);
 // Throws Error(kStorage).
 Record decode_record(const std::string& bytes);
+
+// One of a record's previews alone; nothing where it has none of this kind. Throws Error(kStorage).
+std::optional<Preview> read_preview(const std::string& record_bytes, const std::string& kind);
 
 }  // namespace vsr::store

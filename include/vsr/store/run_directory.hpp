@@ -98,6 +98,9 @@ class RunDirectory {
                                   const Segment& segment,
                                   std::string* why_not,
                                   Piece piece = Piece::kSegment) const;
+  // A segment's preview of this kind, of whatever plan its record is; nothing where there is none.
+  // Throws Error(kStorage) for a record that cannot be read.
+  std::optional<Preview> preview(int segment, const std::string& kind) const;
   // Segments that have a record, whatever it says, ascending.
   std::vector<int> recorded_segments(Piece piece = Piece::kSegment) const;
   // Removes the file and leaves the record, which tells how it was made.
