@@ -40,13 +40,15 @@ namespace {
 void configure_log(const Arguments& arguments,
                    const store::RunDirectory& directory,
                    int rank,
-                   const std::string& job_name) {
+                   const std::string& job_name,
+                   const RunBook* book = nullptr) {
   log::configure({.terminal = rank == 0 ? arguments.log_level
                                         : std::max(arguments.log_level, log::Level::kWarning),
                   .file = log::Level::kDebug,
                   .path = directory.log_file(rank, job_name).string(),
                   .rank = rank,
-                  .json = arguments.log_json});
+                  .json = arguments.log_json,
+                  .observer = book == nullptr ? nullptr : book->log_observer()});
 }
 
 // --- Rank 0 ------------------------------------------------------------------------------------
@@ -397,7 +399,7 @@ int lead_film(const Arguments& arguments,
               RunBook& book,
               cluster::Communicator& communicator,
               Signals& signals) {
-  configure_log(arguments, lead.directory, 0, lead.job_name);
+  configure_log(arguments, lead.directory, 0, lead.job_name, &book);
   introduce(lead);
   std::string weights = share_weights(communicator,
                                       lead.job,

@@ -126,19 +126,42 @@ void RunBook::changed() noexcept {
   wake_.notify_all();
 }
 
-void RunBook::event(log::Level level, int rank, std::string_view text) noexcept {
+void RunBook::Events::add(log::Level level, int rank, std::string text) noexcept {
   if (level < log::Level::kWarning) return;
-  without_fail([&] {
-    const std::lock_guard lock(mutex_);
-    has_events_ = true;
-    if (start_.events.size() >= kMostEvents) {
-      ++start_.events_left_out;
-      return;
-    }
-    start_.events.push_back(
-        {utc_now(), level == log::Level::kWarning ? "warning" : "error", rank, std::string(text)});
-  });
-  wake_.notify_all();
+  const std::lock_guard lock(mutex);
+  is_new = true;
+  if (first.size() >= kMostEvents) {
+    ++left_out;
+    return;
+  }
+  try {
+    first.push_back(
+        {utc_now(), level == log::Level::kWarning ? "warning" : "error", rank, std::move(text)});
+  } catch (const std::exception&) {
+    ++left_out;  // the log has it
+  }
+}
+
+bool RunBook::Events::has_new() {
+  const std::lock_guard lock(mutex);
+  return is_new;
+}
+
+void RunBook::Events::tell(store::StartFile& start) {
+  const std::lock_guard lock(mutex);
+  is_new = false;
+  start.events = first;
+  start.events_left_out = left_out;
+}
+
+void RunBook::event(log::Level level, int rank, std::string_view text) noexcept {
+  events_->add(level, rank, std::string(text));
+}
+
+std::function<void(log::Level, std::string_view, std::string_view)> RunBook::log_observer() const {
+  return [events = events_](log::Level level, std::string_view room, std::string_view text) {
+    events->add(level, 0, format("{}: {}", room, text));
+  };
 }
 
 void RunBook::read_all() noexcept {
@@ -173,11 +196,10 @@ void RunBook::work() {
       return first ? Clock::duration::max() : now - then;
     };
     const bool write_start_now =
-        since(start_written) >= kSeenEvery || (has_events_ && since(start_written) >= kStartEvery);
+        since(start_written) >= (events_->has_new() ? kStartEvery : kSeenEvery);
     const bool write_ledger_now = changed_ && since(ledger_written) >= kLedgerEvery;
     first = false;
     if (write_start_now || write_ledger_now) {
-      if (write_start_now) has_events_ = false;
       if (write_ledger_now) changed_ = false;
       lock.unlock();
       if (write_start_now) {
@@ -200,6 +222,7 @@ void RunBook::write_start() {
   {
     const std::lock_guard lock(mutex_);
     start_.seen = utc_now();
+    events_->tell(start_);
     content = store::encode_start_file(start_);
   }
   const store::RunDirectory& directory = reader_.directory();

@@ -9,10 +9,14 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace vsr::launcher {
 
@@ -30,8 +34,11 @@ class RunBook {
 
   // Something was committed: the ledger is written anew, within kLedgerEvery.
   void changed() noexcept;
-  // A warning or an error of any rank.
+  // A warning or an error of any rank ("room: what").
   void event(log::Level level, int rank, std::string_view text) noexcept;
+  // The same for this process' log; may outlive the book.
+  std::function<void(log::Level, std::string_view room, std::string_view text)> log_observer()
+      const;
   // Takes in what was committed until now, for records are about to go. Waits for it.
   void read_all() noexcept;
   // This start is over. `message`: why it failed; empty: it did not. Writes everything, the report
@@ -43,6 +50,18 @@ class RunBook {
   static constexpr auto kSeenEvery = std::chrono::seconds(60);  // for its being at work
 
  private:
+  // What the log has said; the log's threads write while the book's reads.
+  struct Events {
+    std::mutex mutex;
+    std::vector<store::StartEvent> first;
+    std::int64_t left_out = 0;
+    bool is_new = false;
+
+    void add(log::Level level, int rank, std::string text) noexcept;
+    bool has_new();  // since the last tell()
+    void tell(store::StartFile& start);
+  };
+
   void work();
   void stop();
   void write_start();
@@ -52,6 +71,8 @@ class RunBook {
   template <typename Write>
   void without_fail(const Write& write) noexcept;
 
+  const std::shared_ptr<Events> events_ = std::make_shared<Events>();
+
   std::mutex reading_;  // guards reader_
   RunReader reader_;
 
@@ -60,7 +81,6 @@ class RunBook {
   store::StartFile start_;
   const std::string name_;  // of its file
   bool changed_ = true;
-  bool has_events_ = true;
   bool stopped_ = false;
   bool told_ = false;
 

@@ -182,7 +182,8 @@ void RunReader::take_pictures(const store::Record& record) {
   }
 }
 
-// The neighbours' luma was not kept, since it is megabytes: it is read again, once a seam.
+// The neighbours' luma was not kept, since it is megabytes: it is read again, but for that of the
+// record before this one, which is the neighbour where a whole run is read.
 void RunReader::measure_seams(const store::Record& record) {
   const int index = record.segment.index;
   std::erase_if(data_.run.seams, [&](const store::LedgerSeam& seam) {
@@ -190,13 +191,17 @@ void RunReader::measure_seams(const store::Record& record) {
   });
   const auto neighbour = [&](int other) -> std::optional<store::Record> {
     const auto& segments = data_.run.plan.segments;
-    if (other < 0 || other >= static_cast<int>(segments.size())) return std::nullopt;
-    if (!data_.run.segments[static_cast<std::size_t>(other)]) return std::nullopt;
-    return directory_.recorded(data_.run.plan, segments[static_cast<std::size_t>(other)], nullptr);
+    const auto at = static_cast<std::size_t>(other);
+    if (other < 0 || at >= segments.size() || !data_.run.segments[at]) return std::nullopt;
+    if (last_ && last_->segment.index == other) return last_;
+    return directory_.recorded(data_.run.plan, segments[at], nullptr);
   };
   if (const auto before = neighbour(index - 1)) measure_seam(*before, record);
   if (const auto behind = neighbour(index + 1)) measure_seam(record, *behind);
   std::ranges::sort(data_.run.seams, {}, &store::LedgerSeam::frame);
+  last_.emplace();
+  last_->segment = record.segment;
+  last_->seam_luma = record.seam_luma;
 }
 
 void RunReader::measure_seam(const store::Record& before, const store::Record& behind) {

@@ -59,6 +59,7 @@ class RunReader {
   std::vector<Known> chunks_;
   std::string job_problem_;
   std::vector<std::string> start_problems_;
+  std::optional<store::Record> last_;  // taken: segment and luma alone
   bool looked_at_ledger_ = false;
 };
 

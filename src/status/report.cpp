@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string_view>
 
 namespace vsr::status {
@@ -159,18 +160,47 @@ std::string jpeg(const std::string& bytes, const std::string& what) {
                 base64(bytes));
 }
 
-std::string picture(const ReportData& data, const ReportPicture& shown) {
-  const std::string what =
-      format("Frame {} ({})", shown.preview.frame, time_of_frame(data, shown.preview.frame));
-  std::string caption = format("{}, segment {}", what, shown.segment);
-  if (!std::isnan(shown.back_projection_db)) {
-    caption += format(", {:.1f} dB", shown.back_projection_db);
+// Which pictures are on the page.
+struct Shown {
+  std::set<const std::string*> files;
+  int left_out = 0;
+};
+
+// Of the worst frames first, whole ones before details, as long as there is room.
+Shown choose_pictures(const ReportData& data, std::size_t room) {
+  constexpr std::size_t kMarkup = 200;
+  Shown shown;
+  const auto take = [&](const std::string& before, const std::string& after) {
+    if (before.empty() || after.empty()) return;
+    const std::size_t needed = (before.size() + after.size() + 4) / 3 * 4 + 2 * kMarkup;
+    if (needed > room) {
+      shown.left_out += 2;
+      return;
+    }
+    room -= needed;
+    shown.files.insert({&before, &after});
+  };
+  for (const auto* list : {&data.worst, &data.middle}) {
+    for (const ReportPicture& one : *list) take(one.preview.before, one.preview.after);
   }
+  for (const auto* list : {&data.worst, &data.middle}) {
+    for (const ReportPicture& one : *list) {
+      take(one.preview.detail_before, one.preview.detail_after);
+    }
+  }
+  return shown;
+}
+
+std::string picture(const ReportData& data, const ReportPicture& one, const Shown& shown) {
+  const std::string what =
+      format("Frame {} ({})", one.preview.frame, time_of_frame(data, one.preview.frame));
+  std::string caption = format("{}, segment {}", what, one.segment);
+  if (!std::isnan(one.back_projection_db)) caption += format(", {:.1f} dB", one.back_projection_db);
   const auto pair = [&](const std::string& before, const std::string& after, const char* of) {
-    if (before.empty() || after.empty()) return std::string();
+    if (!shown.files.contains(&before)) return std::string();
     return format(
-        "<div "
-        "class=\"pair\"><div>{}<span>before{}</span></div><div>{}<span>after{}</span></div></div>",
+        "<div class=\"pair\"><div>{}<span>before{}</span></div><div>{}<span>after{}</span></div>"
+        "</div>",
         jpeg(before, what + " before" + of),
         of,
         jpeg(after, what + " after" + of),
@@ -178,20 +208,21 @@ std::string picture(const ReportData& data, const ReportPicture& shown) {
   };
   return format("<figure class=\"frame\"><figcaption>{}</figcaption>{}{}</figure>\n",
                 html_escaped(caption),
-                pair(shown.preview.before, shown.preview.after, ""),
-                pair(shown.preview.detail_before, shown.preview.detail_after, ", detail"));
+                pair(one.preview.before, one.preview.after, ""),
+                pair(one.preview.detail_before, one.preview.detail_after, ", detail"));
 }
 
 std::string pictures(const ReportData& data,
                      const char* title,
-                     const std::vector<ReportPicture>& shown) {
-  if (shown.empty()) return "";
+                     const std::vector<ReportPicture>& list,
+                     const Shown& shown) {
+  if (list.empty()) return "";
   std::string frames;
-  for (const ReportPicture& one : shown) frames += picture(data, one);
+  for (const ReportPicture& one : list) frames += picture(data, one, shown);
   return format("<h3>{}</h3>\n<div class=\"frames\">\n{}</div>\n", title, frames);
 }
 
-std::string quality_section(const ReportData& data, const Figures& figures) {
+std::string quality_section(const ReportData& data, const Figures& figures, std::size_t room) {
   if (figures.frames_measured == 0 && data.worst.empty() && data.middle.empty()) {
     return section("quality",
                    "Picture",
@@ -214,8 +245,15 @@ std::string quality_section(const ReportData& data, const Figures& figures) {
   }
   text += folded("Table: least, usual and most",
                  table({"Measure", "Least", "Median", "Most", "Frame of the least"}, rows));
-  text += pictures(data, "Worst frames", data.worst);
-  text += pictures(data, "As the film usually looks", data.middle);
+  const Shown shown = choose_pictures(data, room);
+  text += pictures(data, "Worst frames", data.worst, shown);
+  text += pictures(data, "As the film usually looks", data.middle, shown);
+  if (shown.left_out > 0) {
+    text += paragraph(format("{} are not on this page, which would be too large; the segments' "
+                             "records have them.",
+                             counted(shown.left_out, "picture")),
+                      "quiet");
+  }
   return section("quality", "Picture", text);
 }
 
@@ -403,15 +441,18 @@ std::string report_html(const ReportData& data) {
       html_escaped(data.program_version));
   content += summary_section(data, figures);
   content += time_section(data, figures);
-  content += quality_section(data, figures);
-  content += seams_section(data);
-  content += retries_section(data, figures);
-  content += sizes_section(data);
-  content += start_section(data);
-  content += "</main>\n";
+  const std::string behind = seams_section(data) + retries_section(data, figures) +
+                             sizes_section(data) + start_section(data);
+  const std::string for_script = script_data(data, figures);
   std::string page = whole_page("report.html");
+  constexpr std::size_t kWordsOnPicture = 20'000;
+  const std::size_t taken =
+      page.size() + content.size() + behind.size() + for_script.size() + kWordsOnPicture;
+  content += quality_section(data, figures, kMostPageBytes - std::min(kMostPageBytes, taken));
+  content += behind;
+  content += "</main>\n";
   // From the end on, so that no mark is looked for in what was filled in.
-  fill(page, "<!-- data -->", script_data(data, figures));
+  fill(page, "<!-- data -->", for_script);
   fill(page, "<!-- content -->", content);
   fill(page, "<!-- title -->", html_escaped(film_name(data)));
   return page;

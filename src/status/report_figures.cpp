@@ -108,7 +108,7 @@ void add_measure(Figures& figures,
   if (measure != &FrameMeasures::back_projection_db) return;
   figures.frames_measured = static_cast<std::int64_t>(known.size());
   figures.frames_low = std::ranges::count_if(
-      known, [](float db) { return db < static_cast<float>(kLowBackProjection_db); });
+      known, [&](float db) { return db < static_cast<float>(figures.low_db); });
 }
 
 std::string sum_text(std::int64_t done, std::size_t all) { return format("{} of {}", done, all); }
@@ -141,6 +141,14 @@ std::size_t most_ranks(const store::RunLedger& run) {
   return most;
 }
 
+// As the run itself warned (quality.warn_below).
+double low_db(const store::RunLedger& run) {
+  constexpr double kUsual = 25;
+  const auto asked = run.job.find("quality.warn_below");
+  if (asked == run.job.end()) return kUsual;
+  return parse_number<double>(asked->second).value_or(kUsual);
+}
+
 bool was_interrupted(const store::StartFile& start) {
   return start.exit_status == 130 || start.exit_status == 143;
 }
@@ -166,6 +174,10 @@ Figures figures_of(const ReportData& data) {
     figures.elapsed_s = last - std::ranges::min_element(spans)->first;
   }
   figures.failures = failures_of(run);
+  figures.low_db = low_db(run);
+  for (const auto& record : run.segments) {
+    if (record && record->measures.back_projection_db.empty()) ++figures.pieces_unmeasured;
+  }
   const auto add_retried = [&](const store::LedgerPieces& records, const char* what) {
     for (const auto& record : records) {
       if (record && record->attempt > 1) {
@@ -269,7 +281,7 @@ std::vector<std::string> warnings_of(const ReportData& data, const Figures& figu
     warnings.push_back(
         format("{} less than {:.0f} dB like the source when made as small (Picture).",
                figures.frames_low == 1 ? "1 frame is" : format("{} frames are", figures.frames_low),
-               kLowBackProjection_db));
+               figures.low_db));
   }
   if (!figures.failures.empty()) {
     warnings.push_back(
@@ -287,10 +299,12 @@ std::vector<std::string> warnings_of(const ReportData& data, const Figures& figu
         format("Pieces' records tell of {} that went otherwise than planned (Retried).",
                counted(events, "thing")));
   }
-  if (figures.upscaling.frames > figures.frames_measured) {
+  const auto measure = run.job.find("quality.measure");
+  if (figures.pieces_unmeasured > 0 && (measure == run.job.end() || measure->second != "off")) {
     warnings.push_back(
-        format("Nothing was measured of {} frames: they were made by an older version.",
-               figures.upscaling.frames - figures.frames_measured));
+        format("Nothing was measured of the pictures of {}: made by an older version, or with "
+               "quality.measure = off.",
+               counted(figures.pieces_unmeasured, "segment")));
   }
   return warnings;
 }
@@ -377,13 +391,16 @@ std::string quality_in_words(const Figures& figures) {
     if (of.name.rfind("Back", 0) != 0) continue;
     text += format(
         "Made as small as the source again, a frame is {:.1f} dB like it (median); the worst, "
-        "frame "
-        "{}, {:.1f} dB. Under {:.0f} dB: {}.",
+        "frame {}, {:.1f} dB",
         of.median,
         of.least_frame,
-        of.least,
-        kLowBackProjection_db,
-        counted(figures.frames_low, "frame"));
+        of.least);
+    if (figures.low_db > 0) {
+      text += format("; under {:.0f} dB, where it is worth a look: {}",
+                     figures.low_db,
+                     counted(figures.frames_low, "frame"));
+    }
+    text += ".";
   }
   return text;
 }

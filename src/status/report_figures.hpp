@@ -47,7 +47,9 @@ struct Figures {
   std::vector<Failure> failures;
   std::vector<std::pair<std::string, int>> retried;  // piece, attempt
   std::int64_t frames_measured = 0;                  // by back-projection
-  std::int64_t frames_low = 0;                       // below kLowBackProjection_db
+  double low_db = 0;                                 // a frame below is worth a look; 0: none is
+  std::int64_t frames_low = 0;                       // below that
+  int pieces_unmeasured = 0;                         // segments of whose frames nothing is known
   std::vector<MeasureFigures> measures;
 };
 

@@ -16,8 +16,8 @@ using Json = nlohmann::ordered_json;
 
 // Note [Values of frames]
 // Three hours are 270,000 frames. Each value is 16 bits of the way from the least to the most of
-// its kind, two bytes (little-endian) in base64: 2.7 of a page's bytes a value, a step of 0.001 dB
-// over a span of 65 dB. 65535: not measured.
+// its kind, two bytes (little-endian): a step of 0.001 dB over a span of 65 dB. Before them stands
+// a bit for each frame, the lowest of a byte first, whether it has one; all in base64.
 Json frame_values(const std::vector<float>& values) {
   double least = std::numeric_limits<double>::infinity();
   double most = -least;
@@ -27,22 +27,17 @@ Json frame_values(const std::vector<float>& values) {
     most = std::max<double>(most, value);
   }
   if (least > most) return nullptr;
-  constexpr double kSteps = 65534;
-  constexpr std::uint16_t kNone = 65535;
+  constexpr double kSteps = 65535;
+  std::string measured((values.size() + 7) / 8, '\0');
   std::string bytes;
-  bytes.reserve(2 * values.size());
-  for (const float value : values) {
-    std::uint16_t step = kNone;
-    if (std::isfinite(value)) {
-      step =
-          most > least
-              ? static_cast<std::uint16_t>(std::lround(kSteps * (value - least) / (most - least)))
-              : std::uint16_t{0};
-    }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) continue;
+    measured[i / 8] = static_cast<char>(measured[i / 8] | 1 << i % 8);
+    const long step = most > least ? std::lround(kSteps * (values[i] - least) / (most - least)) : 0;
     bytes += static_cast<char>(step & 0xff);
     bytes += static_cast<char>(step >> 8);
   }
-  return {{"least", least}, {"most", most}, {"values", base64(bytes)}};
+  return {{"least", least}, {"most", most}, {"values", base64(measured + bytes)}};
 }
 
 // [segment, begin, end, rank, host, attempt, begun (seconds since 1970), took]
@@ -117,7 +112,7 @@ std::string script_data(const ReportData& data, const Figures& figures) {
   Json json;
   json["frames"] = run.plan.timeline_frames;
   json["rate"] = run.plan.timeline_rate.to_double();
-  json["low_db"] = kLowBackProjection_db;
+  json["low_db"] = figures.low_db;
   json["starts"] = starts(run);
   json["segments"] = pieces(run.segments);
   json["chunks"] = pieces(run.chunks);

@@ -157,7 +157,7 @@ TEST(Report, NamesWhatIsWorthALook) {
   EXPECT_THAT(page, HasSubstr("3 of 4"));
   EXPECT_THAT(page, HasSubstr("segment 3: its record cannot be used (damaged)"));
   EXPECT_THAT(page, HasSubstr("1 place between segments may be seen"));
-  EXPECT_THAT(page, HasSubstr("1 frame is less than 30 dB"));
+  EXPECT_THAT(page, HasSubstr("1 frame is less than 25 dB"));
   EXPECT_THAT(page, HasSubstr("frame 57, 12.5 dB"));
   EXPECT_THAT(page, HasSubstr("No end of the last start is known"));
   EXPECT_THAT(page, HasSubstr("GPU is lost"));
@@ -193,18 +193,45 @@ TEST(Report, ValuesOfFramesComeBackWithinAStep) {
   const double most = packed.at("most");
   EXPECT_GE(least, 36);
   EXPECT_LE(most, 40);
-  EXPECT_EQ(packed.at("values").get<std::string>().size(), (2U * 200 + 2) / 3 * 4);
+  EXPECT_EQ(packed.at("values").get<std::string>().size(), (25U + 2 * 200 + 2) / 3 * 4);
 }
 
-TEST(Report, OfThreeHoursIsBelowFiveMegabytes) {
+TEST(Report, OfOneFrameInFourMeasuredKeepsTheseAlone) {
+  ReportData data = a_run();
+  for (auto& record : data.run.segments) {
+    for (std::size_t i = 0; i < record->measures.back_projection_db.size(); ++i) {
+      if (i % 4 != 0) record->measures.back_projection_db[i] = std::nanf("");
+    }
+  }
+  const std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("52 frames were measured."));
+  EXPECT_EQ(island(page).at("back_projection_db").at("values").get<std::string>().size(),
+            (25U + 2 * 52 + 2) / 3 * 4);
+  EXPECT_THAT(page, HasSubstr("Nothing went wrong"));
+}
+
+TEST(Report, ThresholdIsThatOfTheRun) {
+  ReportData data = a_run();
+  data.run.job["quality.warn_below"] = "39";
+  EXPECT_THAT(report_html(data), HasSubstr("less than 39 dB"));
+  data.run.job["quality.warn_below"] = "0";
+  EXPECT_THAT(report_html(data), Not(HasSubstr("less than")));
+}
+
+// The largest previews that there are.
+TEST(Report, OfThreeHoursIsBelowFiveMegabytesAndShowsTheWorst) {
   ReportData data = a_run(600, 450);
-  const std::string jpeg(40'000, 'x');
-  for (int i = 0; i < 12; ++i) data.worst.push_back({i, 20.0, {i, "worst", jpeg, jpeg, "", ""}});
+  const std::string jpeg(120'000, 'x');
+  for (int i = 0; i < 12; ++i) {
+    data.worst.push_back({i, 20.0 + i, {i, "worst", jpeg, jpeg, jpeg, jpeg}});
+  }
   const auto begin = std::chrono::steady_clock::now();
   const std::string page = report_html(data);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
   std::printf("%.2f MB in %.2f s\n", static_cast<double>(page.size()) / 1e6, wall.count());
-  EXPECT_LT(page.size(), 5'000'000U);
+  EXPECT_LT(page.size(), kMostPageBytes);
+  EXPECT_THAT(page, HasSubstr("alt=\"Frame 0 (0:00:00.0) after\""));
+  EXPECT_THAT(page, HasSubstr("pictures are not on this page"));
 }
 
 TEST(ReportText, Base64IsThatOfRfc4648) {

@@ -4,6 +4,7 @@
 
 #include "vsr/store/ledger_file.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,9 +35,9 @@ struct ReportData {
   std::string program_version;  // that makes the report
 };
 
-// A frame whose back-projection is lower is worth a look: 30 dB are eight of 255 levels by which
-// the upscaled picture, made small again, is not the source.
-inline constexpr double kLowBackProjection_db = 30;
+// Bytes that a page has at most, as long as its figures alone leave room: of the pictures those are
+// shown that fit.
+inline constexpr std::size_t kMostPageBytes = 5'000'000;
 
 // Names and texts may hold anything; none of it becomes markup or script.
 std::string report_html(const ReportData& data);

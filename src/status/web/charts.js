@@ -114,7 +114,9 @@ const charts = (() => {
       edge.above = [];
       edge.below = [];
     };
-    let drawing = false;
+    // Where one frame of so many is measured the line goes on between them.
+    const patience = Math.max(2, Math.ceil(64 * columns / frames));
+    let drawing = false, missing = 0;
     for (let c = 0; c < Math.min(columns, frames); ++c) {
       const of = Math.min(columns, frames);
       const from = Math.floor(c * frames / of), to = Math.max(from + 1, Math.floor((c + 1) * frames / of));
@@ -127,14 +129,16 @@ const charts = (() => {
         ++count;
       }
       if (count === 0) {
+        if (++missing <= patience) continue;
         finish();
         drawing = false;
         continue;
       }
+      missing = 0;
       const at = x((from + to) / 2).toFixed(1);
       edge.above.push(`${at} ${(y(high) - 0.5).toFixed(1)}`);
       edge.below.push(`${at} ${(y(low) + 0.5).toFixed(1)}`);
-      line += `${drawing ? 'L' : 'M'}${at} ${y(sum / count).toFixed(1)}`;
+      line += `${drawing ? 'L' : 'M'}${at} ${y(sum / count).toFixed(1)}${drawing ? '' : 'h0.1'}`;
       drawing = true;
     }
     finish();
@@ -150,7 +154,12 @@ const charts = (() => {
       element('path', {class: 'mark', d: `M${cx - 5} ${cy + 9}L${cx} ${cy + 2}L${cx + 5} ${cy + 9}Z`}, svg);
     }
     reader(svg, box, said, part => {
-      const at = Math.min(frames - 1, Math.floor(part * frames));
+      let at = Math.min(frames - 1, Math.floor(part * frames));
+      // Of those near, one that is measured.
+      for (let away = 0; away <= 64 && !(data[at] === data[at]); ++away) {
+        if (data[at - away] === data[at - away]) at -= away;
+        else if (data[at + away] === data[at + away]) at += away;
+      }
       const known = data[at] === data[at];
       return {x: x(at + 0.5), text: `${options.name(at)}: ${known ? number(data[at]) + ' ' + options.unit : 'not measured'}`};
     });

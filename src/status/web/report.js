@@ -257,10 +257,13 @@
   function unpacked(packed) {
     if (!packed) return null;
     const bytes = atob(packed.values);
-    const values = new Float32Array(bytes.length / 2);
+    const values = new Float32Array(data.frames).fill(NaN);
+    let at = Math.ceil(values.length / 8);
     for (let i = 0; i < values.length; ++i) {
-      const step = bytes.charCodeAt(2 * i) | bytes.charCodeAt(2 * i + 1) << 8;
-      values[i] = step === 65535 ? NaN : packed.least + step / 65534 * (packed.most - packed.least);
+      if (!(bytes.charCodeAt(i >> 3) >> (i & 7) & 1)) continue;
+      const step = bytes.charCodeAt(at) | bytes.charCodeAt(at + 1) << 8;
+      values[i] = packed.least + step / 65535 * (packed.most - packed.least);
+      at += 2;
     }
     return values;
   }
@@ -326,7 +329,7 @@
     for (const id of ['gantt', 'speed', 'stages']) draw(id, place => { place.textContent = 'Nothing is made yet.'; });
   }
   measure('back-projection', data.back_projection_db,
-          {label: 'Back-projection by frame, dB', unit: 'dB', low: data.low_db, marks: data.worst});
+          {label: 'Back-projection by frame, dB', unit: 'dB', low: data.low_db || undefined, marks: data.worst});
   measure('sharpness-gain', data.sharpness_gain, {label: 'Sharpness gain by frame', unit: 'times'});
   measure('luma', data.luma_mean, {label: 'Mean luma by frame', unit: '', zero: true});
   draw('seams-plot', seams);
