@@ -84,7 +84,7 @@ void write_frames(h5::Writer& file, const RunLedger& run) {
     file.column(column(of.name, of.unit, of.description), by_frame(run, of.measure));
   }
   file.column(
-      column("film_encode_s", "s", "time of the film's encoder, where it is made in chunks"),
+      column("film_encode_s", "s", "time of the film's encoder: its chunk's, shared evenly"),
       film_encode_s_by_frame(run));
 }
 
@@ -471,7 +471,16 @@ std::vector<float> by_frame(const RunLedger& run, std::vector<float> FrameMeasur
 }
 
 std::vector<float> film_encode_s_by_frame(const RunLedger& run) {
-  return laid_out(run.chunks, &FrameMeasures::encode_s, run.plan.timeline_frames);
+  std::vector<float> values(static_cast<std::size_t>(run.plan.timeline_frames),
+                            static_cast<float>(kNone));
+  for (const auto& chunk : run.chunks) {
+    if (!chunk) continue;
+    const FrameRange core = chunk->segment.core;
+    std::fill(values.begin() + static_cast<std::ptrdiff_t>(core.begin),
+              values.begin() + static_cast<std::ptrdiff_t>(core.end),
+              static_cast<float>(stage_s(*chunk, "encode") / static_cast<double>(core.size())));
+  }
+  return values;
 }
 
 LedgerPiece ledger_piece(Record record) {
@@ -523,7 +532,6 @@ RunLedger decode_ledger(const std::string& bytes, const Plan& plan) {
   for (const FrameColumn& of : kFrameColumns) read_measure(file, of.name, of.measure, run.segments);
   if (run.in_chunks) {
     run.chunks = read_pieces(file, "chunks", plan);
-    read_measure(file, "film_encode_s", &FrameMeasures::encode_s, run.chunks);
   }
   read_record_events(file, run);
   read_seams(file, run.seams);

@@ -26,5 +26,7 @@ std::string host_name();
 void yield_to_others();
 // Now, as "2026-01-31T12:34:56Z".
 std::string utc_now();
+// So many seconds ago.
+std::string utc_before(double seconds);
 
 }  // namespace vsr

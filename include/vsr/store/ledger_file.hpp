@@ -51,7 +51,7 @@ struct RunLedger {
 
 // A value for each frame of the timeline, NaN where nothing was measured.
 std::vector<float> by_frame(const RunLedger& run, std::vector<float> FrameMeasures::*measure);
-// Of the film's encoding: what the chunks' records say.
+// Of the film's encoding: a chunk's time, shared evenly.
 std::vector<float> film_encode_s_by_frame(const RunLedger& run);
 
 // The bytes of an HDF5 file.

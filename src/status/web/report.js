@@ -66,7 +66,7 @@
         const at = scale.x(part.from + t);
         element('line', {class: 'grid', x1: at, x2: at, y1: box.top, y2: box.bottom + 4}, svg);
         const text = t === 0 ? clock(part.from).slice(11) : `+${duration(t)}`;
-        if (t > 0 && at > part.right - 20) continue;
+        if (t > 0 && at > part.right - 40) continue;
         if (t === 0 && part.right - part.left < 60) continue;
         element('text', {x: at, y: box.bottom + 17}, svg, text);
       }
