@@ -500,7 +500,6 @@ TEST_F(StatusServer, ClientsThatDieAmidEventsAreForgotten) {
 TEST_F(StatusServer, AClientThatDoesNotReadIsDroppedAndHoldsUpNobody) {
   limits.snapshot = milliseconds(10);
   limits.stalled = milliseconds(500);
-  limits.send_buffer = 32768;
   run.message = std::string(100'000, 'm');
   start();
   RawClient stuck = following("", 4096);
