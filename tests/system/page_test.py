@@ -57,6 +57,7 @@ class Page(unittest.TestCase):
         run = self.start(*options, progress=progress)
         self.browser.open(run.url)
         self.wait_for("connection", "live")
+        self.wait_for("title", f"{100 * float(progress):.0f}%")
         self.wait_for_pictures()
         return run
 
