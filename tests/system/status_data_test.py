@@ -3,10 +3,14 @@
 
 import copy
 import json
+import os
+import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 import urllib.parse
 import urllib.request
@@ -120,6 +124,35 @@ class StatusData(unittest.TestCase):
         finally:
             prometheus.terminate()
             prometheus.wait(timeout=20)
+
+    def test_a_hundred_clients_cost_next_to_nothing(self):
+        """Half of them read; the others leave all that comes in the kernel's buffers."""
+        run = self.start("--segments=2000", "--ranks=16")
+        server = urllib.parse.urlsplit(run.url)
+        clients = [socket.create_connection((server.hostname, server.port)) for _ in range(100)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        events = 0
+
+        def read_for(seconds):
+            nonlocal events
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                for client in select.select(clients[:50], [], [], 0.1)[0]:
+                    events += client.recv(1 << 20).count(b"event: run")
+
+        def used():  # seconds of a processor, all threads
+            tasks = Path(f"/proc/{run.process.pid}/task").glob("*/schedstat")
+            return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+        read_for(2)
+        before, events = used(), 0
+        read_for(5)
+        share = (used() - before) / 5
+        print(f"100 clients: {100 * share:.2f}% of one processor", file=sys.stderr)
+        self.assertGreater(events, 150, "they are served")
+        self.assertLess(share / len(os.sched_getaffinity(0)), 0.005)
 
 
 if __name__ == "__main__":
