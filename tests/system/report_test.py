@@ -13,9 +13,9 @@ import unittest
 from pathlib import Path
 
 from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, ranks_of, run
+from web_support import tool, tools_environment
 
 TOOLS = SOURCE / ".deps/ledger-tools"
-WEB_TOOLS = SOURCE / ".deps/web-tools"
 
 
 def with_tools():
@@ -101,6 +101,31 @@ class Report(FilmTest):
         self.assertEqual([s["exit_status"] for s in self.starts("whole")], [0, 0])
         self.assertIn("2 starts", self.page("whole"))
 
+    def test_attempts_that_failed_are_told(self):
+        # The folder of the chunks is gone for a while.
+        film = {**SMALL_FILM, "input__end": 0, "preprocess__width": 96, "preprocess__height": 96}
+        process = self.begin("failing", **film)
+        run_dir = self.run_dir("failing")
+        self.wait_until(lambda: list((run_dir / "segments").glob("????.h5")), process)
+        (run_dir / "chunks").rename(run_dir / "elsewhere")
+        (run_dir / "chunks").write_text("no folder")
+        self.assert_ends(process, 6)
+        start, = self.starts("failing")
+        self.assertEqual(start["exit_status"], 6)
+        failed = [e["text"] for e in start["events"] if "failed on rank 0" in e["text"]]
+        self.assertTrue(failed, start["events"])
+        page = self.page("failing")
+        self.assertIn("The last start failed: ", page)
+        self.assertIn("Attempts that failed", page)
+        data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+        self.assertEqual(len(data["failures"]), len(failed))
+        self.assertTrue(all(f["chunk"] for f in data["failures"]))
+        (run_dir / "chunks").unlink()
+        (run_dir / "elsewhere").rename(run_dir / "chunks")
+        run(self.job("failing", **film), check=True)
+        self.assertIn("1 start before the last one failed", self.page("failing"))
+        self.assertIn("made into 1 film", self.page("failing"))
+
     def test_a_killed_run_has_its_report_by_command(self):
         process = self.begin("killed", **SMALL_FILM)
         self.wait_until(lambda: list((self.run_dir("killed") / "segments").glob("????.h5")), process)
@@ -180,19 +205,16 @@ class Report(FilmTest):
         self.assertGreater(picture.stat().st_size, 10_000)
 
     def test_the_page_in_a_browser(self):
-        browser = WEB_TOOLS / "usr/lib/chromium/chromium"
-        if not browser.exists():
-            self.skipTest("no Chromium: tests/support/get-web-tools could not fetch it")
+        browser = tool("chromium")
         film = self.folder / "<img src=x onerror=\"document.body.id='taken over'\">&amp;.mkv"
         shutil.copy(CLIP, film)
         run(self.job("browser", **{**SMALL_FILM, "input__file": film}), check=True)
         page = self.run_dir("browser") / "report/index.html"
         home = self.folder / "browser-home"
         home.mkdir()
-        libraries = ":".join(str(WEB_TOOLS / p) for p in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib"))
         _, output = run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={home}/profile",
                          "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom", f"file://{page}"],
-                        env=environment(HOME=str(home), LD_LIBRARY_PATH=libraries), timeout=120, check=True)
+                        env={**tools_environment(), "HOME": str(home)}, timeout=120, check=True)
         # What its scripts complain of.
         self.assertEqual([line for line in output.splitlines() if "CONSOLE" in line], [])
         for place in ("gantt", "speed", "stages", "seams-plot"):
