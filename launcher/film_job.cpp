@@ -8,6 +8,7 @@
 #include "progress_teller.hpp"
 #include "rank_storage.hpp"
 #include "roles.hpp"
+#include "run_book.hpp"
 #include "run_gate.hpp"
 #include "seam_report.hpp"
 #include "segment_runner.hpp"
@@ -39,13 +40,15 @@ namespace {
 void configure_log(const Arguments& arguments,
                    const store::RunDirectory& directory,
                    int rank,
-                   const std::string& job_name) {
+                   const std::string& job_name,
+                   const RunBook* book = nullptr) {
   log::configure({.terminal = rank == 0 ? arguments.log_level
                                         : std::max(arguments.log_level, log::Level::kWarning),
                   .file = log::Level::kDebug,
                   .path = directory.log_file(rank, job_name).string(),
                   .rank = rank,
-                  .json = arguments.log_json});
+                  .json = arguments.log_json,
+                  .observer = book == nullptr ? nullptr : book->log_observer()});
 }
 
 // --- Rank 0 ------------------------------------------------------------------------------------
@@ -171,10 +174,12 @@ class RankWork {
 class FilmMaker {
  public:
   FilmMaker(const Lead& lead,
+            RunBook& book,
             cluster::Communicator& communicator,
             Signals& signals,
             const cluster::Runner& runner)
       : lead_(lead),
+        book_(book),
         communicator_(communicator),
         signals_(signals),
         runner_(runner),
@@ -203,7 +208,10 @@ class FilmMaker {
                   format("{}: the films were there and are gone: does anybody else write there?",
                          lead_.directory.final_dir().string()));
     }
-    if (!lead_.job.segment.keep) discard_pieces();
+    if (!lead_.job.segment.keep) {
+      book_.read_all();
+      discard_pieces();
+    }
     for (const fs::path& film : *films) log::info("launcher", "made {}", film.string());
   }
 
@@ -257,7 +265,11 @@ class FilmMaker {
     tasks.gate = &gate;
     tasks.silence_s = lead_.job.cluster.patience_s;
     ProgressTeller teller(lead_.ranks, encode_follows(lead_.job));
-    return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), std::ref(teller));
+    const auto tell = [&](const cluster::Progress& now) {
+      teller(now);
+      book_.changed();
+    };
+    return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), tell);
   }
 
   std::vector<RunGate::Kind> kinds(const cluster::Tasks& tasks) const {
@@ -374,6 +386,7 @@ class FilmMaker {
   }
 
   const Lead& lead_;
+  RunBook& book_;
   cluster::Communicator& communicator_;
   Signals& signals_;
   const cluster::Runner& runner_;
@@ -383,9 +396,10 @@ class FilmMaker {
 
 int lead_film(const Arguments& arguments,
               Lead& lead,
+              RunBook& book,
               cluster::Communicator& communicator,
               Signals& signals) {
-  configure_log(arguments, lead.directory, 0, lead.job_name);
+  configure_log(arguments, lead.directory, 0, lead.job_name, &book);
   introduce(lead);
   std::string weights = share_weights(communicator,
                                       lead.job,
@@ -408,7 +422,7 @@ int lead_film(const Arguments& arguments,
                 std::move(weights),
                 signals.stop());
   const cluster::Runner runner = std::ref(work);
-  FilmMaker(lead, communicator, signals, runner).make();
+  FilmMaker(lead, book, communicator, signals, runner).make();
   return 0;
 }
 
@@ -440,12 +454,20 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
 int run_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
   if (communicator.rank() != 0) return follow_film(arguments, communicator, signals);
   Lead lead = start_ranks(arguments, communicator, signals);
+  RunBook book(lead);
   try {
-    const int status = lead_film(arguments, lead, communicator, signals);
+    const int status = lead_film(arguments, lead, book, communicator, signals);
     cluster::dismiss(communicator);
+    book.end(status, "");
     return status;
-  } catch (...) {
+  } catch (const Error& error) {
     cluster::dismiss(communicator);
+    const bool stopped = error.code() == ErrorCode::kInterrupted;
+    book.end(stopped ? signals.exit_status() : static_cast<int>(error.code()), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    cluster::dismiss(communicator);
+    book.end(static_cast<int>(ErrorCode::kInternal), error.what());
     throw;
   }
 }

@@ -74,7 +74,6 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
   const fs::path path =
       directory_.new_file(index, media::mezzanine_extension(codec_of(job_.segment.codec)));
-  const std::string started = utc_now();
   auto told = std::chrono::steady_clock::now();
   const auto tell_progress = [&](std::int64_t frames) {
     const auto now = std::chrono::steady_clock::now();
@@ -84,7 +83,8 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
   };
   const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin);
   store::Record record = record_of(plan_, segment, path, result.mezzanine);
-  record.started = started;
+  // When it had the rank to itself: from the segment before to its commit, as wall_s is.
+  record.started = utc_before(result.wall_s);
   record.windows = result.windows;
   record.device = device_name_;
   record.rank = rank_;

@@ -3,6 +3,7 @@
 #include "doctor_command.hpp"
 #include "dry_run.hpp"
 #include "film_job.hpp"
+#include "report_command.hpp"
 #include "selftest_command.hpp"
 #include "signals.hpp"
 #include "version.hpp"
@@ -86,8 +87,9 @@ int run(const Arguments& arguments) {
       return run_with_ranks(arguments, vsr::launcher::run_film);
     case Command::kDoctor:
       return run_with_ranks(arguments, vsr::launcher::run_doctor);
-    case Command::kStatus:
     case Command::kReport:
+      return vsr::launcher::run_report(arguments);
+    case Command::kStatus:
     case Command::kQc:
     case Command::kCompare:
       break;

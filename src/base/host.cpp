@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
 #include <fstream>
 #include <limits>
@@ -70,10 +71,15 @@ std::string host_name() {
   return name.data();
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+std::string utc_now() { return utc_before(0); }
+
+std::string utc_before(double seconds) {
+  const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(
+      std::chrono::duration<double>(seconds));
+  const std::time_t then =
+      std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - ago);
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  gmtime_r(&then, &parts);
   std::array<char, 32> text{};
   std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text.data();

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <mutex>
 
 namespace vsr::store::h5 {
@@ -115,6 +116,72 @@ void write_dataset(hid_t file,
     check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write dataset " + name);
   }
   if (!unit.empty()) write_text_attribute(data, "unit", unit);
+}
+
+// Makes the groups that a link's name passes through.
+hid_t through_groups() {
+  const hid_t made = check(H5Pcreate(H5P_LINK_CREATE), "prepare a link");
+  check(H5Pset_create_intermediate_group(made, 1), "prepare a link");
+  return made;
+}
+
+void write_attribute_of(
+    hid_t file, const std::string& object, const std::string& name, hid_t type, const void* value) {
+  if (H5Lexists(file, object.c_str(), H5P_DEFAULT) <= 0) {
+    const Handle links(through_groups(), H5Pclose, "prepare a link");
+    const Handle group(H5Gcreate2(file, object.c_str(), links, H5P_DEFAULT, H5P_DEFAULT),
+                       H5Gclose,
+                       "make group " + object);
+  }
+  const Handle opened(H5Oopen(file, object.c_str(), H5P_DEFAULT), H5Oclose, "find " + object);
+  write_attribute(opened, name, type, value);
+}
+
+void write_text_of(hid_t file,
+                   const std::string& object,
+                   const std::string& name,
+                   const std::string& value) {
+  const Handle type(string_type(), H5Tclose, "make a string type");
+  const char* text = value.c_str();
+  write_attribute_of(file, object, name, type, &text);
+}
+
+void write_column(
+    hid_t file, const Column& column, hid_t type, std::size_t count, const void* values) {
+  constexpr hsize_t kRowsOfAChunk = 4096;
+  constexpr unsigned kEffort = 4;
+  std::vector<hsize_t> shape{count};
+  if (column.width > 0) shape = {count / column.width, column.width};
+  std::vector<hsize_t> most = shape;
+  const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "prepare a dataset");
+  if (column.grows) {
+    std::vector<hsize_t> chunk = shape;
+    chunk.front() = kRowsOfAChunk;
+    most.front() = H5S_UNLIMITED;
+    check(H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data()), "prepare chunks");
+    check(H5Pset_shuffle(creation), "prepare shuffling");
+    check(H5Pset_deflate(creation, kEffort), "prepare compression");
+    if (H5Tget_class(type) == H5T_FLOAT) {
+      const double none = std::numeric_limits<double>::quiet_NaN();
+      check(H5Pset_fill_value(creation, H5T_NATIVE_DOUBLE, &none), "prepare a dataset");
+    }
+  }
+  const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), most.data()),
+                     H5Sclose,
+                     "make a space");
+  {
+    const Handle links(through_groups(), H5Pclose, "prepare a link");
+    const Handle data(
+        H5Dcreate2(file, column.name.c_str(), type, space, links, creation, H5P_DEFAULT),
+        H5Dclose,
+        "make dataset " + column.name);
+    if (count > 0) {
+      check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values),
+            "write dataset " + column.name);
+    }
+  }
+  write_text_of(file, column.name, "unit", column.unit);
+  write_text_of(file, column.name, "description", column.description);
 }
 
 // Values of a dataset of a numeric type; any shape, in row-major order.
@@ -229,6 +296,54 @@ void Writer::dataset_bytes(const std::string& name, const std::string& bytes) {
   write_dataset(file_, name, H5T_NATIVE_UINT8, {bytes.size()}, bytes.data());
 }
 
+void Writer::column(const Column& column, const std::vector<std::int64_t>& values) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_column(file_, column, H5T_NATIVE_INT64, values.size(), values.data());
+}
+
+void Writer::column(const Column& column, const std::vector<double>& values) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_column(file_, column, H5T_NATIVE_DOUBLE, values.size(), values.data());
+}
+
+void Writer::column(const Column& column, const std::vector<float>& values) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_column(file_, column, H5T_NATIVE_FLOAT, values.size(), values.data());
+}
+
+void Writer::column(const Column& column, const std::vector<std::string>& values) {
+  const std::lock_guard lock(hdf5_mutex());
+  const Handle type(string_type(), H5Tclose, "make a string type");
+  std::vector<const char*> texts;
+  texts.reserve(values.size());
+  for (const std::string& value : values) texts.push_back(value.c_str());
+  write_column(file_, column, type, texts.size(), texts.data());
+}
+
+void Writer::attribute_of(const std::string& object, const std::string& name, std::int64_t value) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_attribute_of(file_, object, name, H5T_NATIVE_INT64, &value);
+}
+
+void Writer::attribute_of(const std::string& object, const std::string& name, double value) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_attribute_of(file_, object, name, H5T_NATIVE_DOUBLE, &value);
+}
+
+void Writer::attribute_of(const std::string& object,
+                          const std::string& name,
+                          const std::string& value) {
+  const std::lock_guard lock(hdf5_mutex());
+  write_text_of(file_, object, name, value);
+}
+
+void Writer::link(const std::string& name, const std::string& file) {
+  const std::lock_guard lock(hdf5_mutex());
+  const Handle links(through_groups(), H5Pclose, "prepare a link");
+  check(H5Lcreate_external(file.c_str(), "/", file_, name.c_str(), links, H5P_DEFAULT),
+        "make link " + name);
+}
+
 std::string Writer::finish() {
   const std::lock_guard lock(hdf5_mutex());
   check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "finish a file");
@@ -277,10 +392,14 @@ double Reader::real(const std::string& name) const {
   return read_number<double>(file_, name, H5T_NATIVE_DOUBLE);
 }
 
-std::string Reader::text(const std::string& name) const {
+std::string Reader::text(const std::string& name) const { return text_of(".", name); }
+
+std::string Reader::text_of(const std::string& object, const std::string& name) const {
   const std::lock_guard lock(hdf5_mutex());
   const Handle attribute(
-      H5Aopen(file_, name.c_str(), H5P_DEFAULT), H5Aclose, "find attribute " + name);
+      H5Aopen_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+      H5Aclose,
+      "find attribute " + name);
   const Handle type(string_type(), H5Tclose, "make a string type");
   char* raw = nullptr;
   check(H5Aread(attribute, type, &raw), "read attribute " + name);

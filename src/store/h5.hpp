@@ -12,6 +12,15 @@
 
 namespace vsr::store::h5 {
 
+// A dataset that says what it holds: unit and description become attributes of it.
+struct Column {
+  std::string name;  // "frames/luma_mean": groups are made as they are named
+  std::string unit;
+  std::string description;
+  bool grows = false;     // chunked, compressed, extensible; else as it is
+  std::size_t width = 0;  // values in a row; 0: one-dimensional
+};
+
 // Collects datasets and attributes, then gives the file's bytes.
 class Writer {
  public:
@@ -36,6 +45,16 @@ class Writer {
   // Compressed where HDF5 can; the unit as an attribute of the dataset.
   void dataset(const std::string& name, const std::vector<float>& values, const std::string& unit);
   void dataset_bytes(const std::string& name, const std::string& bytes);
+  void column(const Column& column, const std::vector<std::int64_t>& values);
+  void column(const Column& column, const std::vector<double>& values);
+  void column(const Column& column, const std::vector<float>& values);
+  void column(const Column& column, const std::vector<std::string>& values);
+  // Of a group, which is made if it is not there yet, or of a dataset.
+  void attribute_of(const std::string& object, const std::string& name, std::int64_t value);
+  void attribute_of(const std::string& object, const std::string& name, double value);
+  void attribute_of(const std::string& object, const std::string& name, const std::string& value);
+  // A name for all that another file holds; that file need not be there.
+  void link(const std::string& name, const std::string& file);
   // The whole file; the writer is spent.
   std::string finish();
 
@@ -54,6 +73,7 @@ class Reader {
   std::int64_t integer(const std::string& name) const;
   double real(const std::string& name) const;
   std::string text(const std::string& name) const;
+  std::string text_of(const std::string& object, const std::string& name) const;
   std::vector<std::int64_t> integers(const std::string& name) const;
   std::vector<std::uint32_t> words(const std::string& name) const;
   std::vector<std::uint16_t> halfwords(const std::string& name) const;

@@ -172,8 +172,61 @@ void RunDirectory::sweep_final() const {
 
 fs::path RunDirectory::final_stamp() const { return root_ / "final" / "made-from.txt"; }
 
+std::vector<fs::path> RunDirectory::films() const {
+  std::vector<fs::path> paths;
+  if (!is_there(final_stamp())) return paths;
+  for (const fs::path& path : entries(final_dir())) {
+    const std::string name = path.filename().string();
+    if (path != final_stamp() && name.rfind(kMaking, 0) != 0 && path.extension() != ".part") {
+      paths.push_back(path);
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 fs::path RunDirectory::log_file(int rank, const std::string& job) const {
   return root_ / "log" / format("{}{}rank-{}.log", job, job.empty() ? "" : "-", rank);
+}
+
+fs::path RunDirectory::run_file() const { return root_ / "run.h5"; }
+
+fs::path RunDirectory::report_file() const { return root_ / "report" / "index.html"; }
+
+fs::path RunDirectory::start_file(const std::string& name) const {
+  return root_ / "starts" / (name + ".json");
+}
+
+std::vector<std::string> RunDirectory::starts() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  const fs::path folder = start_file("").parent_path();
+  if (!fs::exists(folder, error)) return names;  // of a run by an older program
+  for (const fs::path& path : entries(folder)) {
+    if (path.extension() == ".json") names.push_back(path.stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void RunDirectory::write_for_people(const fs::path& file,
+                                    const std::string& content,
+                                    const std::string& writer) const {
+  make_directories(file.parent_path());
+  write_file(
+      file, content, file.parent_path() / format("{}.{}.part", file.filename().string(), writer));
+}
+
+void RunDirectory::sweep_for_people() const {
+  for (const fs::path& file : {run_file(), report_file(), start_file("any")}) {
+    std::error_code error;
+    if (!fs::exists(file.parent_path(), error)) continue;
+    for (const fs::path& path : entries(file.parent_path())) {
+      const bool ours = path.parent_path() != root_ ||
+                        path.filename().string().rfind(run_file().filename().string(), 0) == 0;
+      if (ours && path.extension() == ".part") remove_whole(path);
+    }
+  }
 }
 
 fs::path RunDirectory::leases_dir() const { return root_ / "leases"; }

@@ -28,5 +28,7 @@ enum class Yield { kToMainWork, kToAll };
 void yield_to_others(Yield yield = Yield::kToAll);
 // Now, as "2026-01-31T12:34:56Z".
 std::string utc_now();
+// So many seconds ago.
+std::string utc_before(double seconds);
 
 }  // namespace vsr

@@ -58,8 +58,23 @@ class RunDirectory {
   void sweep_final() const;
   // Says for which settings and segments the final films were made.
   std::filesystem::path final_stamp() const;
+  // The films of the last stamp, whatever it says they were made for; empty while there is none.
+  std::vector<std::filesystem::path> films() const;
   // `job`: names a job beside the one that was here first; empty for that one.
   std::filesystem::path log_file(int rank, const std::string& job = "") const;
+  // The ledger, for people; the records decide.
+  std::filesystem::path run_file() const;
+  std::filesystem::path report_file() const;
+  // Of all invocations, a file each; those that are there, by name, the first one first.
+  std::filesystem::path start_file(const std::string& name) const;
+  std::vector<std::string> starts() const;
+  // Writes one of these three. `writer`, which nobody else has who is at work here, names the part
+  // file.
+  void write_for_people(const std::filesystem::path& file,
+                        const std::string& content,
+                        const std::string& writer) const;
+  // Removes the part files of those that were killed meanwhile; nobody may be at work here.
+  void sweep_for_people() const;
   // For Leases, which makes it.
   std::filesystem::path leases_dir() const;
 

@@ -1,0 +1,12 @@
+// vsr-dist report RUN: the page that tells how a run went, or goes.
+#pragma once
+
+#include "arguments.hpp"
+
+namespace vsr::launcher {
+
+// Returns the exit status. Throws Error: kUsage where no run is, kStorage where it cannot be read
+// or the page not written.
+int run_report(const Arguments& arguments);
+
+}  // namespace vsr::launcher

@@ -1,0 +1,128 @@
+#include "report_text.hpp"
+
+#include "vsr/base/format.hpp"
+#include "vsr/base/printable.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+namespace vsr::status {
+
+std::string one_line(const std::string& text) { return printable(text); }
+
+std::string html_escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : printable(text)) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string html_escaped_lines(const std::string& text) {
+  std::string escaped;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    escaped += html_escaped(text.substr(begin, end - begin)) + "\n";
+    begin = end + 1;
+  }
+  return escaped;
+}
+
+std::string shell_quoted(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:,@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+std::string size_text(double bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
+  if (bytes < 0) return "unknown";
+  std::size_t unit = 0;
+  while (bytes >= 1000 && unit + 1 < kUnits.size()) {
+    bytes /= 1000;
+    ++unit;
+  }
+  if (unit == 0) return format("{:.0f} {}", bytes, kUnits[unit]);
+  return format("{:.3g} {}", bytes, kUnits[unit]);
+}
+
+std::string span_text(double seconds) {
+  if (seconds < 60) return format("{:.3g} s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::lround(seconds));
+  if (whole < 3600) return format("{} min {} s", whole / 60, whole % 60);
+  const std::int64_t minutes = (whole + 30) / 60;
+  return format("{} h {} min", minutes / 60, minutes % 60);
+}
+
+std::string rate_text(double fps) {
+  return fps < 10 ? format("{:.2g}", fps) : format("{:.0f}", fps);
+}
+
+std::string counted(std::int64_t count, std::string_view what) {
+  return format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::optional<double> seconds_of(const std::string& utc) {
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  // NOLINTNEXTLINE(cert-err34-c): what does not fit is none
+  if (std::sscanf(
+          utc.c_str(), "%4d-%2u-%2uT%2d:%2d:%2dZ", &year, &month, &day, &hour, &minute, &second) !=
+      6) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date{
+      std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  if (!date.ok()) return std::nullopt;
+  const auto days = std::chrono::sys_days(date).time_since_epoch();
+  return static_cast<double>(std::chrono::seconds(days).count()) + hour * 3600 + minute * 60 +
+         second;
+}
+
+}  // namespace vsr::status

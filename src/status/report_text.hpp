@@ -1,0 +1,33 @@
+// Text for pages: made safe to stand in markup, in scripts, in a shell; and figures in words.
+// Private.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vsr::status {
+
+// On one line, whatever bytes it holds.
+std::string one_line(const std::string& text);
+std::string html_escaped(const std::string& text);
+// The same with its line ends kept.
+std::string html_escaped_lines(const std::string& text);
+// A word as a POSIX shell takes it.
+std::string shell_quoted(const std::string& word);
+std::string base64(std::string_view bytes);
+
+// "1.23 GB"; "unknown" for less than nothing.
+std::string size_text(double bytes);
+// "3 h 12 min", "4 min 10 s", "8.5 s".
+std::string span_text(double seconds);
+// "2.1", "61".
+std::string rate_text(double fps);
+std::string counted(std::int64_t count, std::string_view what);
+
+// "2026-01-31T12:34:56Z" -> seconds since 1970.
+std::optional<double> seconds_of(const std::string& utc);
+
+}  // namespace vsr::status

@@ -1,0 +1,244 @@
+#include "run_reader.hpp"
+
+#include "report_command.hpp"
+#include "run_book.hpp"
+#include "test_support.hpp"
+#include "vsr/base/atomic_file.hpp"
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+#include "vsr/job/job_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace vsr::launcher {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr int kSegments = 16;
+constexpr std::int64_t kFrames = 10;  // of each
+
+// A run of segments whose frames are as like the source as the test says.
+class ReadRun : public ::testing::Test {
+ protected:
+  ReadRun() {
+    plan_.timeline_frames = kSegments * kFrames;
+    plan_.timeline_rate = {25, 1};
+    for (int i = 0; i < kSegments; ++i) {
+      const FrameRange core{i * kFrames, (i + 1) * kFrames};
+      plan_.segments.push_back({i,
+                                core,
+                                {std::max<std::int64_t>(0, core.begin - 2),
+                                 std::min(core.end + 2, plan_.timeline_frames)}});
+    }
+    directory_.write_plan(plan_);
+    Job job;
+    job.input.file = (folder_.path() / "film.mkv").string();
+    job.run.dir = directory_.root().string();
+    job.segment.codec = SegmentCodec::kProres;
+    write_file(job.input.file, "a film");
+    write_file(directory_.job_file(), print_job(job, false));
+    write_file(directory_.lock_file(), "");
+  }
+
+  void commit(int index, float db = 40, int level = 50) {
+    store::Record record;
+    record.segment = plan_.segments.at(static_cast<std::size_t>(index));
+    record.plan_fingerprint = plan_.fingerprint();
+    const fs::path file = directory_.new_file(index, ".mov");
+    write_file(file, "mezzanine");
+    record.file = file.filename().string();
+    record.bytes = 9;
+    record.frames = plan_.held(record.segment).size();
+    record.checksums.assign(static_cast<std::size_t>(record.frames), 7);
+    record.started = "2026-01-02T03:04:05Z";
+    record.wall_s = 2;
+    record.stage_s = {{"network", 1.5}};
+    for (const FrameRange& range : seam_frames(record.segment)) {
+      for (std::int64_t frame = range.begin; frame < range.end; ++frame) {
+        const auto luma = static_cast<std::uint16_t>(level + frame % 2);
+        record.seam_luma[frame] = {2, 1, 8, {luma, luma}};
+      }
+    }
+    record.measures.back_projection_db.assign(kFrames, 45);
+    record.measures.back_projection_db[3] = db;
+    const std::int64_t frame = record.segment.core.begin;
+    record.previews = {{frame + 3, "worst", "b", "a", "", ""},
+                       {frame + 5, "middle", "b", "a", "", ""}};
+    ASSERT_TRUE(directory_.commit(plan_, record));
+  }
+
+  std::vector<std::int64_t> seams(const RunReader& reader) {
+    std::vector<std::int64_t> frames;
+    for (const store::LedgerSeam& seam : reader.run().seams) frames.push_back(seam.frame);
+    return frames;
+  }
+
+  test::TemporaryFolder folder_;
+  store::RunDirectory directory_{folder_.path() / "run"};
+  store::Plan plan_;
+};
+
+TEST_F(ReadRun, TakesInWhatIsCommittedMeanwhile) {
+  RunReader reader(directory_);
+  EXPECT_FALSE(reader.update());
+  commit(5);
+  EXPECT_TRUE(reader.update());
+  EXPECT_FALSE(reader.update());
+  EXPECT_TRUE(reader.run().segments[5]);
+  EXPECT_FALSE(reader.run().segments[4]);
+  EXPECT_TRUE(reader.run().segments[5]->seam_luma.empty());
+}
+
+TEST_F(ReadRun, MeasuresASeamOnceBothOfItsSegmentsAreThere) {
+  RunReader reader(directory_);
+  commit(5);
+  commit(7);
+  reader.update();
+  EXPECT_THAT(seams(reader), IsEmpty());
+  commit(6, 40, 53);
+  reader.update();
+  EXPECT_THAT(seams(reader), ElementsAre(60, 70));
+  EXPECT_TRUE(reader.run().seams[0].may_be_seen);
+  // Made again, and alike now.
+  directory_.discard(6);
+  commit(6, 40, 50);
+  reader.update();
+  EXPECT_THAT(seams(reader), ElementsAre(60, 70));
+  EXPECT_FALSE(reader.run().seams[0].may_be_seen);
+}
+
+TEST_F(ReadRun, ADamagedRecordIsNamedAndTheOthersStand) {
+  commit(2);
+  commit(3);
+  std::ofstream(directory_.record_file(3), std::ios::binary | std::ios::app) << "more";
+  RunReader reader(directory_);
+  reader.update();
+  EXPECT_TRUE(reader.run().segments[2]);
+  EXPECT_FALSE(reader.run().segments[3]);
+  const auto problems = reader.report_data().problems;
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_THAT(problems[0], HasSubstr("segment 3: its record cannot be used"));
+}
+
+TEST_F(ReadRun, ShowsTheWorstFramesOfAll) {
+  for (int i = 0; i < kSegments; ++i) commit(i, static_cast<float>(20 + (i * 7) % kSegments));
+  RunReader reader(directory_);
+  reader.update();
+  const status::ReportData data = reader.report_data();
+  ASSERT_EQ(data.worst.size(), 12U);
+  for (std::size_t i = 0; i < data.worst.size(); ++i) {
+    EXPECT_EQ(data.worst[i].back_projection_db, 20.0 + static_cast<double>(i));
+  }
+  ASSERT_EQ(data.middle.size(), 4U);
+  EXPECT_LT(data.middle[0].preview.frame, data.middle[1].preview.frame);
+  EXPECT_EQ(data.source.name, "film.mkv");
+  EXPECT_EQ(data.source.bytes, 6);
+}
+
+TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
+  for (int i = 0; i < kSegments; ++i) commit(i);
+  RunReader reader(directory_);
+  reader.update();
+  directory_.write_for_people(directory_.run_file(), store::encode_ledger(reader.run()), "me");
+  write_file(directory_.final_dir() / "film.mkv", "made");
+  write_file(directory_.final_stamp(), "stamp");
+  for (int i = 0; i < kSegments; ++i) directory_.discard(i);
+  reader.update();
+  EXPECT_TRUE(reader.run().segments[4]);
+  RunReader later(directory_);
+  later.update();
+  ASSERT_TRUE(later.run().segments[4]);
+  EXPECT_EQ(later.run().segments[4]->measures, reader.run().segments[4]->measures);
+  EXPECT_EQ(later.run().segments[4]->content_crc32, reader.run().segments[4]->content_crc32);
+  EXPECT_EQ(seams(later).size(), kSegments - 1U);
+  ASSERT_EQ(later.report_data().films.size(), 1U);
+  EXPECT_EQ(later.report_data().films[0].name, "film.mkv");
+}
+
+TEST_F(ReadRun, WithoutTheStampRecordsThatAreGoneAreToBeMadeAgain) {
+  commit(4);
+  RunReader reader(directory_);
+  reader.update();
+  directory_.discard(4);
+  EXPECT_TRUE(reader.update());
+  EXPECT_FALSE(reader.run().segments[4]);
+}
+
+TEST_F(ReadRun, AJobOfAnotherVersionIsNamedAndTheRestStands) {
+  commit(1);
+  write_file(directory_.job_file(), "[of]\nanother = world\n");
+  RunReader reader(directory_);
+  reader.update();
+  EXPECT_TRUE(reader.run().segments[1]);
+  EXPECT_THAT(reader.report_data().problems, ElementsAre(HasSubstr("job.ini cannot be used")));
+}
+
+TEST_F(ReadRun, AStartThatCannotBeReadIsNamed) {
+  make_directories(directory_.root() / "starts");
+  write_file(directory_.start_file("a"), "{");
+  store::StartFile start;
+  start.host = "pod-a";
+  write_file(directory_.start_file("b"), store::encode_start_file(start));
+  RunReader reader(directory_);
+  reader.update();
+  ASSERT_EQ(reader.run().starts.size(), 1U);
+  EXPECT_EQ(reader.run().starts[0].second.host, "pod-a");
+  EXPECT_THAT(reader.report_data().problems, ElementsAre(HasSubstr("starts/a.json")));
+}
+
+// --- The command
+// -------------------------------------------------------------------------------------
+
+int report(const fs::path& run, const fs::path& output = "") {
+  Arguments arguments;
+  arguments.command = Command::kReport;
+  arguments.run_dir = run.string();
+  arguments.output = output.string();
+  return run_report(arguments);
+}
+
+TEST_F(ReadRun, TheCommandWritesThePageAndBringsTheLedgerUpToDate) {
+  commit(0);
+  EXPECT_EQ(report(directory_.root()), 0);
+  EXPECT_THAT(read_file(directory_.report_file()), HasSubstr("1 of 16"));
+  const auto ledger = read_file(directory_.run_file());
+  EXPECT_TRUE(store::decode_ledger(ledger, plan_).segments[0]);
+  EXPECT_EQ(report(directory_.root(), folder_.path() / "page.html"), 0);
+  EXPECT_THAT(read_file(folder_.path() / "page.html"), HasSubstr("1 of 16"));
+  EXPECT_EQ(read_file(directory_.run_file()), ledger) << "written anew, though nothing was new";
+}
+
+TEST_F(ReadRun, TheCommandRefusesWhatIsNoRunAndWhatCannotBeWritten) {
+  const auto code = [](const fs::path& run, const fs::path& output) {
+    try {
+      report(run, output);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code(folder_.path(), ""), ErrorCode::kUsage);
+  EXPECT_EQ(code(folder_.path() / "nothing", ""), ErrorCode::kUsage);
+  EXPECT_EQ(code(directory_.root(), folder_.path() / "no" / "such" / "folder.html"),
+            ErrorCode::kStorage);
+  fs::remove(directory_.plan_file());
+  EXPECT_EQ(code(directory_.root(), ""), ErrorCode::kStorage);
+}
+
+TEST(OwnCommand, IsThisProcess) {
+  ASSERT_FALSE(own_command().empty());
+  EXPECT_THAT(own_command().front(), HasSubstr("vsr_launcher_test"));
+}
+
+}  // namespace
+}  // namespace vsr::launcher
