@@ -203,6 +203,7 @@ void Server::Impl::begin(tcp::socket socket) {
 asio::awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection) {
   connections.insert(connection.get());
   ++of_address[connection->address()];
+  if (!acceptor.is_open()) connection->finish();  // accepted before the end, begun behind it
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {  // this connection's alone
