@@ -33,8 +33,6 @@ std::vector<Thumbnail> thumbnails(const Timeline& film,
   return made;
 }
 
-FilmLength length_of(const Timeline& film) { return {film.frames(), film.rate}; }
-
 // Beginnings of stretches: the film's first ones, where a shift matters most, then all over it.
 std::vector<std::int64_t> places_to_look(const FrameRange& of_a) {
   constexpr std::int64_t kParts = 6;

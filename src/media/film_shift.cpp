@@ -16,6 +16,8 @@ constexpr double kLeastMotion = 1e-5;
 constexpr double kLeastLikeness = 0.5;
 // What the best shift lacks to full likeness, at most, as a share of what the next best lacks.
 constexpr double kClearlyBetter = 0.7;
+// By so much of what far shifts lack the best one has to stand out from its neighbours.
+constexpr double kPeak = 0.02;
 // The same of mean square differences, for a single picture; and what is noise in them.
 constexpr double kClearlyCloser = 0.5;
 constexpr double kNoise = 1e-6;
@@ -133,23 +135,30 @@ ShiftFound find_shift(std::span<const Thumbnail> a,
                       std::int64_t most) {
   ShiftFound found;
   found.moves = false;
-  double best = -1;
-  double second = -1;
-  std::int64_t best_shift = 0;
+  std::vector<std::pair<std::int64_t, double>> all;
   for (std::int64_t shift = -most; shift <= most; ++shift) {
     const auto here = likeness(a, b, partner, shift);
     if (!here) continue;
     if (here->motion >= kLeastMotion) found.moves = true;
-    if (here->correlation > best) {
-      second = best;
-      best = here->correlation;
-      best_shift = shift;
-    } else {
-      second = std::max(second, here->correlation);
-    }
+    all.emplace_back(shift, here->correlation);
   }
-  const bool clear = 1 - best < kClearlyBetter * (1 - second);
-  if (found.moves && best >= kLeastLikeness && clear) found.shift = best_shift;
+  if (!found.moves || all.empty()) return found;
+  const auto [shift, best] =
+      *std::ranges::max_element(all, {}, &std::pair<std::int64_t, double>::second);
+  double beside = -1;  // the best of its neighbours, and of all others
+  double elsewhere = -1;
+  for (const auto& [other, correlation] : all) {
+    if (other == shift) continue;
+    double& rival = std::abs(other - shift) <= kReach ? beside : elsewhere;
+    rival = std::max(rival, correlation);
+  }
+  const auto beats = [best = best](double rival) {
+    return 1 - best < kClearlyBetter * (1 - rival);
+  };
+  // Where the picture is bad but the motion plain, likeness falls off to both sides by little at
+  // first.
+  const bool peak = best - beside > kPeak * (1 - elsewhere);
+  if (best >= kLeastLikeness && beats(elsewhere) && (beats(beside) || peak)) found.shift = shift;
   return found;
 }
 
