@@ -76,8 +76,14 @@ po::options_description of_two_films(const char* caption) {
       ("offset",
        po::value<std::string>(),
        "frames of B that come before A's first one; auto, the default: found by the pictures")  //
-      ("start", po::value<std::string>(), "from this time of A on")                             //
-      ("duration", po::value<std::string>(), "no more than this");
+      ("align",
+       po::value<std::string>(),
+       "which frames belong together: of the same number, of the same time, or auto")  //
+      ("start",
+       po::value<std::string>(),
+       "from this time of A on (90, 1:30, 0:01:30.5), or this frame (#1234)")  //
+      ("duration", po::value<std::string>(), "no more than this")              //
+      ("force", "replace the output where there is one");
   return options;
 }
 
@@ -85,6 +91,9 @@ po::options_description qc_options() {
   po::options_description options = of_two_films("Options of 'vsr-dist qc'");
   options.add_options()                            //
       ("json", "the result as one JSON document")  //
+      ("fail-below",
+       po::value<double>(),
+       "exit status 3 where all frames and planes together have a PSNR of less dB")  //
       ("output,o", po::value<std::string>(), "also a table (CSV) with a line for each frame");
   return options;
 }
@@ -98,7 +107,9 @@ po::options_description compare_options() {
       ("mode",
        po::value<std::string>(),
        "side (by side) or split (left half of A, right half of B)")  //
-      ("at", po::value<std::string>(), "a time of A: of this picture alone");
+      ("at",
+       po::value<std::string>(),
+       "this picture alone: a time of A, or a frame (#1234); for .png and .jpg");
   return options;
 }
 
@@ -157,6 +168,10 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
+    if (word == "--") {  // what follows are files, whatever they look like
+      words.insert(words.end(), argv + i, argv + argc);
+      break;
+    }
     if (!is_key(word)) {
       words.push_back(word);
       continue;
@@ -238,6 +253,9 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   text("at", arguments.at);
   text("start", arguments.start);
   text("duration", arguments.duration);
+  text("align", arguments.align);
+  arguments.force = is_given("force");
+  if (is_given("fail-below")) arguments.fail_below = given["fail-below"].as<double>();
   switch (arguments.command) {
     case Command::kSelftest:
       text("checkpoint", arguments.checkpoint);

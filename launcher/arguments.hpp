@@ -5,6 +5,7 @@
 #include "vsr/job/job.hpp"
 #include "vsr/job/job_file.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ struct Arguments {
   std::string at;               // compare: a time or a frame, for a picture in place of a video
   std::string start;            // qc, compare: from where, how long; times of the first
   std::string duration;
+  std::string align = "auto";        // qc, compare: auto, number, time
+  std::optional<double> fail_below;  // qc: dB
+  bool force = false;                // qc, compare: replaces an output that is there
 };
 
 // Throws Error(kUsage).

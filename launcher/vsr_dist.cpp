@@ -1,9 +1,11 @@
 // The program: arguments -> job -> wiring of rooms -> exit status.
 #include "arguments.hpp"
+#include "compare_command.hpp"
 #include "doctor_command.hpp"
 #include "dry_run.hpp"
 #include "film_job.hpp"
 #include "report_command.hpp"
+#include "qc_command.hpp"
 #include "selftest_command.hpp"
 #include "signals.hpp"
 #include "version.hpp"
@@ -90,9 +92,11 @@ int run(const Arguments& arguments) {
     case Command::kReport:
       return vsr::launcher::run_report(arguments);
     case Command::kStatus:
-    case Command::kQc:
-    case Command::kCompare:
       break;
+    case Command::kQc:
+      return vsr::launcher::run_qc(arguments);
+    case Command::kCompare:
+      return vsr::launcher::run_compare(arguments);
   }
   return static_cast<int>(ErrorCode::kInternal);
 }

@@ -3,6 +3,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/number.hpp"
+#include "vsr/base/time_text.hpp"
 
 #include <cmath>
 #include <limits>
@@ -24,24 +25,10 @@ bool parse_number(std::string_view text, Number& value) {
   return true;
 }
 
-// "90", "1:30", "1:02:03.5" -> seconds.
 bool parse_time(const std::string& text, double& seconds) {
-  double total = 0;
-  std::size_t begin = 0;
-  for (int part = 0; part < 3; ++part) {
-    const std::size_t end = text.find(':', begin);
-    double value = 0;
-    if (!parse_number(std::string_view(text).substr(begin, end - begin), value) || value < 0) {
-      return false;
-    }
-    total = total * 60 + value;
-    if (end == std::string::npos) {
-      seconds = total;
-      return true;
-    }
-    begin = end + 1;
-  }
-  return false;
+  const auto time = vsr::parse_time(text);
+  seconds = time.value_or(seconds);
+  return time.has_value();
 }
 
 std::string print_time(double seconds) { return format("{}", seconds); }
