@@ -4,11 +4,14 @@
 #include "vsr/base/host.hpp"
 #include "vsr/base/printable.hpp"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -44,11 +47,58 @@ std::string event_text(std::string_view room, std::string_view text, bool json) 
 struct State {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;
+  std::function<void(Level, std::string_view, std::string_view)> observer;
+};
+
+void write_to_stderr(std::string_view line) {
+  while (!line.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+    if (written < 0 && errno != EINTR) return;  // there is nobody to tell
+    if (written > 0) line.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// What people look at. A line is handed on whole: spdlog's own sink writes a coloured one in parts,
+// between which other processes of the terminal get their say.
+class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  TerminalSink(std::function<void(std::string_view)> writer, bool colour)
+      : writer_(writer ? std::move(writer) : write_to_stderr), colour_(colour) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    const std::string_view text(line.data(), line.size());
+    if (!colour_ || message.color_range_end <= message.color_range_start) return writer_(text);
+    std::string coloured(text.substr(0, message.color_range_start));
+    coloured += code_of(message.level);
+    coloured +=
+        text.substr(message.color_range_start, message.color_range_end - message.color_range_start);
+    coloured += "\x1b[0m";
+    coloured += text.substr(message.color_range_end);
+    writer_(coloured);
+  }
+
+  void flush_() override {}
+
+ private:
+  static std::string_view code_of(spdlog::level::level_enum level) {
+    if (level >= spdlog::level::err) return "\x1b[31;1m";
+    if (level == spdlog::level::warn) return "\x1b[33;1m";
+    if (level == spdlog::level::info) return "\x1b[32m";
+    return "\x1b[36m";
+  }
+
+  const std::function<void(std::string_view)> writer_;
+  const bool colour_;
 };
 
 std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
   std::vector<spdlog::sink_ptr> sinks;
-  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  const bool colour = settings.terminal_writer ? settings.colour : may_colour(STDERR_FILENO);
+  auto terminal =
+      std::make_shared<TerminalSink>(settings.terminal_writer, colour && !settings.json);
   terminal->set_level(to_spdlog(settings.terminal));
   sinks.push_back(terminal);
   if (!settings.path.empty()) {
@@ -97,9 +147,17 @@ std::atomic<std::shared_ptr<State>>& state() {
 
 }  // namespace
 
+bool may_colour(int descriptor) {
+  const char* const no_colour = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
+  return ::isatty(descriptor) == 1 && !dumb && (no_colour == nullptr || *no_colour == '\0');
+}
+
 void configure(const Settings& settings) {
   auto next = std::make_shared<State>();
   next->json = settings.json;
+  next->observer = settings.observer;
   try {
     next->logger = make_logger(settings);
   } catch (const spdlog::spdlog_ex& failure) {
@@ -111,7 +169,9 @@ void configure(const Settings& settings) {
 
 bool enabled(Level level) noexcept {
   try {
-    return state().load()->logger->should_log(to_spdlog(level));
+    const auto current = state().load();
+    if (current->observer && level >= Level::kWarning && level != Level::kOff) return true;
+    return current->logger->should_log(to_spdlog(level));
   } catch (...) {
     return false;
   }
@@ -122,6 +182,7 @@ void write(Level level, std::string_view room, std::string_view text) noexcept {
     const auto current = state().load();
     current->logger->log(to_spdlog(level),
                          spdlog::string_view_t(event_text(room, text, current->json)));
+    if (current->observer && level >= Level::kWarning) current->observer(level, room, text);
   } catch (...) {  // a log that fails must not take the film with it
   }
 }

@@ -5,6 +5,7 @@
 
 #include "vsr/base/format.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,9 +20,20 @@ struct Settings {
   std::string path;               // log file, appended to; empty: none
   int rank = 0;                   // stands in every line
   bool json = false;              // one JSON object a line, in both sinks
+  // Takes what would go to stderr: whole lines, each with its newline. Empty: stderr itself, a
+  // line in one piece, so that lines of several processes do not run into each other.
+  std::function<void(std::string_view line)> terminal_writer;
+  bool colour = false;  // of terminal lines
+  // Hears of every message from kWarning up, whether or not a sink takes it.
+  std::function<void(Level level, std::string_view room, std::string_view text)> observer;
 };
 
-// Replaces the sinks. Before the first call everything from kWarning up goes to stderr.
+// Whether lines to this descriptor may be coloured: it is a terminal, and neither NO_COLOR nor
+// TERM=dumb says otherwise.
+bool may_colour(int descriptor);
+
+// Replaces the sinks; functions of the settings are called by any thread, one line at a time, and
+// may not log. Before the first call everything from kWarning up goes to stderr.
 // Throws Error(kStorage) if the file cannot be opened.
 void configure(const Settings& settings);
 // True when a message of this level reaches any sink; lets callers skip costly text.
