@@ -1,7 +1,7 @@
 #include "final_films.hpp"
 
-#include "duration_text.hpp"
 #include "vsr/base/atomic_file.hpp"
+#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"

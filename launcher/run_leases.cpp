@@ -95,6 +95,8 @@ void RunLeases::beat() {
   }
 }
 
+std::string RunLeases::job() const { return job_lease(owner_); }
+
 bool RunLeases::take(const std::string& name) { return leases_.take(name).taken; }
 
 void RunLeases::release(const std::string& name) {

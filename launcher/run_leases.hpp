@@ -42,6 +42,8 @@ class RunLeases {
                 const std::atomic<int>& stop,
                 const std::function<bool()>& enough = {});
 
+  // Of this job's own lease: "job-0123456789abcdef".
+  std::string job() const;
   // A job that may be at work here beside this one; whether it lives is not known at once.
   std::optional<store::Lease> another_job();
   // Removes what jobs have left that are known to be dead.
