@@ -14,16 +14,24 @@
 
 namespace vsr::status {
 
+struct Limits;
+
+// Either function may throw: the client then has a 503, the run does not notice.
 struct Content {
-  std::function<RunStatus()> snapshot;  // quick: it is called every second
+  // Quick. Called at most once a second, and only while somebody asks; and once more at the end,
+  // by ~Server(), for those who watch.
+  std::function<RunStatus()> snapshot;
   // A JPEG file, or nothing. `segment` -1: the latest of all; `kind`: "before", "after",
-  // "detail-before", "detail-after", or with "worst-" before it ("worst-after").
+  // "detail-before", "detail-after", or with "worst-" before it ("worst-after"). No others are
+  // asked for. The latest of all is asked for as "after".
   std::function<std::optional<std::string>(int segment, const std::string& kind)> preview;
 };
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:8080";  // ADDRESS:PORT, "[::1]:8080"; port 0: any free one
-  std::string token;  // asked of every client; may be empty on loopback addresses only
+  // Asked of every client. May be empty on loopback addresses only; for others it has 16 characters
+  // at least. Visible ASCII characters.
+  std::string token;
 };
 
 class Server {
@@ -31,12 +39,15 @@ class Server {
   // Serves from now on. Throws Error(kUsage) for an address that is none, or that is not loopback
   // without a token; Error(kStorage) for one that cannot be had.
   Server(const ServerOptions& options, Content content);
-  // Ends every connection; within a second.
+  // For tests.
+  Server(const ServerOptions& options, Content content, const Limits& limits);
+  // Sends those who watch how the run ended, and ends every connection; within a second.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // "http://127.0.0.1:8080/", with the port that it got.
+  // "http://127.0.0.1:8080/", with the port that it got; where it listens on all addresses, with
+  // this host's name.
   const std::string& url() const;
 
  private:
