@@ -1,5 +1,7 @@
 #include "rank_teller.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 
 #include <nlohmann/json.hpp>

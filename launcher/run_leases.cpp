@@ -140,6 +140,14 @@ bool RunLeases::wait_for(const std::string& name,
   }
 }
 
+std::vector<store::Lease> RunLeases::jobs() {
+  std::vector<store::Lease> jobs = leases_.list();
+  std::erase_if(jobs, [](const store::Lease& lease) {
+    return lease.name.rfind(kJob, 0) != 0 || lease.stale;
+  });
+  return jobs;
+}
+
 std::optional<store::Lease> RunLeases::another_job() {
   for (store::Lease& lease : leases_.list()) {
     if (is_other_job(lease)) return lease;

@@ -5,6 +5,7 @@
 #include "film_job.hpp"
 #include "selftest_command.hpp"
 #include "signals.hpp"
+#include "status_command.hpp"
 #include "version.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/host.hpp"
@@ -87,6 +88,7 @@ int run(const Arguments& arguments) {
     case Command::kDoctor:
       return run_with_ranks(arguments, vsr::launcher::run_doctor);
     case Command::kStatus:
+      return vsr::launcher::run_status(arguments);
     case Command::kReport:
     case Command::kQc:
     case Command::kCompare:

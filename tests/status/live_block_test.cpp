@@ -150,7 +150,8 @@ TEST_F(Block, OfATerminalThatWasMadeNarrowerTheWrappedRowsGoToo) {
   std::array<char, 256> bytes{};
   const ssize_t got = read(outside_, bytes.data(), bytes.size());
   ASSERT_GT(got, 0);
-  EXPECT_EQ(std::string(bytes.data(), static_cast<std::size_t>(got)), "\r\x1b[2Ashort\x1b[K\n\x1b[J");
+  EXPECT_EQ(std::string(bytes.data(), static_cast<std::size_t>(got)),
+            "\r\x1b[2Ashort\x1b[K\n\x1b[J");
 }
 
 TEST(LiveBlockSize, OfWhatIsNoTerminal) {

@@ -18,6 +18,8 @@ class LiveBlock {
   // Takes the descriptor of a terminal, which has to outlive this.
   explicit LiveBlock(int descriptor) : descriptor_(descriptor) {}
 
+  int descriptor() const { return descriptor_; }
+
   struct Size {
     int width = 80;
     int height = 24;
