@@ -97,7 +97,7 @@ void RunWatch::end(const std::string& state, const std::string& message) {
 
 void RunWatch::work() {
   Clock::time_point tick{};
-  Clock::time_point file = Clock::now();  // not before the first second
+  Clock::time_point file{};
   Clock::time_point disk{};
   Clock::time_point line = Clock::now();
   const auto due = [](Clock::time_point& last, auto every) {
@@ -106,7 +106,6 @@ void RunWatch::work() {
     last = now;
     return true;
   };
-  file -= kFileEvery - kTickEvery;
   std::unique_lock lock(mutex_);
   while (!over_changed_.wait_for(lock, kDrawEvery, [this] { return over_; })) {
     lock.unlock();

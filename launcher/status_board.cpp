@@ -397,8 +397,10 @@ status::RankStatus StatusBoard::rank_now(std::size_t rank, Clock::time_point now
     status.state = "left";
     status.work.clear();
   } else if (!works) {
-    if (rank > 0) status.state = "idle";
-    if (rank > 0) status.work.clear();
+    status.state = "idle";
+    status.work.clear();
+    status.queues.clear();
+    status.limit.clear();
   } else if (given_up || silent_s > kSilent_s) {
     status.state = "silent";
   }

@@ -84,6 +84,9 @@ class Jobs {
 
   bool anybody_lives() const { return anybody_lives_; }
 
+  // A job that lives and has told nothing yet.
+  const std::optional<store::Lease>& quiet() const { return quiet_; }
+
  private:
   // A sign of life is a lease whose process is known to live, or a change that was seen. Of a job
   // on another host the first look says nothing yet.
@@ -93,7 +96,7 @@ class Jobs {
     while (true) {
       bool unsure = false;
       std::vector<LeftStatus> jobs;
-      const std::map<std::string, store::Lease> leases = living();
+      std::map<std::string, store::Lease> leases = living();
       anybody_lives_ = false;
       for (const std::string& name : directory_.jobs_with_status()) {
         LeftStatus job{.name = name, .status = {}};
@@ -107,15 +110,24 @@ class Jobs {
         }
         const auto lease = leases.find(name);
         if (lease != leases.end() && !is_over(job.status)) {
-          Seen& seen = seen_[name];
-          if (seen.content.empty()) seen.content = content;
-          seen.moved = seen.moved || seen.content != content;
-          job.lives = seen.moved || is_here(lease->second);
+          job.lives = shows_life(lease->second, content);
           unsure = unsure || !job.lives;
         }
+        if (lease != leases.end()) leases.erase(lease);
         anybody_lives_ = anybody_lives_ || job.lives;
         jobs.push_back(std::move(job));
       }
+      // Who plans, or whose disk is full, has left nothing yet.
+      quiet_.reset();
+      for (const auto& [name, lease] : leases) {
+        if (name.rfind("job-", 0) != 0) continue;
+        if (shows_life(lease, "")) {
+          quiet_ = lease;
+        } else {
+          unsure = true;
+        }
+      }
+      anybody_lives_ = anybody_lives_ || quiet_.has_value();
       if (!unsure || Clock::now() - begin > kSignOfLife) return jobs;
       if (!std::exchange(told, true)) {
         log::info("status", "looking for a sign of life, {} s at most", kSignOfLife.count());
@@ -155,14 +167,27 @@ class Jobs {
     }
   }
 
+  // `content`: of the job's status.
+  bool shows_life(const store::Lease& lease, const std::string& content) {
+    const auto [entry, is_first] = seen_.try_emplace(lease.name, Seen{content, {}, {}});
+    Seen& seen = entry->second;
+    const bool moved = seen.content != content || lease.unchanged < seen.unchanged;
+    if (!is_first && moved) seen.moved = Clock::now();
+    seen.content = content;
+    seen.unchanged = lease.unchanged;
+    return is_here(lease) || (seen.moved && Clock::now() - *seen.moved < kSignOfLife);
+  }
+
   struct Seen {
-    std::string content;  // as it was first
-    bool moved = false;
+    std::string content;
+    std::chrono::milliseconds unchanged{};
+    std::optional<Clock::time_point> moved;
   };
 
   const store::RunDirectory& directory_;
   std::optional<store::Leases> leases_;
-  std::map<std::string, Seen> seen_;
+  std::map<std::string, Seen> seen_;  // by lease
+  std::optional<store::Lease> quiet_;
   bool anybody_lives_ = false;
 };
 
@@ -174,6 +199,15 @@ struct Report {
 
 Report look(const store::RunDirectory& directory, Jobs& jobs) {
   std::vector<RunStatus> found = jobs.look();
+  const bool nobody_tells = std::all_of(found.begin(), found.end(), is_over);
+  if (nobody_tells && jobs.quiet()) {
+    RunStatus run = status_by_ledger(directory);
+    run.state = "planning";
+    run.message = format("process {} on {} is at work and has told nothing yet",
+                         jobs.quiet()->pid,
+                         jobs.quiet()->host);
+    return {std::move(run), {}};
+  }
   if (found.empty()) return {status_by_ledger(directory), {}};
   if (found.size() == 1) return {std::move(found.front()), {}};
   RunStatus all = joined(found);
