@@ -36,8 +36,8 @@ po::options_description general_options() {
       ("log-json", "log lines as JSON objects")                                             //
       ("progress",
        po::value<std::string>(),
-       "how a run is told while it is at work: live (a block on the terminal), lines, off; auto, "
-       "the default: live where there is a terminal")  //
+       "how a run is told while it is at work: lines, off, or auto: a live block where there is a "
+       "terminal, else lines")  //
       ("progress-every",
        po::value<std::string>(),
        "seconds between two of these lines, of which none comes while nothing moves; default: 30");
@@ -222,11 +222,11 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   }
   if (given.count("progress") != 0) {
     arguments.progress = given["progress"].as<std::string>();
-    const std::vector<std::string> allowed = {"auto", "live", "lines", "off"};
+    const std::vector<std::string> allowed = {"auto", "lines", "off"};
     if (std::find(allowed.begin(), allowed.end(), arguments.progress) == allowed.end()) {
-      throw Error(ErrorCode::kUsage,
-                  format("--progress={} is not allowed; allowed: auto, live, lines, off",
-                         arguments.progress));
+      throw Error(
+          ErrorCode::kUsage,
+          format("--progress={} is not allowed; allowed: auto, lines, off", arguments.progress));
     }
   }
   if (given.count("progress-every") != 0) {

@@ -33,7 +33,7 @@ struct Arguments {
   log::Level log_level = log::Level::kInfo;
   bool log_level_given = false;
   bool log_json = false;
-  std::string progress = "auto";  // live, lines or off: how a run is told while it is at work
+  std::string progress = "auto";  // or lines, or off: how a run is told while it is at work
   double progress_every_s = 30;   // lines: so often
   // selftest
   std::string checkpoint;

@@ -387,6 +387,7 @@ class FilmMaker {
   void join_with_room(const std::vector<store::Record>& records) {
     const std::string name = "the film";
     while (true) {
+      board_.waits_for_room(true);  // until the films are begun
       if (!space_.wait_for(name, bytes_of_films(records), signals_.stop())) {
         throw Error(ErrorCode::kInterrupted, "stopped while it waited for room on the disk");
       }

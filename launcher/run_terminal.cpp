@@ -98,8 +98,7 @@ std::unique_ptr<Terminal> find_terminal() {
 }
 
 std::unique_ptr<Terminal> terminal_for(const Arguments& arguments) {
-  const bool wanted = arguments.progress == "auto" || arguments.progress == "live";
-  if (!wanted || arguments.log_json) return nullptr;
+  if (arguments.progress != "auto" || arguments.log_json) return nullptr;
   return find_terminal();
 }
 

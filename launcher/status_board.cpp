@@ -134,28 +134,38 @@ void StatusBoard::made_elsewhere(const cluster::Piece& piece) {
 }
 
 void StatusBoard::said(int rank, const std::string& status) {
-  Told told;
-  try {
-    told = decode_told(status);
-  } catch (const Error& error) {
-    log::debug("cluster", "what rank {} says of itself: {}", rank, error.what());
-    return;
-  }
+  const std::lock_guard lock(mutex_);
+  ranks_.at(static_cast<std::size_t>(rank)).heard = now_();
+  unheard_.emplace_back(rank, status);
+}
+
+// Not in said(): whoever coordinates a thousand ranks has better things to do.
+void StatusBoard::take_in() {
+  std::vector<status::Notice> notices;
   std::function<void(const status::Notice&)> hear;
   {
     const std::lock_guard lock(mutex_);
-    Rank& known = ranks_.at(static_cast<std::size_t>(rank));
-    known.heard = now_();
-    known.status = std::move(told.status);
-    known.status.rank = rank;
-    for (status::Notice& notice : told.notices) {
-      notice.rank = rank;
-      keep_notice(notice);
+    for (const auto& [rank, bytes] : std::exchange(unheard_, {})) {
+      Told told;
+      try {
+        told = decode_told(bytes);
+      } catch (const Error& error) {
+        log::debug("cluster", "what rank {} says of itself: {}", rank, error.what());
+        continue;
+      }
+      status::RankStatus& known = ranks_[static_cast<std::size_t>(rank)].status;
+      known = std::move(told.status);
+      known.rank = rank;
+      for (status::Notice& notice : told.notices) {
+        notice.rank = rank;
+        keep_notice(notice);
+        notices.push_back(std::move(notice));
+      }
     }
     hear = hear_;
   }
   if (!hear) return;
-  for (const status::Notice& notice : told.notices) hear(notice);
+  for (const status::Notice& notice : notices) hear(notice);
 }
 
 void StatusBoard::left(int rank) {
@@ -309,6 +319,7 @@ std::pair<std::int64_t, std::int64_t> StatusBoard::frames() const {
 }
 
 void StatusBoard::tick() {
+  take_in();
   status::RankStatus own = own_.status();
   const std::lock_guard lock(mutex_);
   ranks_.at(0).status = std::move(own);
@@ -409,6 +420,7 @@ status::RankStatus StatusBoard::rank_now(std::size_t rank, Clock::time_point now
 }
 
 status::RunStatus StatusBoard::status() {
+  take_in();
   const std::lock_guard lock(mutex_);
   const Clock::time_point now = now_();
   status::RunStatus run = run_;

@@ -65,10 +65,12 @@ class StatusBoard : public cluster::Watcher {
   void tick();
   status::RunStatus status();
 
-  // Hears notices that other ranks have sent; called as they come.
+  // Hears notices that other ranks have sent; called by tick() and status().
   void on_notice(std::function<void(const status::Notice&)> hear);
 
  private:
+  void take_in();
+
   struct Rank {
     Clock::time_point heard;
     status::RankStatus status;
@@ -109,9 +111,10 @@ class StatusBoard : public cluster::Watcher {
   // By segment.
   std::vector<bool> upscaled_;
   std::vector<bool> encoded_;
-  std::vector<double> bytes_;           // of the mezzanine
-  std::vector<double> chunk_bytes_;     // likewise of the chunk
-  std::vector<std::int64_t> measured_;  // frames with a back-projection
+  std::vector<double> bytes_;                         // of the mezzanine
+  std::vector<double> chunk_bytes_;                   // likewise of the chunk
+  std::vector<std::int64_t> measured_;                // frames with a back-projection
+  std::vector<std::pair<int, std::string>> unheard_;  // what ranks have said since
   std::vector<cluster::Piece> unread_;
   std::vector<std::pair<int, cluster::Piece>> in_hand_;  // by ranks
   std::vector<int> silent_;

@@ -331,6 +331,7 @@ TEST_F(Board, NoticesOfOtherRanksAreKeptAndHeard) {
   other.notice("warning", "media: a frame is damaged");
   board.said(1, other.told());
   board.said(1, other.told());
+  board.tick();
   EXPECT_THAT(heard, ElementsAre("media: a frame is damaged"));
   for (int i = 0; i < 150; ++i) board.notice({"", "warning", 0, std::to_string(i)});
   const auto notices = board.status().notices;
