@@ -2,12 +2,14 @@
 
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/number.hpp"
 
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/variables_map.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -31,7 +33,14 @@ po::options_description general_options() {
        po::value<std::string>(),
        "what this rank does: auto, or encode (chunks of the film only)")                    //
       ("log-level", po::value<std::string>(), "trace, debug, info, warning, error or off")  //
-      ("log-json", "log lines as JSON objects");
+      ("log-json", "log lines as JSON objects")                                             //
+      ("progress",
+       po::value<std::string>(),
+       "how a run is told while it is at work: lines, off, or auto: a live block where there is a "
+       "terminal, else lines")  //
+      ("progress-every",
+       po::value<std::string>(),
+       "seconds between two of these lines, of which none comes while nothing moves; default: 30");
   return options;
 }
 
@@ -224,6 +233,26 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   }
   if (given.count("log-level") != 0) {
     arguments.log_level = parse_level(given["log-level"].as<std::string>());
+    arguments.log_level_given = true;
+  }
+  if (given.count("progress") != 0) {
+    arguments.progress = given["progress"].as<std::string>();
+    const std::vector<std::string> allowed = {"auto", "lines", "off"};
+    if (std::find(allowed.begin(), allowed.end(), arguments.progress) == allowed.end()) {
+      throw Error(
+          ErrorCode::kUsage,
+          format("--progress={} is not allowed; allowed: auto, lines, off", arguments.progress));
+    }
+  }
+  if (given.count("progress-every") != 0) {
+    const auto text = given["progress-every"].as<std::string>();
+    const auto seconds = parse_number<double>(text);
+    if (!seconds || !(*seconds >= 0.1) || !(*seconds <= 86'400)) {
+      throw Error(
+          ErrorCode::kUsage,
+          format("--progress-every={} is not allowed; allowed: seconds, from 0.1 to 86400", text));
+    }
+    arguments.progress_every_s = *seconds;
   }
   std::vector<std::string> files;
   if (given.count("file") != 0) files = given["file"].as<std::vector<std::string>>();

@@ -32,7 +32,10 @@ struct Arguments {
   bool fresh = false;
   bool encode_only = false;  // this rank takes no segments, only chunks to encode
   log::Level log_level = log::Level::kInfo;
+  bool log_level_given = false;
   bool log_json = false;
+  std::string progress = "auto";  // or lines, or off: how a run is told while it is at work
+  double progress_every_s = 30;   // lines: so often
   // selftest
   std::string checkpoint;
   std::vector<std::string> golden;

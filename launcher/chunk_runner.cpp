@@ -44,7 +44,8 @@ ChunkRunner::ChunkRunner(Job job,
       cpus_(cpus),
       stop_(stop) {}
 
-cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const {
+cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task,
+                                                std::atomic<std::int64_t>& frames) const {
   const int index = task.segment;
   constexpr int kStopNow = static_cast<int>(cluster::Stop::kNow);
   yield_to_others();
@@ -61,7 +62,10 @@ cluster::SegmentOutcome ChunkRunner::operator()(const cluster::Task& task) const
 
   const std::string started = utc_now();
   const media::WrittenMezzanine chunk =
-      assemble::encode_chunk(path, spec, [this](std::int64_t) { return stop_.load() < kStopNow; });
+      assemble::encode_chunk(path, spec, [&](std::int64_t encoded) {
+        frames = encoded;
+        return stop_.load() < kStopNow;
+      });
   store::Record record = record_of(chunk_plan_, segment, path, chunk);
   record.started = started;
   record.device = "cpu";

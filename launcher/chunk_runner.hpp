@@ -8,6 +8,7 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 namespace vsr::launcher {
@@ -29,8 +30,10 @@ class ChunkRunner {
               const std::atomic<int>& stop);
 
   // Returns once the chunk's record is on disk. With segment.keep = off the mezzanine goes then.
-  // Throws Error: kStorage also where the mezzanine is not what its record says.
-  cluster::SegmentOutcome operator()(const cluster::Task& task) const;
+  // Throws Error: kStorage also where the mezzanine is not what its record says. `frames`: how many
+  // are encoded meanwhile.
+  cluster::SegmentOutcome operator()(const cluster::Task& task,
+                                     std::atomic<std::int64_t>& frames) const;
 
  private:
   const Job job_;

@@ -1,6 +1,6 @@
 #include "estimate.hpp"
 
-#include "duration_text.hpp"
+#include "vsr/base/duration_text.hpp"
 #include "vsr/base/format.hpp"
 
 #include <algorithm>

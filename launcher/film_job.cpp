@@ -7,27 +7,38 @@
 #include "planning.hpp"
 #include "progress_teller.hpp"
 #include "rank_storage.hpp"
+#include "rank_teller.hpp"
 #include "roles.hpp"
 #include "run_book.hpp"
 #include "run_gate.hpp"
+#include "run_terminal.hpp"
+#include "run_watch.hpp"
 #include "seam_report.hpp"
 #include "segment_runner.hpp"
 #include "space.hpp"
 #include "start.hpp"
+#include "status_board.hpp"
+#include "status_page.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/disk_full.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
+#include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
+#include "vsr/base/printable.hpp"
 #include "vsr/cluster/cluster.hpp"
+#include "vsr/gpu/device.hpp"
+#include "vsr/status/live_block.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,18 +48,63 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void configure_log(const Arguments& arguments,
-                   const store::RunDirectory& directory,
-                   int rank,
-                   const std::string& job_name,
-                   const RunBook* book = nullptr) {
-  log::configure({.terminal = rank == 0 ? arguments.log_level
-                                        : std::max(arguments.log_level, log::Level::kWarning),
-                  .file = log::Level::kDebug,
-                  .path = directory.log_file(rank, job_name).string(),
-                  .rank = rank,
-                  .json = arguments.log_json,
-                  .observer = book == nullptr ? nullptr : book->log_observer()});
+log::Settings log_settings(const Arguments& arguments,
+                           const store::RunDirectory& directory,
+                           int rank,
+                           const std::string& job_name) {
+  return {.terminal =
+              rank == 0 ? arguments.log_level : std::max(arguments.log_level, log::Level::kWarning),
+          .file = log::Level::kDebug,
+          .path = directory.log_file(rank, job_name).string(),
+          .rank = rank,
+          .json = arguments.log_json};
+}
+
+const char* name_of(log::Level level) {
+  return level == log::Level::kWarning ? "warning" : "error";
+}
+
+// The log with other settings, for as long as this lives.
+class LogMeanwhile {
+ public:
+  LogMeanwhile(log::Settings usual, const log::Settings& now) : usual_(std::move(usual)) {
+    log::configure(now);
+  }
+
+  ~LogMeanwhile() {
+    try {
+      log::configure(usual_);
+    } catch (const Error&) {  // the file cannot be opened any more: what there is goes on
+    }
+  }
+
+  LogMeanwhile(const LogMeanwhile&) = delete;
+  LogMeanwhile& operator=(const LogMeanwhile&) = delete;
+
+ private:
+  const log::Settings usual_;
+};
+
+// What the rank tells of itself as it does its capacity's part of the job.
+std::shared_ptr<RankTeller> make_teller(const Job& job,
+                                        const cluster::Communicator& communicator,
+                                        const cluster::Capacity& capacity) {
+  RankTeller::Rank rank{.rank = communicator.rank(),
+                        .host = host_name(),
+                        .cpus = capacity.cpus,
+                        .gpu = "",
+                        .gpu_id = ""};
+  try {
+    const auto device = choose_device(job.stream.device, communicator.local_rank());
+    if (capacity.upscales && device.cuda) {
+      const gpu::DeviceInfo card = gpu::device_info(device.index);
+      rank.gpu = card.name;
+      rank.gpu_id = card.id;
+    }
+  } catch (const Error& error) {  // which its first segment will meet
+    log::debug("gpu", "{}", error.what());
+  }
+  return std::make_shared<RankTeller>(std::move(rank));
 }
 
 // --- Rank 0 ------------------------------------------------------------------------------------
@@ -110,17 +166,22 @@ std::optional<std::vector<fs::path>> films_of(const Lead& lead) {
 
 // Tells everyone what is to be done. When that cannot be found out, the others are told so and the
 // error goes on; Error(kCluster) means that they cannot be told either.
+// The page is there, and its address and token are right, before anything is begun. `live`: rank 0
+// has a live block.
 Lead start_ranks(const Arguments& arguments,
                  cluster::Communicator& communicator,
-                 Signals& signals) {
+                 Signals& signals,
+                 std::unique_ptr<StatusPage>& page,
+                 bool live) {
   try {
     std::vector<Resources> ranks = gather_resources(arguments, communicator);
+    page = std::make_unique<StatusPage>(job_of(arguments));
     Lead lead = open_run(arguments, std::move(ranks), signals.stop());
     if (!films_of(lead)) {
       lead.weights = offer_weights(lead.job, lead.prepared.plan, lead.ranks, lead.capacities);
     }
     std::string start = encode_start(
-        {lead.job, lead.prepared.plan, lead.capacities, lead.weights.offer, lead.job_name});
+        {lead.job, lead.prepared.plan, lead.capacities, lead.weights.offer, live, lead.job_name});
     communicator.broadcast(start);
     return lead;
   } catch (const Error& error) {
@@ -144,18 +205,22 @@ class RankWork {
            const cluster::Communicator& communicator,
            int cpus,
            std::string weights,
+           RankTeller& teller,
            const std::atomic<int>& stop)
-      : storage_(storage),
+      : plan_(plan),
+        storage_(storage),
+        teller_(teller),
         segments_(job, plan, storage, communicator, cpus, std::move(weights), stop),
         chunks_(job, plan, storage, communicator.rank(), cpus, stop) {}
 
   cluster::SegmentOutcome operator()(const cluster::Task& task,
                                      const std::function<void()>& next_may_begin) {
+    RankTeller::Hand hand(teller_, task, plan_.segments.at(static_cast<std::size_t>(task.segment)));
     try {
       return storage_.make(task, [&] {
         return task.work == cluster::Work::kEncode
-                   ? chunks_(task)
-                   : segments_(task.segment, task.attempt, next_may_begin);
+                   ? chunks_(task, hand.gauge().encoded_frames)
+                   : segments_(task.segment, task.attempt, next_may_begin, hand.gauge().segment);
       });
     } catch (const Error&) {
       if (!storage_.is_made(task)) throw;
@@ -165,7 +230,9 @@ class RankWork {
   }
 
  private:
+  const store::Plan& plan_;
   RankStorage& storage_;
+  RankTeller& teller_;
   SegmentRunner segments_;
   ChunkRunner chunks_;
 };
@@ -175,19 +242,21 @@ class FilmMaker {
  public:
   FilmMaker(const Lead& lead,
             RunBook& book,
+            StatusBoard& board,
             cluster::Communicator& communicator,
             Signals& signals,
             const cluster::Runner& runner)
       : lead_(lead),
         book_(book),
+        board_(board),
         communicator_(communicator),
         signals_(signals),
         runner_(runner),
         identity_(final_identity(lead.job, lead.film().plan)),
         space_(lead.directory.root(), bytes_kept_free(lead.job)) {}
 
-  // Throws Error.
-  void make() {
+  // The films. Throws Error.
+  std::vector<fs::path> make() {
     for (int round = 1; !is_made(); ++round) {
       make_pieces();
       if (!hold_the_end()) break;
@@ -212,7 +281,7 @@ class FilmMaker {
       book_.read_all();
       discard_pieces();
     }
-    for (const fs::path& film : *films) log::info("launcher", "made {}", film.string());
+    return *films;
   }
 
  private:
@@ -264,10 +333,13 @@ class FilmMaker {
         lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); });
     tasks.gate = &gate;
     tasks.silence_s = lead_.job.cluster.patience_s;
+    tasks.watcher = &board_;
+    board_.begin_list(segments, chunks);
     ProgressTeller teller(lead_.ranks, encode_follows(lead_.job));
     const auto tell = [&](const cluster::Progress& now) {
       teller(now);
       book_.changed();
+      board_.progress(now);
     };
     return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), tell);
   }
@@ -322,6 +394,7 @@ class FilmMaker {
   void join_with_room(const std::vector<store::Record>& records) {
     const std::string name = "the film";
     while (true) {
+      board_.waits_for_room(true);  // until the films are begun
       if (!space_.wait_for(name, bytes_of_films(records), signals_.stop())) {
         throw Error(ErrorCode::kInterrupted, "stopped while it waited for room on the disk");
       }
@@ -330,8 +403,15 @@ class FilmMaker {
           assemble_spec(lead_.job, lead_.prepared.plan, lead_.prepared.timeline, folder);
       spec.codec = lead_.film().codec;
       try {
+        board_.joining(0);
         const auto films = make_films(
-            spec, lead_.directory, lead_.film().plan, lead_.film().piece, records, signals_.stop());
+            spec,
+            lead_.directory,
+            lead_.film().plan,
+            lead_.film().piece,
+            records,
+            [this](std::int64_t frames) { board_.joining(frames); },
+            signals_.stop());
         publish_films(films.files);
         space_.over(name, false);
         return;
@@ -387,6 +467,7 @@ class FilmMaker {
 
   const Lead& lead_;
   RunBook& book_;
+  StatusBoard& board_;
   cluster::Communicator& communicator_;
   Signals& signals_;
   const cluster::Runner& runner_;
@@ -394,12 +475,61 @@ class FilmMaker {
   Space space_;
 };
 
+// How the run ends is what its status says from then on.
+std::vector<fs::path> make_watched(FilmMaker& maker, RunWatch& watch) {
+  try {
+    std::vector<fs::path> films = maker.make();
+    for (const fs::path& film : films) watch.board()->film_made(film.filename().string());
+    watch.end("done", "");
+    return films;
+  } catch (const Error& error) {
+    const bool stopped = error.code() == ErrorCode::kInterrupted;
+    watch.end(stopped ? "interrupted" : "failed", error.what());
+    throw;
+  } catch (const std::exception& error) {
+    watch.end("failed", error.what());
+    throw;
+  }
+}
+
+// Beside a live block the log keeps to warnings, unless somebody asked for more; the other ranks'
+// come here. Warnings of all ranks go into the run's book.
+log::Settings settings_beside(const std::shared_ptr<status::LiveBlock>& block,
+                              const std::shared_ptr<StatusBoard>& board,
+                              const RunBook& book,
+                              const Arguments& arguments,
+                              log::Settings settings) {
+  settings.observer = [board, note = book.note_taker()](
+                          log::Level level, std::string_view room, std::string_view text) {
+    const std::string line = format("{}: {}", room, text);
+    board->notice({utc_now(), name_of(level), 0, line});
+    note(level, 0, line);
+  };
+  board->on_notice([block, note = book.note_taker()](const status::Notice& notice) {
+    note(notice.level == "error" ? log::Level::kError : log::Level::kWarning,
+         notice.rank,
+         notice.text);
+    if (!block) return;
+    const std::string time = notice.time.size() > 19 ? notice.time.substr(11, 8) : notice.time;
+    block->print(
+        format("{} {} [{}] {}\n", time, notice.level, notice.rank, printable(notice.text)));
+  });
+  if (!block) return settings;
+  if (!arguments.log_level_given) settings.terminal = log::Level::kWarning;
+  settings.colour = log::may_colour(block->descriptor());
+  settings.terminal_writer = [block](std::string_view line) { block->print(line); };
+  return settings;
+}
+
 int lead_film(const Arguments& arguments,
               Lead& lead,
               RunBook& book,
+              StatusPage& page,
+              const Terminal* terminal,
               cluster::Communicator& communicator,
               Signals& signals) {
-  configure_log(arguments, lead.directory, 0, lead.job_name, &book);
+  const log::Settings usual = log_settings(arguments, lead.directory, 0, lead.job_name);
+  log::configure(usual);
   introduce(lead);
   std::string weights = share_weights(communicator,
                                       lead.job,
@@ -414,15 +544,28 @@ int lead_film(const Arguments& arguments,
   }
   RankStorage storage(
       lead.job, lead.prepared.plan, communicator, lead.capacities.at(0), signals.stop());
+  const std::shared_ptr<RankTeller> own =
+      make_teller(lead.job, communicator, lead.capacities.at(0));
   RankWork work(lead.job,
                 lead.prepared.plan,
                 storage,
                 communicator,
                 lead.capacities.at(0).cpus,
                 std::move(weights),
+                *own,
                 signals.stop());
   const cluster::Runner runner = std::ref(work);
-  FilmMaker(lead, book, communicator, signals, runner).make();
+  const auto block =
+      terminal == nullptr ? nullptr : std::make_shared<status::LiveBlock>(terminal->descriptor());
+  std::vector<fs::path> films;
+  {
+    RunWatch watch(arguments, lead, *own, block);
+    const LogMeanwhile log(usual, settings_beside(block, watch.board(), book, arguments, usual));
+    page.show(watch.board(), lead.directory, lead.prepared.plan);
+    FilmMaker maker(lead, book, *watch.board(), communicator, signals, runner);
+    films = make_watched(maker, watch);
+  }
+  for (const fs::path& film : films) log::info("launcher", "made {}", film.string());
   return 0;
 }
 
@@ -435,17 +578,29 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
   const cluster::Capacity& capacity =
       start->capacities.at(static_cast<std::size_t>(communicator.rank()));
   RankStorage storage(start->job, start->plan, communicator, capacity, signals.stop());
-  configure_log(arguments, storage.directory(), communicator.rank(), start->job_name);
+  const log::Settings usual =
+      log_settings(arguments, storage.directory(), communicator.rank(), start->job_name);
+  log::configure(usual);
   std::string weights =
       share_weights(communicator, start->job, start->plan, start->capacities, start->weights);
+  const std::shared_ptr<RankTeller> own = make_teller(start->job, communicator, capacity);
   RankWork work(start->job,
                 start->plan,
                 storage,
                 communicator,
                 capacity.cpus,
                 std::move(weights),
+                *own,
                 signals.stop());
-  cluster::serve(communicator, std::ref(work), capacity, signals.stop(), storage.far());
+  log::Settings heard = usual;
+  heard.observer = [own](log::Level level, std::string_view room, std::string_view text) {
+    own->notice(name_of(level), format("{}: {}", room, text));
+  };
+  if (start->live) heard.terminal = log::Level::kOff;  // rank 0 says it
+  const LogMeanwhile log(usual, heard);
+  cluster::serve(communicator, std::ref(work), capacity, signals.stop(), storage.far(), [&] {
+    return own->told();
+  });
   return 0;
 }
 
@@ -453,10 +608,13 @@ int follow_film(const Arguments& arguments, cluster::Communicator& communicator,
 
 int run_film(const Arguments& arguments, cluster::Communicator& communicator, Signals& signals) {
   if (communicator.rank() != 0) return follow_film(arguments, communicator, signals);
-  Lead lead = start_ranks(arguments, communicator, signals);
+  const std::unique_ptr<Terminal> terminal = terminal_for(arguments);
+  std::unique_ptr<StatusPage> page;
+  Lead lead = start_ranks(arguments, communicator, signals, page, terminal != nullptr);
   RunBook book(lead);
   try {
-    const int status = lead_film(arguments, lead, book, communicator, signals);
+    const int status =
+        lead_film(arguments, lead, book, *page, terminal.get(), communicator, signals);
     cluster::dismiss(communicator);
     book.end(status, "");
     return status;

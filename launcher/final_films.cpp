@@ -1,7 +1,7 @@
 #include "final_films.hpp"
 
-#include "duration_text.hpp"
 #include "vsr/base/atomic_file.hpp"
+#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
@@ -86,6 +86,7 @@ assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     const store::Plan& plan,
                                     store::Piece piece,
                                     const std::vector<store::Record>& records,
+                                    const std::function<void(std::int64_t frames)>& progress,
                                     const std::atomic<int>& stop) {
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
     const Segment& segment = plan.segments[i];
@@ -97,6 +98,7 @@ assemble::AssembleResult make_films(assemble::AssembleSpec spec,
   const auto begin = std::chrono::steady_clock::now();
   auto last = begin;
   auto result = assemble::assemble(spec, [&](std::int64_t frames) {
+    progress(frames);
     const auto now = std::chrono::steady_clock::now();
     if (now - last >= kProgressEvery) {
       last = now;

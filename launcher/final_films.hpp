@@ -7,7 +7,9 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,13 +34,14 @@ void write_stamp(const store::RunDirectory& directory,
                  const std::vector<std::filesystem::path>& films);
 
 // Makes the films from the files of all segments or chunks (`plan` is theirs, `records` in its
-// order), telling the log how it goes. Throws Error: kStorage when one is not what its record says,
-// kInterrupted when `stop` asks to end.
+// order), telling the log and `progress` how it goes. Throws Error: kStorage when one is not what
+// its record says, kInterrupted when `stop` asks to end.
 assemble::AssembleResult make_films(assemble::AssembleSpec spec,
                                     const store::RunDirectory& directory,
                                     const store::Plan& plan,
                                     store::Piece piece,
                                     const std::vector<store::Record>& records,
+                                    const std::function<void(std::int64_t frames)>& progress,
                                     const std::atomic<int>& stop);
 
 }  // namespace vsr::launcher

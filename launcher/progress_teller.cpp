@@ -1,6 +1,6 @@
 #include "progress_teller.hpp"
 
-#include "duration_text.hpp"
+#include "vsr/base/duration_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
@@ -20,11 +20,29 @@ double left(std::int64_t frames, const cluster::Pace& pace, int pieces) {
   return static_cast<double>(frames) / (pace.fps() * at_work);
 }
 
+// Of the whole; a stage's is 0 while it is not known.
+struct Left {
+  double upscaling_s = 0;
+  double encoding_s = 0;
+  bool all_known = false;
+
+  double seconds() const { return std::max(upscaling_s, encoding_s); }
+};
+
+Left left_of(const cluster::Progress& now) {
+  Left all;
+  all.upscaling_s = left(now.frames - now.frames_done, now.upscaling, now.total - now.done);
+  all.encoding_s = left(now.frames - now.frames_encoded, now.encoding, now.total - now.encoded);
+  // As long as no chunk is done, and encoders are slow, nothing is known of the whole.
+  all.all_known = now.encoded == now.total || all.encoding_s > 0;
+  return all;
+}
+
 std::string rate_text(double fps) {
   return fps < 10 ? format("{:.1f}", fps) : format("{:.0f}", fps);
 }
 
-// " by the encoders (2.1 fps against 61 of upscaling): twice ..."; empty where nothing limits.
+// As limit_of().
 std::string limit_text(const cluster::Progress& now, double upscaling_s, double encoding_s) {
   const double upscaling = now.upscaling.fps();
   const double encoding = now.encoding.fps();
@@ -35,13 +53,13 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
         over ? std::string() : format(" against {} of upscaling", rate_text(upscaling));
     const bool halved =
         upscaling_s <= encoding_s / 2 && now.total - now.encoded >= 2 * now.encoding.workers;
-    return format(", by the encoders ({} fps{}){}",
+    return format("by the encoders ({} fps{}){}",
                   rate_text(encoding),
                   against,
                   halved ? ": twice the cores would halve it" : "");
   }
   if (upscaling_s > kEven * encoding_s && encoding_s > 0) {
-    return format(", by upscaling ({} fps against {} of the encoders)",
+    return format("by upscaling ({} fps against {} of the encoders)",
                   rate_text(upscaling),
                   rate_text(encoding));
   }
@@ -53,18 +71,25 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
 std::string progress_text(const cluster::Progress& now, bool encode_follows) {
   std::string text = format("{} of {} segments", now.done, now.total);
   if (now.encoded < now.total) text += format(", {} encoded", now.encoded);
-  const double upscaling_s =
-      left(now.frames - now.frames_done, now.upscaling, now.total - now.done);
-  const double encoding_s =
-      left(now.frames - now.frames_encoded, now.encoding, now.total - now.encoded);
-  const double seconds = std::max(upscaling_s, encoding_s);
-  // As long as no chunk is done, and encoders are slow, nothing is known of the whole.
-  const bool all_known = now.encoded == now.total || encoding_s > 0;
-  if (seconds <= 0) return text;
-  if (encode_follows || !all_known)
-    return text + format("; about {} of upscaling left", duration_text(seconds));
-  return text + format("; about {} left", duration_text(seconds)) +
-         limit_text(now, upscaling_s, encoding_s);
+  const Left left = left_of(now);
+  if (left.seconds() <= 0) return text;
+  if (encode_follows || !left.all_known)
+    return text + format("; about {} of upscaling left", duration_text(left.seconds()));
+  const std::string limit = limit_of(now, encode_follows);
+  return text + format("; about {} left", duration_text(left.seconds())) +
+         (limit.empty() ? "" : ", " + limit);
+}
+
+double seconds_left(const cluster::Progress& now, bool encode_follows) {
+  const Left left = left_of(now);
+  if (now.done == now.total && now.encoded == now.total && !encode_follows) return 0;
+  return encode_follows || !left.all_known || left.seconds() <= 0 ? -1 : left.seconds();
+}
+
+std::string limit_of(const cluster::Progress& now, bool encode_follows) {
+  const Left left = left_of(now);
+  if (encode_follows || !left.all_known || left.seconds() <= 0) return {};
+  return limit_text(now, left.upscaling_s, left.encoding_s);
 }
 
 void ProgressTeller::operator()(const cluster::Progress& now) {

@@ -15,6 +15,11 @@ namespace vsr::launcher {
 // when all is upscaled, which is not counted.
 std::string progress_text(const cluster::Progress& now, bool encode_follows);
 
+// How long it will take, in seconds, by the rates of this run; -1: not known.
+double seconds_left(const cluster::Progress& now, bool encode_follows);
+// "by the encoders (2.1 fps against 61 of upscaling): twice ..."; empty where nothing limits.
+std::string limit_of(const cluster::Progress& now, bool encode_follows);
+
 // Tells how far the ranks are, and how long it will take at the rate until now. Threads: one.
 class ProgressTeller {
  public:

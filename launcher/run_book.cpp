@@ -154,13 +154,9 @@ void RunBook::Events::tell(store::StartFile& start) {
   start.events_left_out = left_out;
 }
 
-void RunBook::event(log::Level level, int rank, std::string_view text) noexcept {
-  events_->add(level, rank, std::string(text));
-}
-
-std::function<void(log::Level, std::string_view, std::string_view)> RunBook::log_observer() const {
-  return [events = events_](log::Level level, std::string_view room, std::string_view text) {
-    events->add(level, 0, format("{}: {}", room, text));
+RunBook::NoteTaker RunBook::note_taker() const {
+  return [events = events_](log::Level level, int rank, std::string_view text) {
+    events->add(level, rank, std::string(text));
   };
 }
 

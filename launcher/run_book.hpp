@@ -34,11 +34,9 @@ class RunBook {
 
   // Something was committed: the ledger is written anew, within kLedgerEvery.
   void changed() noexcept;
-  // A warning or an error of any rank ("room: what").
-  void event(log::Level level, int rank, std::string_view text) noexcept;
-  // The same for this process' log; may outlive the book.
-  std::function<void(log::Level, std::string_view room, std::string_view text)> log_observer()
-      const;
+  // Takes a warning or an error of any rank ("room: what"); may outlive the book.
+  using NoteTaker = std::function<void(log::Level level, int rank, std::string_view text)>;
+  NoteTaker note_taker() const;
   // Takes in what was committed until now, for records are about to go. Waits for it.
   void read_all() noexcept;
   // This start is over. `message`: why it failed; empty: it did not. Writes everything, the report

@@ -95,6 +95,8 @@ void RunLeases::beat() {
   }
 }
 
+std::string RunLeases::job() const { return job_lease(owner_); }
+
 bool RunLeases::take(const std::string& name) { return leases_.take(name).taken; }
 
 void RunLeases::release(const std::string& name) {
@@ -136,6 +138,14 @@ bool RunLeases::wait_for(const std::string& name,
     }
     std::this_thread::sleep_for(kLook);
   }
+}
+
+std::vector<store::Lease> RunLeases::jobs() {
+  std::vector<store::Lease> jobs = leases_.list();
+  std::erase_if(jobs, [](const store::Lease& lease) {
+    return lease.name.rfind(kJob, 0) != 0 || lease.stale;
+  });
+  return jobs;
 }
 
 std::optional<store::Lease> RunLeases::another_job() {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace vsr::launcher {
 
@@ -42,6 +43,10 @@ class RunLeases {
                 const std::atomic<int>& stop,
                 const std::function<bool()>& enough = {});
 
+  // Of this job's own lease: "job-0123456789abcdef".
+  std::string job() const;
+  // Of all jobs that may be at work here, this one's too.
+  std::vector<store::Lease> jobs();
   // A job that may be at work here beside this one; whether it lives is not known at once.
   std::optional<store::Lease> another_job();
   // Removes what jobs have left that are known to be dead.

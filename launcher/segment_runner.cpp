@@ -69,7 +69,8 @@ SegmentRunner::SegmentRunner(Job job,
 
 cluster::SegmentOutcome SegmentRunner::operator()(int index,
                                                   int attempt,
-                                                  const std::function<void()>& next_may_begin) {
+                                                  const std::function<void()>& next_may_begin,
+                                                  pipeline::SegmentGauge& gauge) {
   make_pipeline();
   const Segment& segment = plan_.segments.at(static_cast<std::size_t>(index));
   const fs::path path =
@@ -81,7 +82,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
     told = now;
     log::info("pipeline", "segment {}: frame {} of {}", index, frames, segment.input.size());
   };
-  const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin);
+  const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin, &gauge);
   store::Record record = record_of(plan_, segment, path, result.mezzanine);
   // When it had the rank to itself: from the segment before to its commit, as wall_s is.
   record.started = utc_before(result.wall_s);

@@ -36,7 +36,8 @@ class SegmentRunner {
   // Returns once the segment's record is on disk; a cluster::Runner. Throws Error.
   cluster::SegmentOutcome operator()(int index,
                                      int attempt,
-                                     const std::function<void()>& next_may_begin);
+                                     const std::function<void()>& next_may_begin,
+                                     pipeline::SegmentGauge& gauge);
 
  private:
   // The first segment's thread makes it, others wait.

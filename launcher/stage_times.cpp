@@ -1,10 +1,10 @@
 #include "stage_times.hpp"
 
 #include "chunk_runner.hpp"
-#include "duration_text.hpp"
 #include "final_films.hpp"
 #include "roles.hpp"
 #include "speed.hpp"
+#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"

@@ -8,13 +8,14 @@
 
 namespace vsr::launcher {
 
-// "ok", what the ranks do, how the weights come and the job's name on a line each, the job as a job
-// file after its length on a line, so that it needs no escaping, and the plan's bytes.
+// "ok", what the ranks do, how the weights come, "live" and the job's name on a line each, the job
+// as a job file after its length on a line, so that it needs no escaping, and the plan's bytes.
 std::string encode_start(const Start& start) {
   const std::string job = print_job(start.job, false);
-  return format("ok\n{}\n{}\n{}\n{}\n{}",
+  return format("ok\n{}\n{}\n{}\n{}\n{}\n{}",
                 encode(start.capacities),
                 encode(start.weights),
+                start.live ? "live" : "",
                 start.job_name,
                 job.size(),
                 job) +
@@ -36,6 +37,7 @@ std::optional<Start> decode_start(const std::string& bytes) {
   Start start;
   start.capacities = decode_capacities(line());
   start.weights = decode_weights_offer(line());
+  start.live = line() == "live";
   start.job_name = line();
   const auto size = parse_number<std::size_t>(line());
   if (!size || *size > bytes.size() - at) throw Error(ErrorCode::kCluster, "the start is torn");

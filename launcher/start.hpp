@@ -17,6 +17,7 @@ struct Start {
   store::Plan plan;
   std::vector<cluster::Capacity> capacities;  // by rank
   WeightsOffer weights;
+  bool live = false;  // rank 0 has a live block: the others' warnings come to it, and not to stderr
   std::string job_name;  // for names of logs; empty: this job was the first in the run directory
 };
 

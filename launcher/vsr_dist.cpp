@@ -4,10 +4,11 @@
 #include "doctor_command.hpp"
 #include "dry_run.hpp"
 #include "film_job.hpp"
-#include "report_command.hpp"
 #include "qc_command.hpp"
+#include "report_command.hpp"
 #include "selftest_command.hpp"
 #include "signals.hpp"
+#include "status_command.hpp"
 #include "version.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/host.hpp"
@@ -89,10 +90,10 @@ int run(const Arguments& arguments) {
       return run_with_ranks(arguments, vsr::launcher::run_film);
     case Command::kDoctor:
       return run_with_ranks(arguments, vsr::launcher::run_doctor);
+    case Command::kStatus:
+      return vsr::launcher::run_status(arguments);
     case Command::kReport:
       return vsr::launcher::run_report(arguments);
-    case Command::kStatus:
-      break;
     case Command::kQc:
       return vsr::launcher::run_qc(arguments);
     case Command::kCompare:

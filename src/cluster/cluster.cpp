@@ -69,18 +69,27 @@ void serve(Communicator& communicator,
            const Runner& runner,
            const Capacity& capacity,
            std::atomic<int>& stop,
-           FarFiles* files) {
+           FarFiles* files,
+           const std::function<std::string()>& status) {
   Worker worker(runner, capacity);
   bool leaving = false;
+  int may_say = 0;  // without work in hand
   Clock::time_point said = Clock::now();
   while (true) {
-    if (worker.busy() && Clock::now() - said > kAliveEvery) {
-      communicator.send(0, encode({.kind = Kind::kAlive}));
+    const bool has_to_speak = worker.busy() || (status && may_say > 0);
+    if (has_to_speak && Clock::now() - said > kAliveEvery) {
+      if (!worker.busy()) --may_say;
+      communicator.send(
+          0, encode({.kind = Kind::kAlive, .status = status ? status() : std::string()}));
       said = Clock::now();
     }
     const bool sending = files != nullptr && files->speak(communicator);
     if (const auto message = communicator.poll()) {
       Note note = decode(message->bytes);
+      if (note.kind == Kind::kListening) {  // which says nothing of files
+        may_say = kMostUnheard;
+        continue;
+      }
       if (files != nullptr && files->receive(note)) continue;
       if (note.kind == Kind::kDismiss) {
         // Rank 0 failed if a segment is in hand still: nobody waits for it.

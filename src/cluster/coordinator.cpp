@@ -88,6 +88,8 @@ class Coordinator {
         silence_(tasks.silence_s),
         gate_(tasks.gate),
         files_(tasks.files),
+        watcher_(tasks.watcher),
+        said_(static_cast<std::size_t>(communicator.size())),
         heard_(static_cast<std::size_t>(communicator.size()), Clock::now()),
         holds_(static_cast<std::size_t>(communicator.size())) {
     for (int segment = 0; segment < total_; ++segment) {
@@ -103,6 +105,7 @@ class Coordinator {
 
   SegmentOutcome run() {
     report();
+    for (int rank = 1; rank < communicator_.size(); ++rank) listen_to(rank);
     bool moved = true;
     while (!finished()) {
       pass_on_stop();
@@ -113,6 +116,10 @@ class Coordinator {
         Note note = decode(message->bytes);
         if (files_ != nullptr && is_of_files(note.kind)) {
           files_->receive(message->from, std::move(note));
+          continue;
+        }
+        if (note.kind == Kind::kAlive) {
+          take_status(message->from, note.status);
           continue;
         }
         receive(message->from, note);
@@ -253,6 +260,7 @@ class Coordinator {
       }
       queue.gave_back(rank, task->segment);
       no_room_for_.insert(work);
+      if (watcher_ != nullptr) watcher_->waits_for_room(true);
       ask_again_ = Clock::now() + kAskAgain;
       return std::nullopt;
     }
@@ -297,6 +305,7 @@ class Coordinator {
   // Of a chunk: its segment's mezzanine may be gone already.
   bool take_note(const Piece& piece) {
     const bool segment = scheduler_.done_elsewhere(piece.segment);
+    if (watcher_ != nullptr) watcher_->made_elsewhere(piece);
     upscaled_[static_cast<std::size_t>(piece.segment)] = true;
     if (piece.work == Work::kEncode) {
       encoded_[static_cast<std::size_t>(piece.segment)] = true;
@@ -316,6 +325,10 @@ class Coordinator {
     // It had nothing to say as long as it had nothing to do.
     if (holds.empty()) heard_[static_cast<std::size_t>(rank)] = Clock::now();
     holds.insert({task.work, task.segment});
+    if (watcher_ != nullptr) {
+      watcher_->begun(rank, task);
+      watcher_->waits_for_room(false);
+    }
     if (rank == 0) {
       worker_.start(task);
     } else {
@@ -323,9 +336,16 @@ class Coordinator {
     }
   }
 
+  // Says now and then that it is read, or the rank would speak no more.
+  void take_status(int from, const std::string& status) {
+    if (watcher_ != nullptr && !status.empty()) watcher_->said(from, status);
+    if (++said_[static_cast<std::size_t>(from)] % (kMostUnheard / 3) == 0) listen_to(from);
+  }
+
+  void listen_to(int rank) { communicator_.send(rank, encode({.kind = Kind::kListening})); }
+
   void receive(int from, const Note& note) {
     switch (note.kind) {
-      case Kind::kAlive:
       case Kind::kFarewell:
         break;
       case Kind::kReady:
@@ -340,6 +360,7 @@ class Coordinator {
         free_encoders(from) = 0;
         holds_[static_cast<std::size_t>(from)].clear();
         lose(from);
+        if (watcher_ != nullptr) watcher_->left(from);
         break;
       default:
         throw Error(ErrorCode::kCluster, format("rank {} said what only rank 0 may say", from));
@@ -353,6 +374,7 @@ class Coordinator {
     // A rank that was interrupted wants no more, and is about to say so.
     if (encoded) free_encoders(from) = interrupted ? 0 : free_encoders(from) + 1;
     settle(from, outcome);
+    if (watcher_ != nullptr) watcher_->over(from, {outcome.work, outcome.segment}, outcome.ok);
     const bool others_at_it =
         encoded ? chunks_.is_in_hand(outcome.segment) : scheduler_.is_in_hand(outcome.segment);
     if (gate_ != nullptr && !others_at_it) {
@@ -442,8 +464,10 @@ class Coordinator {
     if (capacity.encoders > 0) {
       for (const int segment : chunks_.lost(rank)) pieces.push_back({Work::kEncode, segment});
     }
-    if (gate_ == nullptr) return;
-    for (const Piece& piece : pieces) gate_->over(piece, false);
+    for (const Piece& piece : pieces) {
+      if (watcher_ != nullptr) watcher_->over(rank, piece, false);
+      if (gate_ != nullptr) gate_->over(piece, false);
+    }
   }
 
   void come_back(int rank) {
@@ -497,7 +521,9 @@ class Coordinator {
   std::set<Work> no_room_for_;  // until ask_again_
   Clock::time_point ask_again_;
   Clock::time_point recall_ = Clock::now() + kRecallEvery;
-  FileService* const files_;              // may be null
+  FileService* const files_;  // these two may be null
+  Watcher* const watcher_;
+  std::vector<int> said_;                 // by rank: how often it has told how it is
   std::vector<Clock::time_point> heard_;  // by rank
   // By rank: what it was given and has not answered, be it in hand of others by now.
   std::vector<std::set<std::pair<Work, int>>> holds_;

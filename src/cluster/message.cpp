@@ -9,7 +9,7 @@ namespace vsr::cluster {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 74;  // and some
-constexpr char kMessageVersion = 7;
+constexpr char kMessageVersion = 8;
 
 Error cut_short() { return {ErrorCode::kCluster, "a message between ranks is cut short"}; }
 
@@ -39,6 +39,7 @@ std::string encode(const Note& note) {
   std::string bytes;
   put(bytes, kMessageVersion);
   put(bytes, note.kind);
+  if (note.kind == Kind::kAlive) bytes += note.status;
   if (note.kind == Kind::kStop) put(bytes, note.level);
   if (note.kind == Kind::kAssign) {
     put(bytes, note.task.work);
@@ -82,6 +83,7 @@ Note decode(const std::string& bytes) {
   }
   Note note;
   note.kind = get<Kind>(bytes, at);
+  if (note.kind == Kind::kAlive) note.status = bytes.substr(at);
   if (note.kind == Kind::kStop) note.level = get<int>(bytes, at);
   if (note.kind == Kind::kAssign) {
     note.task.work = get<Work>(bytes, at);

@@ -1,4 +1,4 @@
-// What ranks say to each other, as bytes. Version 7; told in docs/cluster.md. Private to the room.
+// What ranks say to each other, as bytes. Version 8; told in docs/cluster.md. Private to the room.
 #pragma once
 
 #include "vsr/cluster/cluster.hpp"
@@ -10,20 +10,25 @@
 namespace vsr::cluster {
 
 enum class Kind : char {
-  kAlive = 'v',     // nothing new; 0 -> worker: what you have asked is in hand
-  kReady = 'r',     // worker -> 0: give me the next one to upscale
-  kOutcome = 'o',   // worker -> 0: what came of it
-  kLeaving = 'l',   // worker -> 0: I was told to stop and work no more
-  kFarewell = 'w',  // worker -> 0: I was dismissed and am gone
-  kAssign = 'a',    // 0 -> worker: do this
-  kStop = 's',      // 0 -> worker: stop (how soon in `level`)
-  kDismiss = 'd',   // 0 -> worker: the run is over
+  kAlive = 'v',  // worker -> 0: nothing new but `status`; 0 -> worker: what you asked is in hand
+  kListening = 'i',  // 0 -> worker: say how you are, kMostUnheard times from now on
+  kReady = 'r',      // worker -> 0: give me the next one to upscale
+  kOutcome = 'o',    // worker -> 0: what came of it
+  kLeaving = 'l',    // worker -> 0: I was told to stop and work no more
+  kFarewell = 'w',   // worker -> 0: I was dismissed and am gone
+  kAssign = 'a',     // 0 -> worker: do this
+  kStop = 's',       // 0 -> worker: stop (how soon in `level`)
+  kDismiss = 'd',    // 0 -> worker: the run is over
   // Of files, where the ranks share none (file_service.hpp):
   kFetch = 'f',  // worker -> 0: give me these bytes of that file
   kBytes = 'b',  // 0 -> worker: here they are
   kPut = 'p',    // worker -> 0: the next bytes of a file that is to be yours
   kTaken = 't',  // 0 -> worker: how much of it I have
 };
+
+// What a rank without work may say of itself and rank 0 has not listened to: while rank 0 joins the
+// film it hears nothing, and what is said must not pile up.
+inline constexpr int kMostUnheard = 30;
 
 inline constexpr std::uint64_t kMostPieceBytes = 1u << 20;
 
@@ -55,6 +60,7 @@ struct Note {
   int level = 0;           // kStop
   SegmentOutcome outcome;  // kOutcome
   Parcel parcel;           // kFetch, kBytes, kPut, kTaken
+  std::string status;      // kAlive
 };
 
 // Whether `parcel` counts.

@@ -730,6 +730,19 @@ std::vector<JobKey> make_keys() {
       [](const Job& job) {
         return job.run.keep_free_mb < 0 ? std::string("auto") : format("{}", job.run.keep_free_mb);
       }));
+  keys.push_back(text_key("status.listen",
+                          "auto, off, or ADDRESS:PORT",
+                          "where rank 0 has a page that tells how the run is; auto: "
+                          "127.0.0.1:8080, or another port where that is taken",
+                          Affects::kNothing,
+                          VSR_FIELD(status.listen)));
+  keys.push_back(text_key("status.token_file",
+                          "a file",
+                          "its first line is asked of everybody who wants to see the page; has to "
+                          "be given (or VSR_STATUS_TOKEN) where other hosts reach it",
+                          Affects::kNothing,
+                          VSR_FIELD(status.token_file),
+                          true));
   return keys;
 }
 

@@ -68,15 +68,17 @@ SegmentResult SegmentPipeline::run(const Segment& segment,
                                    const std::filesystem::path& path,
                                    const std::atomic<int>& stop,
                                    const FrameProgress& progress,
-                                   const std::function<void()>& next_may_begin) {
+                                   const std::function<void()>& next_may_begin,
+                                   SegmentGauge* gauge) {
   const auto begin = Impl::Clock::now();
   Place place(impl_->stages, impl_->next_number());
   std::unique_ptr<Downloads> downloads = impl_->take_downloads();
   int longest = impl_->stages.options.max_seq_len;
+  SegmentGauge unread;
+  const SegmentListener listener{progress, next_may_begin, gauge == nullptr ? unread : *gauge};
   std::vector<std::string> events;
   while (true) {
-    SegmentRun run(
-        impl_->stages, place, *downloads, segment, longest, stop, {progress, next_may_begin});
+    SegmentRun run(impl_->stages, place, *downloads, segment, longest, stop, listener);
     try {
       SegmentResult result = run.go(path);
       result.events.insert(result.events.begin(), events.begin(), events.end());

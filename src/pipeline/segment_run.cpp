@@ -56,6 +56,8 @@ SegmentRun::SegmentRun(Stages& stages,
 
 SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   downloads_.ring().refill();
+  listener_.gauge.decoded_size = std::max(options_.prefetch, max_seq_len_);
+  listener_.gauge.upscaled_size = static_cast<int>(downloads_.ring().size());
   std::thread decoder([this] { guarded([this] { decode(); }); });
   std::thread encoder;
   std::thread measurer;
@@ -222,6 +224,7 @@ void SegmentRun::hand_on(const Decoded& frame) {
     meter_.add(frame.source);
   }
   if (!decoded_.push(frame.picture)) throw Woken{};
+  listener_.gauge.decoded = static_cast<int>(decoded_.size());
 }
 
 void SegmentRun::remember(const Decoded& frame) {
@@ -248,6 +251,7 @@ class SegmentRun::Sink : public model::OutputSink {
 
   void deliver(std::size_t, gpu::Event ready) override {
     ++delivered_;
+    run_.listener_.gauge.upscaled = static_cast<int>(run_.finished_.size()) + 1;
     if (!run_.finished_.push({slot_, std::move(ready)})) throw Woken{};
   }
 
@@ -256,8 +260,12 @@ class SegmentRun::Sink : public model::OutputSink {
  private:
   void acquire_slot() {
     run_.network_watch_.stop();
+    run_.listener_.gauge.network_s = run_.network_watch_.total_s();
     run_.check_stop();
+    run_.encode_wait_watch_.start();
     const auto slot = run_.downloads_.ring().acquire();
+    run_.encode_wait_watch_.stop();
+    run_.listener_.gauge.encode_wait_s = run_.encode_wait_watch_.total_s();
     run_.network_watch_.start();
     if (!slot) throw Woken{};
     slot_ = *slot;
@@ -294,6 +302,7 @@ void SegmentRun::upscale() {
         held_begin, std::min<std::int64_t>(window.input.begin, position - options_.overlap));
     held.erase(held.begin(), held.begin() + (keep - held_begin));
     held_begin = keep;
+    tell_window(window);
     take_pictures(held, window.input.end - held_begin);
     if (window.input.end == segment_.input.end) end_decoding();
     Sink sink(*this);
@@ -330,12 +339,25 @@ void SegmentRun::upscale() {
   }
 }
 
+// Those to come will be as long as this one, about.
+void SegmentRun::tell_window(const Window& window) {
+  const std::int64_t left = segment_.input.end - window.core.end;
+  const int index = static_cast<int>(result_.windows.size());
+  listener_.gauge.window = index;
+  listener_.gauge.windows =
+      index + 1 + static_cast<int>((left + window.core.size() - 1) / window.core.size());
+}
+
 void SegmentRun::take_pictures(std::vector<model::LrFrame>& held, std::int64_t count) {
+  decode_wait_watch_.start();
   while (static_cast<std::int64_t>(held.size()) < count) {
     auto frame = decoded_.pop();
     if (!frame) throw Woken{};
     held.push_back(std::move(*frame));
   }
+  decode_wait_watch_.stop();
+  listener_.gauge.decoded = static_cast<int>(decoded_.size());
+  listener_.gauge.decode_wait_s = decode_wait_watch_.total_s();
 }
 
 // With the last picture in hand: the decoder is the next segment's as soon as it has said so.
@@ -407,6 +429,8 @@ void SegmentRun::take_finished(const Take& take) {
     device_watch_.start();
     item->ready.wait();
     device_watch_.stop();
+    listener_.gauge.device_s = device_watch_.total_s();
+    listener_.gauge.upscaled = static_cast<int>(finished_.size()) + 1;
     times_.waited(frame, device_watch_.total_s() - before_s);
     Stopwatch taking;
     taking.start();
@@ -414,6 +438,8 @@ void SegmentRun::take_finished(const Take& take) {
     taking.stop();
     times_.encoded(frame, taking.total_s());
     ++frame;
+    listener_.gauge.frames = frame - segment_.input.begin;
+    listener_.gauge.upscaled = static_cast<int>(finished_.size());
     if (listener_.progress) listener_.progress(frame - segment_.input.begin);
   }
   if (frame != segment_.input.end) throw Woken{};  // cut short by a failure elsewhere

@@ -69,10 +69,11 @@ class FirstFailure {
   std::exception_ptr failure_;  // guarded by mutex_
 };
 
-// Who hears how far it is; either may be empty.
+// Who hears how far it is; the functions may be empty.
 struct SegmentListener {
   const FrameProgress& progress;
   const std::function<void()>& next_may_begin;
+  SegmentGauge& gauge;
 };
 
 class SegmentRun {
@@ -132,6 +133,7 @@ class SegmentRun {
   // The calling thread.
   void wait_for_network();
   void upscale();
+  void tell_window(const Window& window);
   void take_pictures(std::vector<model::LrFrame>& held, std::int64_t count);
   void end_decoding();
 
@@ -173,13 +175,15 @@ class SegmentRun {
   FirstFailure failure_;
   std::deque<Upload> pending_uploads_;  // decode thread only
   Stopwatch decode_watch_;              // decode thread only
-  Stopwatch network_watch_;             // calling thread only
-  Stopwatch device_watch_;              // encode thread only: waiting for the device
-  Stopwatch lifetime_;                  // encode thread only: since it began
-  Stopwatch held_up_watch_;             // encode thread only: by what is measured
-  int passed_over_ = 0;                 // encode thread only: frames that were to be measured
-  std::vector<std::string> remarks_;    // decode thread only: on the film's pictures
-  SegmentResult result_;                // each field by one thread, read after the joins
+  Stopwatch network_watch_;             // calling thread only, as the next two
+  Stopwatch decode_wait_watch_;
+  Stopwatch encode_wait_watch_;
+  Stopwatch device_watch_;            // encode thread only: waiting for the device
+  Stopwatch lifetime_;                // encode thread only: since it began
+  Stopwatch held_up_watch_;           // encode thread only: by what is measured
+  int passed_over_ = 0;               // encode thread only: frames that were to be measured
+  std::vector<std::string> remarks_;  // decode thread only: on the film's pictures
+  SegmentResult result_;              // each field by one thread, read after the joins
 };
 
 }  // namespace vsr::pipeline

@@ -28,6 +28,7 @@ namespace {
 const char* folder_of(Piece piece) { return piece == Piece::kChunk ? "chunks" : "segments"; }
 
 constexpr const char* kMaking = "making-";
+constexpr const char* kStatus = "status";
 constexpr const char* kLock = "lock";  // there from the start of a run on
 
 // Of a file, or of the files of a folder (PNG mezzanines). Nothing if it is not there.
@@ -230,6 +231,20 @@ void RunDirectory::sweep_for_people() const {
 }
 
 fs::path RunDirectory::leases_dir() const { return root_ / "leases"; }
+
+fs::path RunDirectory::status_file(const std::string& job) const {
+  return root_ / kStatus / (job + ".json");
+}
+
+std::vector<std::string> RunDirectory::jobs_with_status() const {
+  std::vector<std::string> jobs;
+  if (!is_there(root_ / kStatus)) return jobs;
+  for (const fs::path& path : entries(root_ / kStatus)) {
+    if (path.extension() == ".json") jobs.push_back(path.stem().string());
+  }
+  std::sort(jobs.begin(), jobs.end());
+  return jobs;
+}
 
 std::optional<Plan> RunDirectory::read_plan() const {
   if (!is_there(plan_file())) return std::nullopt;

@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <tuple>
 
 namespace vsr::cluster {
 namespace {
@@ -36,6 +37,7 @@ struct Trial {
     tasks.ranks = capacities;
     tasks.encoded = chunks_done;
     tasks.gate = gate;
+    tasks.watcher = watcher;
     tasks.done.resize(static_cast<std::size_t>(segments), false);
     const auto logged = [&](int rank) {
       return [&, rank](const Task& task, const std::function<void()>& next_may_begin) {
@@ -79,6 +81,7 @@ struct Trial {
   }
 
   Gate* gate = nullptr;
+  Watcher* watcher = nullptr;
   std::vector<Capacity> capacities;  // by rank; empty: all upscale and nobody encodes
   std::vector<bool> chunks_done;     // empty: there are no chunks
   ChunkMaker encoder;
@@ -749,6 +752,120 @@ TEST(Cluster, ASilentEncoderThatComesBackIsNoUpscaler) {
   other.join();
   EXPECT_TRUE(end.ok) << end.message;
   EXPECT_TRUE(run.held.empty()) << "leases are left";
+}
+
+// Writes down what it sees.
+class TestWatcher : public Watcher {
+ public:
+  void begun(int rank, const Task& task) override {
+    in_hand.insert({task.work, task.segment, rank});
+  }
+
+  void over(int rank, const Piece& piece, bool done) override {
+    EXPECT_EQ(in_hand.erase({piece.work, piece.segment, rank}), 1u) << piece.segment;
+    if (done) made.insert({piece.work, piece.segment});
+  }
+
+  void made_elsewhere(const Piece& piece) override { elsewhere.push_back(piece.segment); }
+
+  void said(int rank, const std::string& status) override { statuses[rank].push_back(status); }
+
+  void left(int rank) override { gone.insert(rank); }
+
+  void waits_for_room(bool waits) override { waiting = waits; }
+
+  std::set<std::tuple<Work, int, int>> in_hand;
+  std::set<std::pair<Work, int>> made;
+  std::vector<int> elsewhere;
+  std::map<int, std::vector<std::string>> statuses;  // by rank
+  std::set<int> gone;
+  bool waiting = false;
+};
+
+TEST(ClusterWatcher, SeesEveryPieceBegunAndOver) {
+  TestWatcher watcher;
+  Trial trial;
+  trial.watcher = &watcher;
+  trial.capacities.assign(3, {true, 1});
+  trial.chunks_done.assign(9, false);
+  trial.encoder = [](int, int) { return good(); };
+  const auto end = trial.run(3, 9, [&](int, int segment, int attempt) -> SegmentOutcome {
+    if (segment == 4 && attempt == 1) {
+      return {.ok = false, .code = ErrorCode::kGpu, .message = "flaky"};
+    }
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(watcher.made.size(), 18u);
+  EXPECT_TRUE(watcher.in_hand.empty());
+}
+
+TEST(ClusterWatcher, HearsARankThatLeaves) {
+  TestWatcher watcher;
+  Trial trial;
+  trial.watcher = &watcher;
+  const auto end = trial.run(2, 30, [&](int, int segment, int) {
+    if (segment == 20) trial.other_stops[1] = static_cast<int>(Stop::kAfterSegment);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return good();
+  });
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(watcher.gone, std::set<int>{1});
+}
+
+// Rank 1 upscales, rank 2 has nothing to do: both say how they are, every second.
+TEST(ClusterWatcher, HearsEveryRankWithOrWithoutWork) {
+  const test::Deadline deadline(60);
+  test::ThreadWorld world(3);
+  TestWatcher watcher;
+  Tasks tasks;
+  tasks.weights = {10};
+  tasks.done = {false};
+  tasks.ranks = {{false, 0}, {true, 0}, {false, 0}};
+  tasks.watcher = &watcher;
+  std::array<std::atomic<int>, 3> stops{};
+  const Runner runner = [](const Task&, const std::function<void()>&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2800));
+    return good();
+  };
+  std::vector<std::thread> others;
+  for (int rank = 1; rank < 3; ++rank) {
+    others.emplace_back([&, rank] {
+      const auto own = world.rank(rank);
+      const Capacity& capacity = tasks.ranks.at(static_cast<std::size_t>(rank));
+      serve(*own, runner, capacity, stops.at(static_cast<std::size_t>(rank)), nullptr, [rank] {
+        return std::string("rank\0", 5) + std::to_string(rank);
+      });
+    });
+  }
+  const auto communicator = world.rank(0);
+  EXPECT_TRUE(coordinate(*communicator, tasks, runner, stops[0], [](const Progress&) {}).ok);
+  dismiss(*communicator);
+  for (std::thread& other : others) other.join();
+  ASSERT_EQ(watcher.statuses.size(), 2u);
+  for (const auto& [rank, statuses] : watcher.statuses) {
+    EXPECT_GE(statuses.size(), 2u) << rank;
+    EXPECT_EQ(statuses.front(), std::string("rank\0", 5) + std::to_string(rank));
+  }
+}
+
+// Before the first list rank 0 may be asking for something else, and while the film is joined it
+// hears nothing: what a rank says then would be taken for an answer, or pile up.
+TEST(ClusterWatcher, ARankSaysNothingBeforeRankZeroListens) {
+  const test::Deadline deadline(60);
+  test::ThreadWorld world(2);
+  std::atomic<int> stop = 0;
+  std::atomic<int> asked = 0;
+  std::thread other([&] {
+    const auto own = world.rank(1);
+    serve(*own, {}, {false, 0}, stop, nullptr, [&] { return std::to_string(++asked); });
+  });
+  const auto communicator = world.rank(0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  EXPECT_EQ(asked.load(), 0);
+  EXPECT_FALSE(communicator->poll().has_value());
+  dismiss(*communicator);
+  other.join();
 }
 
 // A film that cannot be made of a segment asks for it again: the same ranks, a second list.

@@ -66,6 +66,13 @@ TEST(Message, ANameLongerThanTheMessageIsRefused) {
   EXPECT_THROW(decode(bytes), Error);
 }
 
+TEST(Message, WhatARankTellsOfItselfComesAsItWent) {
+  const std::string status("{\"rank\":1}\n\0\xff", 14);
+  const Note got = decode(encode({.kind = Kind::kAlive, .status = status}));
+  EXPECT_EQ(got.kind, Kind::kAlive);
+  EXPECT_EQ(got.status, status);
+}
+
 TEST(Message, OfAnotherVersionIsRefusedWithWhatToDo) {
   std::string bytes = encode(put_note());
   --bytes[0];

@@ -72,5 +72,21 @@ TEST(JobOf, RunDirectoryIsWholeAndHasNoSlashAtItsEnd) {
             (here / "some/film.mkv").string());
 }
 
+TEST(Arguments, HowARunIsToldWhileItIsAtWork) {
+  EXPECT_EQ(parse({"a.ini"}).progress, "auto");
+  EXPECT_EQ(parse({"a.ini"}).progress_every_s, 30);
+  EXPECT_FALSE(parse({"a.ini"}).log_level_given);
+  EXPECT_TRUE(parse({"a.ini", "--log-level=info"}).log_level_given);
+  EXPECT_EQ(parse({"a.ini", "--progress=lines", "--progress-every=2.5"}).progress, "lines");
+  EXPECT_EQ(parse({"a.ini", "--progress-every=2.5"}).progress_every_s, 2.5);
+  for (const char* word : {"--progress=bar",
+                           "--progress-every=0",
+                           "--progress-every=nan",
+                           "--progress-every=5s",
+                           "--progress-every=-1"}) {
+    EXPECT_THROW(parse({"a.ini", word}), Error) << word;
+  }
+}
+
 }  // namespace
 }  // namespace vsr::launcher

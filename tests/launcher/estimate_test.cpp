@@ -1,7 +1,7 @@
 // What a dry run makes of what it measured.
 #include "estimate.hpp"
 
-#include "duration_text.hpp"
+#include "vsr/base/duration_text.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

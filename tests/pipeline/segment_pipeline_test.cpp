@@ -173,6 +173,29 @@ TEST_F(Pipeline, SegmentsInAnyOrder) {
   }
 }
 
+TEST_F(Pipeline, ASegmentTellsHowFarItIs) {
+  upscaler_.time_per_frame = std::chrono::milliseconds(2);
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+  const Segment segment = plan_segments(60, {40, 3}).front();
+  SegmentGauge gauge;
+  std::vector<int> windows;
+  const auto listen = [&](std::int64_t frames) {
+    EXPECT_EQ(gauge.frames.load(), frames);
+    EXPECT_LE(gauge.decoded.load(), gauge.decoded_size.load());
+    EXPECT_LE(gauge.upscaled.load(), gauge.upscaled_size.load());
+    windows.push_back(gauge.window.load());
+  };
+  const SegmentResult result = pipeline.run(segment, out(), stop_, listen, {}, &gauge);
+  ASSERT_EQ(gauge.frames.load(), segment.input.size());
+  EXPECT_TRUE(std::ranges::is_sorted(windows));
+  EXPECT_EQ(windows.front(), 0);
+  EXPECT_EQ(gauge.windows.load(), static_cast<int>(result.windows.size()));
+  EXPECT_EQ(gauge.window.load(), gauge.windows.load() - 1);
+  EXPECT_EQ(gauge.upscaled.load(), 0);
+  // The network slept through these.
+  EXPECT_GE(gauge.network_s.load(), 0.002 * static_cast<double>(segment.input.size() - 1));
+}
+
 TEST_F(Pipeline, OutOfMemoryHalvesTheWindowAndGoesOn) {
   upscaler_.most_frames = 5;
   SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());

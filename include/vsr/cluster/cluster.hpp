@@ -13,6 +13,7 @@
 #include "vsr/cluster/file_service.hpp"
 #include "vsr/cluster/gate.hpp"
 #include "vsr/cluster/task.hpp"
+#include "vsr/cluster/watcher.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -89,6 +90,7 @@ struct Tasks {
   double silence_s = 60;
   Gate* gate = nullptr;          // none: this job is alone, and a full disk ends it
   FileService* files = nullptr;  // answers ranks that have FarFiles; null: there are none
+  Watcher* watcher = nullptr;    // none: nobody watches
 };
 
 // Every rank's `bytes`, in rank order, on rank 0; nothing elsewhere. Only before the first segment.
@@ -106,11 +108,14 @@ SegmentOutcome coordinate(Communicator& communicator,
 
 // On the other ranks: works until rank 0 dismisses them. `capacity` is what rank 0 believes.
 // `files`: what the runner reads and puts at rank 0, if it does; rank 0 has a FileService then.
+// `status`: what the rank tells of itself, some hundred bytes: it is asked every second, as long as
+// rank 0 listens, by the thread that speaks, which waits for it. May be empty.
 void serve(Communicator& communicator,
            const Runner& runner,
            const Capacity& capacity,
            std::atomic<int>& stop,
-           FarFiles* files = nullptr);
+           FarFiles* files = nullptr,
+           const std::function<std::string()>& status = {});
 
 // On rank 0, last: lets the others go. When some have not said farewell within a few seconds, since
 // they are stopped or out of reach, this is told, and the communicator given up.

@@ -150,6 +150,13 @@ struct RunOptions {
   int keep_free_mb = -1;  // of the disk, for others; -1: 1 GB, or a fiftieth of a small disk
 };
 
+struct StatusOptions {
+  // Where the status page is: "auto" (127.0.0.1:8080, or another port where that is taken), "off",
+  // or ADDRESS:PORT.
+  std::string listen = "auto";
+  std::string token_file;  // holds the word that is asked of every client; empty: none
+};
+
 struct Job {
   InputOptions input;
   PreprocessOptions preprocess;
@@ -160,6 +167,7 @@ struct Job {
   ClusterOptions cluster;
   QualityChoice quality;
   RunOptions run;
+  StatusOptions status;
 };
 
 std::string to_string(DeviceChoice device);

@@ -61,6 +61,25 @@ struct PipelineOptions {
 // Frames finished so far within the segment, for progress.
 using FrameProgress = std::function<void(std::int64_t frames)>;
 
+// Where a segment tells how far it is, for whoever looks meanwhile. It is written once a picture at
+// most; the values do not belong to one instant. Threads: any.
+struct SegmentGauge {
+  std::atomic<std::int64_t> frames = 0;  // finished
+  std::atomic<int> window = -1;          // that the network is at, from 0
+  std::atomic<int> windows = -1;         // that there will be, as it looks now
+  // Pictures that wait for the network, and for encoders; how many can.
+  std::atomic<int> decoded = 0;
+  std::atomic<int> decoded_size = 0;
+  std::atomic<int> upscaled = 0;
+  std::atomic<int> upscaled_size = 0;
+  // Seconds that the network's thread was at work, and waited for pictures, and for room behind it;
+  // and that the encode thread waited for the device.
+  std::atomic<double> network_s = 0;
+  std::atomic<double> decode_wait_s = 0;
+  std::atomic<double> encode_wait_s = 0;
+  std::atomic<double> device_s = 0;
+};
+
 struct SegmentResult {
   media::WrittenMezzanine mezzanine;                   // or what open_writer's made
   std::vector<std::pair<std::int64_t, int>> windows;   // first frame given, frames seen
@@ -87,12 +106,13 @@ class SegmentPipeline {
   // fails leaves the others alone. `next_may_begin` is called once at most: from then on the
   // decoder is free, while this segment is at its last window.
   // `stop` >= 1 gives up a segment that waits for the network still, 2 any (Error(kInterrupted));
-  // what was written stays as *.part.
+  // what was written stays as *.part. `gauge` (may be null) has to outlive the call.
   SegmentResult run(const Segment& segment,
                     const std::filesystem::path& path,
                     const std::atomic<int>& stop,
                     const FrameProgress& progress,
-                    const std::function<void()>& next_may_begin = {});
+                    const std::function<void()>& next_may_begin = {},
+                    SegmentGauge* gauge = nullptr);
 
  private:
   struct Impl;

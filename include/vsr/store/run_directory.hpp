@@ -77,6 +77,10 @@ class RunDirectory {
   void sweep_for_people() const;
   // For Leases, which makes it.
   std::filesystem::path leases_dir() const;
+  // How a job at work here is, or was when it ended; `job`: the name of its lease.
+  std::filesystem::path status_file(const std::string& job) const;
+  // All there are, by their jobs.
+  std::vector<std::string> jobs_with_status() const;
 
   // Nothing when there is no plan yet. Throws Error(kStorage) when it cannot be read.
   std::optional<Plan> read_plan() const;

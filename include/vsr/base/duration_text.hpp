@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-namespace vsr::launcher {
+namespace vsr {
 
 // "40 s", "12 min", "5 h 10 min", "21 h", "9 days".
 inline std::string duration_text(double seconds) {
@@ -18,4 +18,4 @@ inline std::string duration_text(double seconds) {
   return format("{:.0f} days", seconds / 86400);
 }
 
-}  // namespace vsr::launcher
+}  // namespace vsr

@@ -1,0 +1,55 @@
+// The status page of a run: where it is, who may see it, what it shows.
+#pragma once
+
+#include "status_board.hpp"
+#include "vsr/job/job.hpp"
+#include "vsr/status/server.hpp"
+#include "vsr/store/run_directory.hpp"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace vsr::launcher {
+
+// What is asked of everybody who wants to see the page: VSR_STATUS_TOKEN, which is taken out of the
+// environment so that no child has it, or else the first line of status.token_file; empty: nothing.
+// Throws Error(kUsage).
+std::string take_token(const Job& job);
+
+// One of the previews that a record holds, by the name that a client asks for.
+std::optional<std::string> preview_of(const store::Record& record, const std::string& kind);
+
+// Threads: any.
+class StatusPage {
+ public:
+  // Serves from now on, if the job wants that. A run must not end for the want of a page: where its
+  // address is taken that is a warning, and for status.listen = auto another port is had. Throws
+  // Error(kUsage) for an address that is none, or that others reach without a token.
+  explicit StatusPage(const Job& job);
+
+  // What it tells of, once the run is open.
+  void show(std::shared_ptr<StatusBoard> board,
+            const store::RunDirectory& directory,
+            const store::Plan& plan);
+
+ private:
+  struct Shown {
+    std::shared_ptr<StatusBoard> board;
+    store::RunDirectory directory;
+    store::Plan plan;
+  };
+
+  status::RunStatus status();
+  std::optional<std::string> preview(int segment, const std::string& kind);
+  std::shared_ptr<const Shown> shown();
+  std::unique_ptr<status::Server> open(const std::string& listen, const std::string& token);
+
+  status::RunStatus planning_;
+  std::mutex mutex_;
+  std::shared_ptr<const Shown> shown_;  // guarded by mutex_
+  std::unique_ptr<status::Server> server_;
+};
+
+}  // namespace vsr::launcher

@@ -1,0 +1,87 @@
+#include "vsr/status/live_block.hpp"
+
+#include "vsr/base/format.hpp"
+#include "vsr/status/terminal.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace vsr::status {
+
+namespace {
+
+// Without the codes of colours.
+std::string plain(std::string_view line) {
+  std::string text;
+  while (!line.empty()) {
+    const std::size_t escape = line.find('\x1b');
+    text += line.substr(0, escape);
+    if (escape == std::string_view::npos) break;
+    const std::size_t end = line.find('m', escape);
+    if (end == std::string_view::npos) break;
+    line.remove_prefix(end + 1);
+  }
+  return text;
+}
+
+}  // namespace
+
+LiveBlock::Size LiveBlock::size() const {
+  winsize size{};
+  if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return {};
+  return {size.ws_col, size.ws_row == 0 ? 24 : size.ws_row};
+}
+
+// To the block's first row. A terminal that was made narrower has wrapped lines.
+std::string LiveBlock::up() const {
+  const int width = size().width;
+  int rows = 0;
+  for (const std::string& line : lines_) {
+    rows += std::max(1, (columns_of(plain(line)) + width - 1) / width);
+  }
+  return rows > 0 ? format("\r\x1b[{}A", rows) : "\r";
+}
+
+// Each line is cleared behind its end and not before it is written, so nothing flickers.
+std::string LiveBlock::block() const {
+  std::string bytes;
+  for (const std::string& line : lines_) bytes += line + "\x1b[K\n";
+  return bytes + "\x1b[J";
+}
+
+void LiveBlock::draw(const std::vector<std::string>& lines) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  std::string bytes = up();
+  lines_ = lines;
+  write(bytes += block());
+}
+
+void LiveBlock::print(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  if (lines_.empty()) return write(text);
+  std::string bytes = up() + "\x1b[J";
+  bytes += text;
+  write(bytes += block());
+}
+
+void LiveBlock::close() {
+  const std::lock_guard lock(mutex_);
+  if (!lines_.empty()) write(up() + "\x1b[J");
+  lines_.clear();
+  closed_ = true;
+}
+
+// In one piece, so that no other process writes amid an escape.
+void LiveBlock::write(std::string_view bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return;  // the terminal is gone
+    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace vsr::status

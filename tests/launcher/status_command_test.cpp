@@ -1,0 +1,58 @@
+// What several jobs that share a run come to.
+#include "status_command.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vsr::launcher {
+namespace {
+
+status::RunStatus a_job(int rank, const std::string& host) {
+  status::RunStatus run;
+  run.state = "working";
+  run.job_name = host;
+  run.host = host;
+  run.in_chunks = true;
+  run.segments_total = 2;
+  run.frames_total = 200;
+  run.segments = {{.index = 0, .begin = 0, .end = 100, .state = "upscaled"},
+                  {.index = 1, .begin = 100, .end = 200, .state = "waiting"}};
+  run.segments_upscaled = 1;
+  run.frames_upscaled = 100;
+  run.upscale_fps = 3;
+  run.left_s = 100;
+  status::RankStatus worker{.rank = rank, .host = host, .state = "working"};
+  run.ranks.push_back(worker);
+  run.notices.push_back({host, "warning", rank, "of " + host});
+  return run;
+}
+
+TEST(Joined, RatesAndRanksAddUpAndPiecesDoNot) {
+  status::RunStatus a = a_job(0, "a");
+  status::RunStatus b = a_job(0, "b");
+  a.ranks[0].work.push_back({.kind = "segment", .segment = 1, .frame = 30, .frames = 120});
+  b.ranks[0].work.push_back({.kind = "chunk", .segment = 0, .frame = 40, .frames = 100});
+  b.upscale_fps = -1;
+  b.left_s = 300;
+  const status::RunStatus all = joined({a, b});
+  EXPECT_EQ(all.frames_upscaled, 130);
+  EXPECT_EQ(all.frames_encoded, 40);
+  EXPECT_DOUBLE_EQ(all.upscale_fps, 3);
+  EXPECT_DOUBLE_EQ(all.left_s, 75);
+  EXPECT_EQ(all.ranks.size(), 2u);
+  EXPECT_EQ(all.notices.size(), 2u);
+  EXPECT_EQ(all.state, "working");
+}
+
+TEST(Joined, AJobThatWorksCountsMoreThanOneThatWaits) {
+  status::RunStatus a = a_job(0, "a");
+  a.segments_upscaled = 2;
+  a.state = "paused";
+  a.message = "no room";
+  const status::RunStatus all = joined({a, a_job(0, "b")});
+  EXPECT_EQ(all.state, "working");
+  EXPECT_EQ(all.message, "");
+}
+
+}  // namespace
+}  // namespace vsr::launcher
