@@ -29,7 +29,7 @@ struct Limits {
       128 << 10;           // the kernel's, of a connection, bytes; it makes twice as many of it
   Time snapshot{1'000};    // one is taken no more often, and a stream has an event no more often
   Time heartbeat{15'000};  // a stream without events has a comment, so that proxies keep it
-  Time farewell{500};      // for the last event and answers on their way, when the server ends
+  Time farewell{300};      // for the last event and answers on their way, when the server ends
 };
 
 }  // namespace vsr::status

@@ -47,6 +47,7 @@ class Page(unittest.TestCase):
         self.browser.theme("light")
 
     def start(self, *options, progress="0.42"):
+        """A run and its server: whatever has a url, takes what tell() says, and ends by close()."""
         run = DemoRun(f"--pictures={self.folder}", *options)
         self.addCleanup(run.close)
         run.tell(f"progress {progress}")
