@@ -260,6 +260,19 @@ class WrongThings(TwoFilms):
         self.assertTrue(document["identical"])
         self.assertIn("ends early", " ".join(document["warnings"]))
 
+    def test_a_film_that_cannot_be_read_to_its_end(self):
+        film, damaged = self.folder / "long-enough.mp4", self.folder / "damaged.mp4"
+        run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=192x108:r=25", "-t", "12",
+             "-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", "10", film], check=True)
+        data = bytearray(film.read_bytes())
+        begin, end = data.index(b"mdat") + len(data) // 5, len(data) * 4 // 5
+        data[begin:end] = bytes(end - begin)
+        damaged.write_bytes(data)
+        document = self.qc(film, damaged, "--log-level=off", status=3)
+        self.assertTrue(30 < document["pairs"] < document["pairs_planned"])
+        self.assertIn("do not decode", document["failure"])
+        self.assertGreater(document["identical_frames"], 20)
+
     def test_names_that_are_hard_on_filter_graphs(self):
         for name in ("a:b,c[d]'e;f.mkv", "-x.mkv", "--x.mkv", "q\"u%d.mkv", "back\\slash=1.mkv", "..mkv"):
             with self.subTest(name=name):
