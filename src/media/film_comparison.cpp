@@ -42,6 +42,7 @@ std::vector<Thumbnail> thumbnails(const Timeline& film,
 std::vector<std::int64_t> places_to_look(const FrameRange& of_a) {
   constexpr std::int64_t kParts = 6;
   std::vector<std::int64_t> places;
+  places.reserve(8);
   for (std::int64_t i = 0; i < 3; ++i) places.push_back(of_a.begin + i * kStretch);
   for (std::int64_t i = 1; i < kParts; ++i) places.push_back(of_a.begin + of_a.size() * i / kParts);
   std::vector<std::int64_t> distinct;
