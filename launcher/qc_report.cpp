@@ -35,6 +35,7 @@ std::vector<std::string> plane_names(const PictureFormat& format) {
 // Of the planes, and last of all together.
 std::vector<double> mean_squares(const PictureQuality& quality, const PictureFormat& format) {
   std::vector<double> values;
+  values.reserve(4);
   for (int plane = 0; plane < plane_count(format); ++plane) {
     values.push_back(quality.planes[static_cast<std::size_t>(plane)].mean_square);
   }
@@ -45,6 +46,7 @@ std::vector<double> mean_squares(const PictureQuality& quality, const PictureFor
 std::vector<std::optional<double>> ssims(const PictureQuality& quality,
                                          const PictureFormat& format) {
   std::vector<std::optional<double>> values;
+  values.reserve(4);
   for (int plane = 0; plane < plane_count(format); ++plane) {
     values.push_back(quality.planes[static_cast<std::size_t>(plane)].ssim);
   }
@@ -170,6 +172,11 @@ std::string table_of_worst(const QcReport& report) {
   return text;
 }
 
+template <typename Value>
+Json json_or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
+}
+
 // JSON knows no infinity.
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
@@ -204,7 +211,7 @@ Json pair_json(const QcReport& report, const PairQuality& pair) {
   const auto ssim = ssims(pair.quality, format);
   for (std::size_t i = 0; i < names.size(); ++i) {
     planes[names[i]] = {{"psnr", finite(psnr_of(squares[i], format.bit_depth))},
-                        {"ssim", ssim[i] ? Json(*ssim[i]) : Json()}};
+                        {"ssim", json_or_null(ssim[i])}};
   }
   return {{"a", pair.frames.a},
           {"a_s", seconds_at(report.films.a, pair.frames.a)},
@@ -339,8 +346,8 @@ std::string print_json(const QcReport& report) {
   for (const std::size_t index : report.summary.worst) {
     json["worst"].push_back(pair_json(report, report.compared.pairs[index]));
   }
-  json["fail_below"] = report.bound_db ? Json(*report.bound_db) : Json();
-  json["passed"] = report.passed() ? Json(*report.passed()) : Json();
+  json["fail_below"] = json_or_null(report.bound_db);
+  json["passed"] = json_or_null(report.passed());
   json["warnings"] = report.films.warnings;
   json["stopped"] = report.compared.stopped;
   json["failure"] = report.compared.failure.empty() ? Json() : Json(report.compared.failure);

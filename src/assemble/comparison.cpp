@@ -81,7 +81,7 @@ media::CodecPtr open_video_encoder(const ComparisonSpec& spec, const PictureForm
 class Composer {
  public:
   Composer(const ComparisonSpec& spec,
-           std::function<media::FramePair(std::int64_t)> pair,
+           const std::function<media::FramePair(std::int64_t)>& pair,
            std::int64_t count)
       : spec_(spec),
         format_(composed_format(spec.form_a.format, spec.form_b.format, spec.layout)),

@@ -19,6 +19,11 @@ void heed_stop(const std::function<bool()>& heed) {
   if (!heed()) throw Error(ErrorCode::kInterrupted, "stopped while the films were aligned");
 }
 
+// What may befall one place of a film and leave others readable.
+bool is_of_film(const Error& error) {
+  return error.code() == ErrorCode::kInput || error.code() == ErrorCode::kStorage;
+}
+
 std::vector<Thumbnail> thumbnails(const Timeline& film,
                                   const FrameRange& range,
                                   const std::function<bool()>& heed) {
@@ -37,6 +42,7 @@ std::vector<Thumbnail> thumbnails(const Timeline& film,
 std::vector<std::int64_t> places_to_look(const FrameRange& of_a) {
   constexpr std::int64_t kParts = 6;
   std::vector<std::int64_t> places;
+  places.reserve(8);
   for (std::int64_t i = 0; i < 3; ++i) places.push_back(of_a.begin + i * kStretch);
   for (std::int64_t i = 1; i < kParts; ++i) places.push_back(of_a.begin + of_a.size() * i / kParts);
   std::vector<std::int64_t> distinct;
@@ -57,26 +63,37 @@ OffsetFound find_offset(const Timeline& a,
   if (std::min(of_a.size(), b.frames()) < kLeastFrames) {
     return {std::nullopt, "too few frames to tell a shift"};
   }
-  bool moves = false;
-  for (const std::int64_t place : places_to_look(of_a)) {
-    const FrameRange range{place, std::min(place + kStretch, of_a.end)};
-    // Where a's frames would lie in b without a shift.
-    const auto in_b = [&](std::int64_t frame) {
-      return by == PairedBy::kNumber ? frame : rescale(frame, a.rate.inverse(), b.rate.inverse());
-    };
+  // Where a's frames would lie in b without a shift.
+  const auto in_b = [&](std::int64_t frame) {
+    return by == PairedBy::kNumber ? frame : rescale(frame, a.rate.inverse(), b.rate.inverse());
+  };
+  const auto look_at = [&](const FrameRange& range) -> ShiftFound {
     const FrameRange around{
         std::clamp<std::int64_t>(in_b(range.begin) - kMostShift, 0, b.frames()),
         std::clamp<std::int64_t>(in_b(range.end - 1) + 1 + kMostShift, 0, b.frames())};
-    if (around.empty()) continue;
-    const std::vector<Thumbnail> of_b = thumbnails(b, around, heed);
+    if (around.empty()) return {std::nullopt, false};
     std::vector<std::int64_t> partner;
-    for (std::int64_t k = range.begin; k < range.end; ++k)
+    for (std::int64_t k = range.begin; k < range.end; ++k) {
       partner.push_back(in_b(k) - around.begin);
-    const ShiftFound found = find_shift(thumbnails(a, range, heed), of_b, partner, kMostShift);
-    moves = moves || found.moves;
-    if (!found.shift) continue;
-    return {found.shift, format("found by the pictures from frame {} of A on", range.begin)};
+    }
+    const std::vector<Thumbnail> of_b = thumbnails(b, around, heed);
+    return find_shift(thumbnails(a, range, heed), of_b, partner, kMostShift);
+  };
+  bool moves = false;
+  std::string unreadable;
+  for (const std::int64_t place : places_to_look(of_a)) {
+    try {
+      const ShiftFound found = look_at({place, std::min(place + kStretch, of_a.end)});
+      moves = moves || found.moves;
+      if (found.shift) {
+        return {found.shift, format("found by the pictures from frame {} of A on", place)};
+      }
+    } catch (const Error& error) {
+      if (!is_of_film(error)) throw;
+      unreadable = error.what();
+    }
   }
+  if (!unreadable.empty()) return {std::nullopt, "a film cannot be read: " + unreadable};
   return {std::nullopt,
           moves ? "the pictures do not tell a shift: no one of up to 50 frames fits clearly best"
                 : "the pictures hardly move, so that they do not tell a shift"};
@@ -105,7 +122,7 @@ FilmsCompared compare_films(const Timeline& a,
       }
     }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kStorage) throw;
+    if (!is_of_film(error)) throw;
     result.failure = error.what();
   }
   watch.finish();

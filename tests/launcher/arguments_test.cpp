@@ -88,5 +88,26 @@ TEST(Arguments, HowARunIsToldWhileItIsAtWork) {
   }
 }
 
+TEST(Arguments, OfTwoFilms) {
+  const Arguments qc =
+      parse({"qc", "a.mkv", "--fail-below=42.5", "b.mkv", "--offset", "-3", "--json"});
+  EXPECT_EQ(qc.command, Command::kQc);
+  EXPECT_EQ(qc.inputs, (std::vector<std::string>{"a.mkv", "b.mkv"}));
+  EXPECT_EQ(qc.fail_below, 42.5);
+  EXPECT_EQ(qc.offset, "-3");
+  EXPECT_EQ(qc.align, "auto");
+  EXPECT_FALSE(qc.force);
+  EXPECT_THAT(refused({"qc", "a.mkv"}), HasSubstr("two films"));
+  EXPECT_THAT(refused({"compare", "a.mkv", "b.mkv", "--fail-below=3"}), HasSubstr("fail-below"));
+}
+
+TEST(Arguments, BehindTwoDashesAreFiles) {
+  const Arguments compare = parse({"compare", "-o", "x.png", "--force", "--", "-a.mkv", "--b.mkv"});
+  EXPECT_EQ(compare.inputs, (std::vector<std::string>{"-a.mkv", "--b.mkv"}));
+  EXPECT_EQ(compare.output, "x.png");
+  EXPECT_TRUE(compare.force);
+  EXPECT_TRUE(compare.values.empty());
+}
+
 }  // namespace
 }  // namespace vsr::launcher

@@ -1,5 +1,6 @@
 """Two films compared: against ffmpeg's psnr and ssim, aligned in time, size and colour; and shown together."""
 
+import contextlib
 import csv
 import json
 import math
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from film_support import CLIP, PROGRAM, FilmTest, ffprobe, frame_hashes, run
 
@@ -260,6 +262,19 @@ class WrongThings(TwoFilms):
         self.assertTrue(document["identical"])
         self.assertIn("ends early", " ".join(document["warnings"]))
 
+    def test_a_film_that_cannot_be_read_to_its_end(self):
+        film, damaged = self.folder / "long-enough.mp4", self.folder / "damaged.mp4"
+        run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=192x108:r=25", "-t", "12",
+             "-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", "10", film], check=True)
+        data = bytearray(film.read_bytes())
+        begin, end = data.index(b"mdat") + len(data) // 5, len(data) * 4 // 5
+        data[begin:end] = bytes(end - begin)
+        damaged.write_bytes(data)
+        document = self.qc(film, damaged, "--log-level=off", status=3)
+        self.assertTrue(30 < document["pairs"] < document["pairs_planned"])
+        self.assertIn("do not decode", document["failure"])
+        self.assertGreater(document["identical_frames"], 20)
+
     def test_names_that_are_hard_on_filter_graphs(self):
         for name in ("a:b,c[d]'e;f.mkv", "-x.mkv", "--x.mkv", "q\"u%d.mkv", "back\\slash=1.mkv", "..mkv"):
             with self.subTest(name=name):
@@ -275,6 +290,14 @@ class WrongThings(TwoFilms):
                     self.assertEqual(process.returncode, 0, process.stderr)
                     self.assertTrue((self.folder / (name + ".png")).exists())
 
+    @staticmethod
+    def open_files(pid):
+        names = []
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                names.append(os.readlink(fd))
+        return names
+
     def test_a_signal_ends_it_with_what_is_known(self):
         long = self.folder / "long.mkv"
         run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-t", "60",
@@ -283,7 +306,11 @@ class WrongThings(TwoFilms):
         process = subprocess.Popen([PROGRAM, "qc", "--json", "--offset=0", "-o", table, long, long],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
-        time.sleep(1.2)
+        deadline = time.monotonic() + 30
+        while not str(long) in self.open_files(process.pid):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        time.sleep(0.5)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
@@ -319,7 +346,7 @@ class Compare(TwoFilms):
             self.assertEqual(title, f"left: {CLIP.name} | right: small.mkv")
         # Its halves are the films.
         left = self.changed(self.folder / "side.mkv", "left.mkv", "crop=320:180:0:0", *self.tags("bt709"))
-        self.assertGreater(self.qc(self.real, left)["planes"]["Y"]["psnr_of_mean_mse"], 40)
+        self.assertGreater(self.qc(CLIP, left)["planes"]["Y"]["psnr_of_mean_mse"], 40)
         right = self.changed(self.folder / "side.mkv", "right.mkv", "crop=320:180:320:0", *self.tags("bt709"))
         self.assertGreater(self.qc(small, right)["planes"]["Y"]["psnr_of_mean_mse"], 38)
 
@@ -341,7 +368,7 @@ class Compare(TwoFilms):
         stream = ffprobe(split, "-show_streams")["streams"][0]
         self.assertEqual((stream["width"], stream["height"], stream["pix_fmt"]), (192, 108, "rgb24"))
         shown = self.picture_of(split)
-        a, b = (self.picture_of(film, 30, "zscale=filter=bicubic,format=gbrp") for film in (self.moving, blurred))
+        a, b = (self.picture_of(film, 30, "zscale=matrixin=470bg:filter=bicubic,format=gbrp") for film in (self.moving, blurred))
 
         def apart(x_begin, x_end, film):
             return max(abs(shown[3 * (y * 192 + x) + c] - film[3 * (y * 192 + x) + c])
