@@ -32,9 +32,9 @@ std::uint64_t machine_memory_available() {
 
 }  // namespace
 
-void yield_to_others() {
-  constexpr int kNice = 10;
-  setpriority(PRIO_PROCESS, 0, kNice);  // on Linux: of the thread; more is never refused
+void yield_to_others(Yield yield) {
+  const int nice = yield == Yield::kToAll ? 10 : 5;
+  setpriority(PRIO_PROCESS, 0, nice);  // on Linux: of the thread; more is never refused
 }
 
 std::vector<int> allowed_processors() {

@@ -17,7 +17,7 @@ constexpr float kNotMeasured = std::numeric_limits<float>::quiet_NaN();
 // A frame that is as near to its own is not held against its neighbours.
 constexpr double kGoodDb = 55;
 // A neighbour has to leave no more of the mean square than this to be what the frame looks like.
-constexpr double kClearly = 0.5;
+constexpr double kClearly = 0.7;
 // The share of measured frames whose colours have to tell of the same mistake.
 constexpr double kManyFrames = 0.1;
 
@@ -106,7 +106,7 @@ void QualityMeter::measure_frame(std::int64_t frame, const PictureView& upscaled
   take_note(frame, found);
   keep_if_worst(source, found.back_projection_db, upscaled);
   if (frame == middle_frame()) previews_.push_back(preview(*source, upscaled, "middle"));
-  waiting_.push_back({frame, std::move(found.projected)});
+  waiting_.push_back({frame, std::move(found.projected), std::move(found.colours_fit)});
   look_at_neighbours(false);
   forget(waiting_.empty() ? frame : waiting_.front().frame - 1);
 }
@@ -119,10 +119,6 @@ void QualityMeter::take_note(std::int64_t frame, const PictureMeasures& found) {
   measures_.back_projection_db[i] = found.back_projection_db;
   ++measured_;
   if (found.back_projection_db < options_.quality.warn_below_db) ++below_.frames;
-  if (!found.colours_fit.empty()) {
-    Fault& fault = colours_[found.colours_fit];
-    if (fault.frames++ == 0) fault.frame = frame;
-  }
 }
 
 void QualityMeter::keep_if_worst(const SourceFramePtr& source,
@@ -143,26 +139,36 @@ void QualityMeter::look_at_neighbours(bool all_are_there) {
   while (!waiting_.empty()) {
     const std::int64_t next = waiting_.front().frame + 1;
     if (!all_are_there && next < segment_.input.end && !source_of(next)) return;
-    compare_with_neighbours(waiting_.front());
+    judge(waiting_.front());
     waiting_.pop_front();
   }
 }
 
-void QualityMeter::compare_with_neighbours(const Waiting& waiting) {
+// Colours of another frame tell nothing.
+void QualityMeter::judge(const Waiting& waiting) {
+  if (const auto other = looks_like(waiting)) {
+    if (displaced_.frames++ > 0) return;
+    displaced_.frame = waiting.frame;
+    displaced_.what = format("{}", *other);
+  } else if (!waiting.colours_fit.empty()) {
+    Fault& fault = colours_[waiting.colours_fit];
+    if (fault.frames++ == 0) fault.frame = waiting.frame;
+  }
+}
+
+// The neighbour in whose place the frame seems to be.
+std::optional<std::int64_t> QualityMeter::looks_like(const Waiting& waiting) const {
+  if (waiting.projected.values.empty()) return std::nullopt;
   const auto distance = [&](std::int64_t frame) {
     const SourceFramePtr source = source_of(frame);
     return source ? mean_square_difference(waiting.projected, *source->luma)
                   : std::numeric_limits<double>::infinity();
   };
-  if (waiting.projected.values.empty()) return;
   const double own = distance(waiting.frame);
-  if (psnr_db(own) >= kGoodDb) return;
   const double before = distance(waiting.frame - 1);
   const double after = distance(waiting.frame + 1);
-  if (std::min(before, after) > kClearly * own) return;
-  if (displaced_.frames++ > 0) return;
-  displaced_.frame = waiting.frame;
-  displaced_.what = format("{}", waiting.frame + (before < after ? -1 : 1));
+  if (psnr_db(own) >= kGoodDb || std::min(before, after) > kClearly * own) return std::nullopt;
+  return waiting.frame + (before < after ? -1 : 1);
 }
 
 void QualityMeter::forget(std::int64_t before) {

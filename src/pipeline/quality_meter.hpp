@@ -61,6 +61,7 @@ class QualityMeter {
   struct Waiting {
     std::int64_t frame;
     LumaSamples projected;
+    std::string colours_fit;
   };
 
   struct Worst {
@@ -84,7 +85,8 @@ class QualityMeter {
   void take_note(std::int64_t frame, const PictureMeasures& found);
   void keep_if_worst(const SourceFramePtr& source, float db, const PictureView& upscaled);
   void look_at_neighbours(bool all_are_there);
-  void compare_with_neighbours(const Waiting& waiting);
+  void judge(const Waiting& waiting);
+  std::optional<std::int64_t> looks_like(const Waiting& waiting) const;
   void forget(std::int64_t before);
   SourceFramePtr source_of(std::int64_t frame) const;
   std::int64_t middle_frame() const;

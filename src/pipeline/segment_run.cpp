@@ -13,6 +13,12 @@ namespace vsr::pipeline {
 
 namespace {
 
+// Of the ring of downloads, one place in so many may wait to be measured: a window's pictures come
+// in a burst.
+constexpr std::size_t kShareToMeasure = 2;
+// What measuring may hold the stages up altogether: that much of the time.
+constexpr double kMostHeldUp = 0.02;
+
 // Woken by another stage's failure; that failure is the one to report.
 struct Woken {};
 
@@ -36,7 +42,7 @@ SegmentRun::SegmentRun(Stages& stages,
       listener_(listener),
       decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
       finished_(downloads.ring().size()),
-      to_measure_(downloads.ring().size()),  // each has a slot of it: nobody waits
+      to_measure_(std::max<std::size_t>(1, downloads.ring().size() / kShareToMeasure)),
       meter_(segment, stages.options, stages.timeline.colour),
       times_(segment.core),
       failure_([this] {
@@ -75,6 +81,10 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
                     {"network", std::max(network_watch_.total_s(), device_watch_.total_s())},
                     {"encode", result_.mezzanine.busy_s}};
   if (measures()) {
+    if (passed_over_ > 0) {
+      result_.events.push_back(
+          format("{} frames were not measured: the host had no time for it", passed_over_));
+    }
     meter_.finish(result_);
     times_.take(result_.measures);
   }
@@ -344,6 +354,7 @@ void SegmentRun::end_decoding() {
 // --- encode thread, which hands on what the writer's threads encode ------------------------------
 
 void SegmentRun::encode(const std::filesystem::path& path) {
+  lifetime_.start();
   if (options_.open_writer) {
     const auto writer = options_.open_writer(segment_, path);
     const auto check = [this] { check_stop(); };
@@ -412,8 +423,24 @@ void SegmentRun::take_finished(const Take& take) {
 SegmentRun::SlotLease SegmentRun::lend(std::size_t slot, std::int64_t frame) {
   SlotLease lease(&downloads_, [this, slot](const void*) { downloads_.ring().release(slot); });
   keep_luma(frame, downloads_.pictures->view(slot));
-  if (meter_.measures(frame)) to_measure_.push({frame, slot, lease});
+  if (meter_.measures(frame)) have_measured(slot, frame, lease);
   return lease;
+}
+
+// A thread that gets no time must not keep the network's places for long.
+void SegmentRun::have_measured(std::size_t slot, std::int64_t frame, const SlotLease& lease) {
+  lifetime_.stop();
+  const double most_s = options_.quality.patience_s + kMostHeldUp * lifetime_.total_s();
+  lifetime_.start();
+  const std::chrono::duration<double> left(std::max(0.0, most_s - held_up_watch_.total_s()));
+  held_up_watch_.start();
+  const bool has_room = to_measure_.wait_for_room(left);
+  held_up_watch_.stop();
+  if (has_room) {
+    to_measure_.push({frame, slot, lease});
+  } else {
+    ++passed_over_;
+  }
 }
 
 template <typename Finish>
@@ -462,7 +489,7 @@ void SegmentRun::read_back(const std::filesystem::path& path,
 // --- what pictures are like ----------------------------------------------------------------------
 
 void SegmentRun::measure() {
-  yield_to_others();
+  yield_to_others(Yield::kToMainWork);
   while (const auto item = to_measure_.pop()) {
     meter_.measure(item->frame, downloads_.pictures->view(item->slot));
   }
@@ -471,7 +498,7 @@ void SegmentRun::measure() {
 // The last that the encode thread does: the decoders that it starts are as patient as it is.
 void SegmentRun::measure_packets(const std::filesystem::path& path) {
   if (!measures()) return;
-  yield_to_others();
+  yield_to_others(Yield::kToMainWork);
   for (std::int64_t frame = segment_.core.begin; frame < segment_.core.end; ++frame) {
     if (!meter_.measures(frame)) continue;
     read_back(path, {frame, frame + 1}, [&](std::int64_t, const PictureView& picture) {

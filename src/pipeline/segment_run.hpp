@@ -140,6 +140,7 @@ class SegmentRun {
   template <typename Take>
   void take_finished(const Take& take);
   SlotLease lend(std::size_t slot, std::int64_t frame);
+  void have_measured(std::size_t slot, std::int64_t frame, const SlotLease& lease);
   template <typename Finish>
   void finish(std::int64_t frames, const Finish& finish_file);
   void keep_luma(std::int64_t frame, const PictureView& picture);
@@ -174,6 +175,9 @@ class SegmentRun {
   Stopwatch decode_watch_;              // decode thread only
   Stopwatch network_watch_;             // calling thread only
   Stopwatch device_watch_;              // encode thread only: waiting for the device
+  Stopwatch lifetime_;                  // encode thread only: since it began
+  Stopwatch held_up_watch_;             // encode thread only: by what is measured
+  int passed_over_ = 0;                 // encode thread only: frames that were to be measured
   std::vector<std::string> remarks_;    // decode thread only: on the film's pictures
   SegmentResult result_;                // each field by one thread, read after the joins
 };

@@ -1,12 +1,17 @@
 #include "vsr/store/record.hpp"
 
+#include "h5.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/store/plan_file.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -40,6 +45,86 @@ TEST(Record, ComesBackAsItWas) {
   EXPECT_EQ(again.events, record.events);
   EXPECT_EQ(again.device, record.device);
   EXPECT_EQ(again.wall_s, record.wall_s);
+}
+
+Record record_with_measures() {
+  const float not_measured = std::numeric_limits<float>::quiet_NaN();
+  Record record;
+  record.measures.decode_s = {0.25F, 0.5F};
+  record.measures.network_s = {0.125F, 0.125F};
+  record.measures.encode_s = {1, 2};
+  record.measures.luma_mean = {0.5F, not_measured};
+  record.measures.sharpness = {0.01F, not_measured};
+  record.measures.sharpness_gain = {1.5F, not_measured};
+  record.measures.back_projection_db = {40, not_measured};
+  record.previews = {{12, "middle", "a", std::string("b\0b", 3), "c", "d"}, {7, "worst", "e", "f"}};
+  return record;
+}
+
+TEST(Record, MeasuresAndPreviewsComeBack) {
+  const Record record = record_with_measures();
+  const Record again = decode_record(encode_record(record));
+  EXPECT_EQ(again.previews, record.previews);
+  EXPECT_EQ(again.measures.decode_s, record.measures.decode_s);
+  EXPECT_EQ(again.measures.network_s, record.measures.network_s);
+  EXPECT_EQ(again.measures.encode_s, record.measures.encode_s);
+  for (const auto values : {&FrameMeasures::luma_mean,
+                            &FrameMeasures::sharpness,
+                            &FrameMeasures::sharpness_gain,
+                            &FrameMeasures::back_projection_db}) {
+    ASSERT_EQ((again.measures.*values).size(), 2u);
+    EXPECT_EQ((again.measures.*values)[0], (record.measures.*values)[0]);
+    EXPECT_TRUE(std::isnan((again.measures.*values)[1]));
+  }
+}
+
+TEST(Record, OnePreviewIsReadAlone) {
+  const Record record = record_with_measures();
+  const std::string bytes = encode_record(record);
+  EXPECT_EQ(read_preview(bytes, "middle"), record.previews[0]);
+  EXPECT_EQ(read_preview(bytes, "worst"), record.previews[1]);
+  EXPECT_EQ(read_preview(bytes, "best"), std::nullopt);
+  EXPECT_EQ(read_preview(encode_record(Record{}), "middle"), std::nullopt);
+  EXPECT_THROW(read_preview("torn", "middle"), Error);
+}
+
+// What a program before measures has committed counts.
+TEST(Record, Version3IsReadAndHasNoMeasures) {
+  h5::Writer file;
+  file.attribute("format", std::string("vsr-dist record"));
+  file.attribute("version", std::int64_t{3});
+  for (const char* name : {"plan_fingerprint", "file", "host", "device", "started"}) {
+    file.attribute(name, std::string(name));
+  }
+  for (const char* name : {"segment",
+                           "core_begin",
+                           "core_end",
+                           "input_begin",
+                           "input_end",
+                           "frames",
+                           "bytes",
+                           "rank",
+                           "attempt",
+                           "seam_luma_width",
+                           "seam_luma_height",
+                           "seam_luma_bit_depth"}) {
+    file.attribute(name, std::int64_t{2});
+  }
+  file.attribute("wall_s", 1.5);
+  file.dataset("packet_crc32", std::vector<std::uint32_t>{1, 2});
+  file.dataset("windows", std::vector<std::int64_t>{0, 2}, 2);
+  file.dataset("stage_names", std::vector<std::string>{"decode"});
+  file.dataset("stage_busy_s", std::vector<double>{1});
+  file.dataset("events", std::vector<std::string>{});
+  file.dataset("seam_frames", std::vector<std::int64_t>{});
+  file.dataset("seam_luma", std::vector<std::uint16_t>{}, 4);
+  const std::string bytes = file.finish();
+  const Record record = decode_record(bytes);
+  EXPECT_EQ(record.file, "file");
+  EXPECT_EQ(record.checksums, (std::vector<std::uint32_t>{1, 2}));
+  EXPECT_EQ(record.measures, FrameMeasures{});
+  EXPECT_TRUE(record.previews.empty());
+  EXPECT_EQ(read_preview(bytes, "middle"), std::nullopt);
 }
 
 TEST(Record, EmptyListsAreFine) {

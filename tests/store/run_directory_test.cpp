@@ -60,6 +60,14 @@ TEST_F(Committed, WholeSegmentCounts) {
   EXPECT_EQ(why, "");
 }
 
+TEST_F(Committed, ItsPreviewsAreReadOneAtATime) {
+  record_.previews = {{30, "middle", "a", "b", "c", "d"}, {31, "worst", "e", "f"}};
+  write_file(directory_.record_file(1), encode_record(record_));
+  EXPECT_EQ(directory_.preview(1, "worst"), record_.previews[1]);
+  EXPECT_EQ(directory_.preview(1, "none such"), std::nullopt);
+  EXPECT_EQ(directory_.preview(0, "worst"), std::nullopt);  // has no record
+}
+
 TEST_F(Committed, IsFoundWithoutMakingAnything) {
   std::filesystem::remove_all(directory_.root() / "chunks");
   EXPECT_FALSE(RunDirectory::find(directory_.root()));  // no run was begun here

@@ -21,9 +21,11 @@ double processors_by_quota();
 // cgroup's limit leaves.
 std::uint64_t usable_memory_bytes();
 std::string host_name();
-// Lets the calling thread, and those that it begins from now on, run only where nobody else of this
-// machine wants to.
-void yield_to_others();
+// For the calling thread, and those that it begins from now on. kToAll: to run only where nobody
+// else of this machine wants to; kToMainWork: to come before those, and after all that have not
+// yielded.
+enum class Yield { kToMainWork, kToAll };
+void yield_to_others(Yield yield = Yield::kToAll);
 // Now, as "2026-01-31T12:34:56Z".
 std::string utc_now();
 // So many seconds ago.

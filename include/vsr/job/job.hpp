@@ -141,7 +141,7 @@ struct ClusterOptions {
 struct QualityChoice {
   bool measure = true;
   int every = 0;              // of so many frames one; 0: auto, by the device
-  double warn_below_db = 25;  // back-projection
+  double warn_below_db = 22;  // back-projection
 };
 
 struct RunOptions {

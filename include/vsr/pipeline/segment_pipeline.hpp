@@ -25,10 +25,11 @@
 
 namespace vsr::pipeline {
 
-// What is measured beside the stages (docs/quality.md). Measured are the frames of the timeline
-// that `every` divides, by a thread at low priority that has the upscaled pictures where they lie
-// for the encoders: should it fall behind, the network waits for places as it does for encoders.
-// Where the device gives packets they are decoded from the mezzanine for it.
+// What is measured beside the stages (docs/quality.md): the frames of the timeline that `every`
+// divides, by a thread of lower priority that has the upscaled pictures where they lie for the
+// encoders. It holds up the stages for no more than a fiftieth of the time: frames that come when
+// it is too far behind are passed over, and an event says how many. Where the device gives packets
+// they are decoded from the mezzanine for it, afterwards.
 //
 // Memory: a source picture of each frame measured waits for its upscaled one (prefetch, a window
 // and the pictures on their way to the encoders, at most; with packets as many as a segment has),
@@ -36,6 +37,7 @@ namespace vsr::pipeline {
 struct QualityOptions {
   int every = 0;  // 0: nothing is measured, no times are kept
   double warn_below_db = 0;
+  double patience_s = 0;  // that a segment may be held up beyond that: for tests
 };
 
 struct PipelineOptions {
