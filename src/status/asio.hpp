@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/string.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <string_view>
 
@@ -28,6 +29,15 @@ inline std::string_view standard(beast::string_view text) { return {text.data(),
 // For co_await: what went wrong goes into `error`, nothing is thrown.
 inline auto into(beast::error_code& error) {
   return asio::redirect_error(asio::use_awaitable, error);
+}
+
+// Calls `step`; that it fails changes nothing.
+template <typename Step>
+void quietly(const Step& step) {
+  try {
+    step();
+  } catch (const boost::system::system_error&) {  // as said
+  }
 }
 
 }  // namespace vsr::status

@@ -56,9 +56,10 @@ Connection::Connection(tcp::socket socket,
       site_(site),
       streams_(streams),
       limits_(limits) {
-  beast::error_code ignored;  // only a bound less
-  stream_.socket().set_option(tcp::socket::send_buffer_size(limits.send_buffer), ignored);
-  stream_.socket().set_option(tcp::no_delay(true), ignored);
+  quietly([&] {
+    stream_.socket().set_option(tcp::socket::send_buffer_size(limits.send_buffer));
+    stream_.socket().set_option(tcp::no_delay(true));
+  });
 }
 
 void Connection::close() noexcept { stream_.close(); }
@@ -184,7 +185,7 @@ asio::awaitable<bool> Connection::write(const std::string& text) {
 
 asio::awaitable<void> Connection::linger() {
   beast::error_code error;
-  stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+  quietly([&] { stream_.socket().shutdown(tcp::socket::shutdown_send); });
   stream_.expires_after(std::chrono::seconds(1));
   std::array<char, 4096> waste{};
   for (std::size_t size = 0; !error && size < 65'536;) {

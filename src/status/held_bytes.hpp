@@ -1,5 +1,5 @@
 // Texts on their way to clients, and how much all of them take: a client that reads slowly keeps
-// what it has been promised, which has to have an end. Private; one thread.
+// what it has been promised, which has to have an end. Copies count together. Private; one thread.
 #pragma once
 
 #include <cstddef>

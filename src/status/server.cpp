@@ -190,9 +190,11 @@ void Server::Impl::begin(tcp::socket socket) {
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "
         "5\r\nContent-Length: 21\r\n"
         "Content-Type: text/plain\r\n\r\ntoo many connections\n";
-    socket.non_blocking(true, error);
-    socket.write_some(asio::buffer(kFull.data(), kFull.size()), error);  // as much as can be done
-    socket.shutdown(tcp::socket::shutdown_send, error);
+    quietly([&] {  // as much as can be done at once
+      socket.non_blocking(true);
+      socket.write_some(asio::buffer(kFull.data(), kFull.size()));
+      socket.shutdown(tcp::socket::shutdown_send);
+    });
     return;
   }
   auto connection =
@@ -203,6 +205,7 @@ void Server::Impl::begin(tcp::socket socket) {
 asio::awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection) {
   connections.insert(connection.get());
   ++of_address[connection->address()];
+  if (!acceptor.is_open()) connection->finish();  // accepted before the end, begun behind it
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {  // this connection's alone
@@ -215,8 +218,7 @@ asio::awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection
 }
 
 void Server::Impl::finish() {
-  beast::error_code ignored;
-  acceptor.close(ignored);
+  quietly([&] { acceptor.close(); });
   streams.finish();
   for (Connection* connection : connections) connection->finish();
   pause.expires_after(limits.farewell);

@@ -92,12 +92,11 @@ std::optional<PreviewName> preview_name(std::string_view path) {
   if (path.substr(0, kBegin.size()) != kBegin) return std::nullopt;
   path.remove_prefix(kBegin.size());
   const std::size_t slash = path.find('/');
-  if (slash == 0 || slash > 9 || path.size() < slash + kEnd.size()) return std::nullopt;
+  if (slash == 0 || slash == std::string_view::npos) return std::nullopt;
   const std::string_view digits = path.substr(0, slash);
-  const bool canonical = digits == "0" || digits[0] != '0';
-  const bool all_digits =
-      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (!canonical || !all_digits) return std::nullopt;
+  const bool canonical = digits == "0" || (digits[0] >= '1' && digits[0] <= '9');
+  const std::optional<int> segment = parse_number<int>(digits);
+  if (!canonical || !segment) return std::nullopt;
   const std::string_view file = path.substr(slash + 1);
   for (const char* kind : {"before",
                            "after",
@@ -107,8 +106,7 @@ std::optional<PreviewName> preview_name(std::string_view path) {
                            "worst-after",
                            "worst-detail-before",
                            "worst-detail-after"}) {
-    if (file == std::string(kind).append(kEnd))
-      return PreviewName{*parse_number<int>(digits), kind};
+    if (file == std::string(kind).append(kEnd)) return PreviewName{*segment, kind};
   }
   return std::nullopt;
 }
@@ -143,15 +141,11 @@ Site::Site(Content content,
 
 bool Site::knows_token(const Request& request) const {
   if (token_hash_.empty()) return true;
-  constexpr std::string_view kScheme = "bearer ";
+  const beast::string_view scheme = "Bearer ";
   if (request.count(http::field::authorization) != 1) return false;
-  std::string_view given = standard(request[http::field::authorization]);
-  if (given.size() < kScheme.size() ||
-      !beast::iequals({given.data(), kScheme.size()}, {kScheme.data(), kScheme.size()})) {
-    return false;
-  }
-  given.remove_prefix(kScheme.size());
-  return same_hash(sha256_of(given), token_hash_);
+  const beast::string_view given = request[http::field::authorization];
+  if (!beast::iequals(given.substr(0, scheme.size()), scheme)) return false;
+  return same_hash(sha256_of(standard(given).substr(scheme.size())), token_hash_);
 }
 
 Answer Site::answer(const Request& request, const std::string& address) {

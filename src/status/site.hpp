@@ -40,8 +40,6 @@ class Site {
   // was not the user who asked but some page in the user's browser whose name has been made to
   // point here.
   Site(Content content, const std::string& token, bool only_by_local_names, const Limits& limits);
-  Site(const Site&) = delete;
-  Site& operator=(const Site&) = delete;
 
   // `address`: of the client, for the rate.
   Answer answer(const Request& request, const std::string& address);

@@ -17,8 +17,8 @@ class Snapshots {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Snapshots(std::function<RunStatus()> take, Limits::Time interval, const HeldBytes& held)
-      : take_(std::move(take)), interval_(interval), held_(held) {}
+  Snapshots(std::function<RunStatus()> take, Limits::Time interval, HeldBytes held)
+      : take_(std::move(take)), interval_(interval), held_(std::move(held)) {}
 
   // Of a status that is at most `interval` old; nothing while it is not to be had, which is logged.
   Bytes whole();
@@ -37,7 +37,7 @@ class Snapshots {
 
   std::function<RunStatus()> take_;
   Limits::Time interval_;
-  const HeldBytes& held_;
+  HeldBytes held_;
   Clock::time_point taken_{};
   bool failed_ = false;
   RunStatus status_;

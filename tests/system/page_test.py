@@ -47,6 +47,7 @@ class Page(unittest.TestCase):
         self.browser.theme("light")
 
     def start(self, *options, progress="0.42"):
+        """A run and its server: whatever has a url, takes what tell() says, and ends by close()."""
         run = DemoRun(f"--pictures={self.folder}", *options)
         self.addCleanup(run.close)
         run.tell(f"progress {progress}")
@@ -57,7 +58,7 @@ class Page(unittest.TestCase):
         run = self.start(*options, progress=progress)
         self.browser.open(run.url)
         self.wait_for("connection", "live")
-        self.wait_for("title", f"{100 * float(progress):.0f}%")
+        self.wait_for("title", f"{int(100 * float(progress))}%")
         self.wait_for_pictures()
         return run
 
@@ -166,7 +167,7 @@ class Page(unittest.TestCase):
         self.assertEqual(self.browser.js("return map.lastChild.ariaLabel"), "Segments 4998 to 4999: waiting")
 
     def test_fits_a_phone_in_both_themes_with_contrast(self):
-        run = self.show("--segments=312")
+        run = self.show("--segments=312", progress="0.425")
         run.tell("notice " + "a_word_without_an_end" * 10)
         self.wait_for("notices", "a_word")
         for theme in ("light", "dark"):

@@ -146,8 +146,9 @@ function showProgress() {
 }
 
 function showQuality() {
-  setFacts($("quality"), [["Mean", decibels(run.quality_db)], ["Worst frame", decibels(run.worst_db)],
-    ["Which one", known(run.worst_frame, count)], ["Frames measured", count(run.frames_measured)]]);
+  const which = run.worst_frame >= 0 ? `\nframe ${count(run.worst_frame)}` : "";
+  setFacts($("quality"), [["Mean", decibels(run.quality_db)], ["Worst", decibels(run.worst_db) + which],
+    ["Frames measured", count(run.frames_measured)]]);
 }
 
 function showLists() {
@@ -432,6 +433,8 @@ function showCharts() {
   if (run.in_chunks) charts.push(chart("Frames encoded a second", "encode_fps", "series-2", width));
   $("charts").replaceChildren(...charts);
 }
+
+addEventListener("resize", () => { if (run !== null) showCharts(); });
 
 function remember() {
   const point = {elapsed_s: run.elapsed_s, upscale_fps: run.upscale_fps, encode_fps: run.encode_fps};
