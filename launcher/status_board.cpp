@@ -412,6 +412,8 @@ status::RankStatus StatusBoard::rank_now(std::size_t rank, Clock::time_point now
     status.work.clear();
     status.queues.clear();
     status.limit.clear();
+    status.fps = -1;
+    if (run_.state != "joining" || rank > 0) status.cpu_load = -1;
   } else if (given_up || silent_s > kSilent_s) {
     status.state = "silent";
   }
