@@ -20,6 +20,10 @@ struct Limits {
   Time answer{120'000};        // an answer as a whole; not a stream of events
   double requests_per_s = 50;  // of one address, or of one /64 of IPv6; more: 429
   double requests_at_once = 400;
+  double requests_of_all_per_s = 500;  // of all together; more: 429
+  double requests_of_all_at_once = 2000;
+  double connections_per_s = 200;  // new ones; more wait in the kernel's queue
+  double connections_at_once = 512;
   std::size_t held_bytes = std::size_t{64} << 20;  // answers on their way, of all clients together
   int send_buffer =
       128 << 10;           // the kernel's, of a connection, bytes; it makes twice as many of it

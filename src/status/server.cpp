@@ -4,6 +4,7 @@
 #include "connection.hpp"
 #include "event_streams.hpp"
 #include "limits.hpp"
+#include "rate_limit.hpp"
 #include "site.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -17,10 +18,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <exception>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -157,6 +161,7 @@ void Server::Impl::work() {
 }
 
 asio::awaitable<void> Server::Impl::accept() {
+  RateLimit rate(limits.connections_per_s, limits.connections_at_once);
   while (acceptor.is_open()) {
     beast::error_code error;
     tcp::socket socket = co_await acceptor.async_accept(into(error));
@@ -164,6 +169,10 @@ asio::awaitable<void> Server::Impl::accept() {
       begin(std::move(socket));
     } else if (acceptor.is_open()) {  // no more open files, most likely
       pause.expires_after(std::chrono::seconds(1));
+      co_await pause.async_wait(into(error));
+    }
+    while (acceptor.is_open() && !rate.take("", RateLimit::Time::clock::now())) {
+      pause.expires_after(std::chrono::milliseconds(20));
       co_await pause.async_wait(into(error));
     }
   }
@@ -194,6 +203,7 @@ void Server::Impl::begin(tcp::socket socket) {
 asio::awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection) {
   connections.insert(connection.get());
   ++of_address[connection->address()];
+  if (!acceptor.is_open()) connection->finish();  // accepted before the end, begun behind it
   try {
     co_await connection->serve();
   } catch (const std::exception& error) {  // this connection's alone

@@ -131,6 +131,7 @@ Site::Site(Content content,
       held_(limits.held_bytes),
       snapshots_(content_.snapshot, limits.snapshot, held_),
       rate_(limits.requests_per_s, limits.requests_at_once),
+      rate_of_all_(limits.requests_of_all_per_s, limits.requests_of_all_at_once),
       token_hash_(token.empty() ? "" : sha256_of(token)),
       only_by_local_names_(only_by_local_names),
       page_(std::make_shared<const std::string>(whole_page("page.html"))),
@@ -154,7 +155,8 @@ bool Site::knows_token(const Request& request) const {
 }
 
 Answer Site::answer(const Request& request, const std::string& address) {
-  if (!rate_.take(address, RateLimit::Time::clock::now())) {
+  const RateLimit::Time now = RateLimit::Time::clock::now();
+  if (!rate_.take(address, now) || !rate_of_all_.take("", now)) {
     Answer answer = refusal(http::status::too_many_requests, "too many requests; wait a little");
     answer.fields = {{"Retry-After", "2"}};
     return answer;

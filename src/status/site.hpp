@@ -59,6 +59,7 @@ class Site {
   HeldBytes held_;
   Snapshots snapshots_;
   RateLimit rate_;
+  RateLimit rate_of_all_;
   std::string token_hash_;  // empty: none is asked
   bool only_by_local_names_;
   Bytes page_;

@@ -430,6 +430,23 @@ TEST_F(StatusServer, WhoAsksTooOftenWaits) {
   EXPECT_EQ(client.answer().status, 200);
 }
 
+TEST_F(StatusServer, AllTogetherMayAskOnlySoOften) {
+  limits.requests_of_all_at_once = 5;
+  limits.requests_of_all_per_s = 0.1;
+  start();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask(port, get("/healthz")).status, 200);
+  EXPECT_EQ(ask(port, get("/healthz")).status, 429);
+}
+
+TEST_F(StatusServer, WhoConnectsTooOftenWaits) {
+  limits.connections_at_once = 5;
+  limits.connections_per_s = 20;
+  start();
+  const auto begin = steady_clock::now();
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(ask(port, get("/healthz")).status, 200);
+  EXPECT_GT(steady_clock::now() - begin, milliseconds(300));
+}
+
 TEST_F(StatusServer, EventsComeAtOnceAndWhenSomethingChanged) {
   limits.snapshot = milliseconds(50);
   limits.heartbeat = milliseconds(300);
@@ -500,7 +517,6 @@ TEST_F(StatusServer, ClientsThatDieAmidEventsAreForgotten) {
 TEST_F(StatusServer, AClientThatDoesNotReadIsDroppedAndHoldsUpNobody) {
   limits.snapshot = milliseconds(10);
   limits.stalled = milliseconds(500);
-  limits.send_buffer = 32768;
   run.message = std::string(100'000, 'm');
   start();
   RawClient stuck = following("", 4096);
