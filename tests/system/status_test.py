@@ -19,6 +19,7 @@ import urllib.request
 from pathlib import Path
 
 from film_support import PROGRAM, SMALL_FILM, FilmTest, environment, ranks_of, run
+from schema_support import faults
 
 
 class Screen:
@@ -262,6 +263,7 @@ class Status(FilmTest):
         told = json.loads(output)
         self.assertEqual((told["state"], told["frames_upscaled"], told["frames_encoded"]), ("done", 14, 14))
         self.assertEqual(told["films"], ["film_pitchOK.mkv"])
+        self.assertEqual(list(faults(told)), [])
         self.assertEqual(told["segment_states"], "d" * 7)
         # Nobody has left a word: by the records.
         for file in files.iterdir():
@@ -332,6 +334,7 @@ class Status(FilmTest):
         self.assertNotEqual(urls[0], urls[1])
         for url, process in zip(urls, (first, second)):
             self.wait_until(lambda u=url: self.told_by(u)["frames_total"] == 14, process)
+            self.assertEqual(list(faults(self.told_by(url))), [])
         self.assert_ends(first)
         self.assert_ends(second)
 
