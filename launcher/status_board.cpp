@@ -75,7 +75,8 @@ void StatusBoard::begin_list(const Ledger& segments, const Ledger& chunks) {
     upscaled_[i] = segments[i].has_value() || encoded_[i];
     if (segments[i]) take_record(cluster::Work::kUpscale, segment, *segments[i]);
     if (encoded_[i]) take_record(cluster::Work::kEncode, segment, *chunks[i]);
-    if (encoded_[i] && !segments[i]) read_later(cluster::Work::kUpscale, segment);
+    // The ledger keeps no previews, and no record of a mezzanine that is gone.
+    if (upscaled_[i]) read_later(cluster::Work::kUpscale, segment);
     settle(segment);
   }
   for (Rank& rank : ranks_) rank.heard = now_();  // who listened to nobody has missed nothing
