@@ -279,6 +279,16 @@ class Status(FilmTest):
         self.assertIn("interrupted", output)
         self.assertIn("nobody is at work here", output)
 
+    def test_watching_from_another_terminal(self):
+        process = self.begin("watched", **self.KEYS)
+        self.wait_until(lambda: list((self.folder / "watched/status").glob("*.json")), process)
+        status, screen, screens, _ = self.on_terminal([PROGRAM, "status", self.folder / "watched", "--watch"])
+        self.assertEqual(status, 0, screen.text())
+        self.assert_block(screens, "reds_demo_000.mkv working")
+        self.assertIn(" done ", screen.text())
+        self.assertNotIn("working", screen.text())
+        self.assert_ends(process)
+
     def test_a_lease_that_nobody_renews_is_no_sign_of_life(self):
         run(self.job("left", **self.KEYS), check=True)
         (self.folder / "left/leases/job-0123456789abcdef.lease").write_text("of a host that is gone")
