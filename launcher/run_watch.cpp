@@ -24,6 +24,8 @@ constexpr auto kDrawEvery = std::chrono::milliseconds(250);
 constexpr auto kTickEvery = std::chrono::seconds(1);
 constexpr auto kFileEvery = std::chrono::seconds(5);
 constexpr auto kDiskEvery = std::chrono::seconds(10);
+constexpr auto kReadAtOnce = std::chrono::milliseconds(100);
+constexpr auto kReadAtEnd = std::chrono::seconds(2);
 
 // What two lines are about is the same.
 bool same_progress(const status::RunStatus& a, const status::RunStatus& b) {
@@ -89,7 +91,7 @@ void RunWatch::end(const std::string& state, const std::string& message) {
   }
   over_changed_.notify_all();
   thread_.join();
-  read_records();
+  read_records(kReadAtEnd);
   board_->end(state, message);
   write_status_file();
   if (block_) block_->close();
@@ -116,10 +118,8 @@ void RunWatch::work() {
         log::debug("status", "{}", error.what());
       }
     }
-    if (due(tick, kTickEvery)) {
-      board_->tick();
-      read_records();
-    }
+    if (due(tick, kTickEvery)) board_->tick();
+    read_records(kReadAtOnce);
     if (due(file, kFileEvery)) write_status_file();
     if (block_) draw();
     const bool lines = !block_ && line_mode_ != "off";
@@ -128,9 +128,13 @@ void RunWatch::work() {
   }
 }
 
-// A piece's size and quality, which stand in its record.
-void RunWatch::read_records() {
-  for (const cluster::Piece& piece : board_->unread()) {
+// A piece's size and quality, which stand in its record. When a run goes on there are many.
+void RunWatch::read_records(std::chrono::milliseconds at_most) {
+  for (const cluster::Piece& piece : board_->unread()) to_read_.push_back(piece);
+  const Clock::time_point deadline = Clock::now() + at_most;
+  while (!to_read_.empty() && Clock::now() < deadline) {
+    const cluster::Piece piece = to_read_.front();
+    to_read_.pop_front();
     const bool chunk = piece.work == cluster::Work::kEncode;
     if (chunk && !lead_.chunks) continue;
     const Pieces& pieces = chunk ? *lead_.chunks : lead_.segments;

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -47,7 +48,7 @@ class RunWatch {
   using Clock = std::chrono::steady_clock;
 
   void work();
-  void read_records();
+  void read_records(std::chrono::milliseconds at_most);
   void write_status_file();
   void draw();
   void say();
@@ -58,7 +59,9 @@ class RunWatch {
   const std::shared_ptr<status::LiveBlock> block_;
   const bool colour_;
   const std::shared_ptr<StatusBoard> board_;
-  status::RunStatus said_;  // of the own thread, as the next
+  // Of the own thread:
+  status::RunStatus said_;
+  std::deque<cluster::Piece> to_read_;
   bool file_failed_ = false;
   std::mutex mutex_;
   std::condition_variable over_changed_;

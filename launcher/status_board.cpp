@@ -75,7 +75,8 @@ void StatusBoard::begin_list(const Ledger& segments, const Ledger& chunks) {
     upscaled_[i] = segments[i].has_value() || encoded_[i];
     if (segments[i]) take_record(cluster::Work::kUpscale, segment, *segments[i]);
     if (encoded_[i]) take_record(cluster::Work::kEncode, segment, *chunks[i]);
-    if (encoded_[i] && !segments[i]) read_later(cluster::Work::kUpscale, segment);
+    // The ledger keeps no previews, and no record of a mezzanine that is gone.
+    if (upscaled_[i]) read_later(cluster::Work::kUpscale, segment);
     settle(segment);
   }
   for (Rank& rank : ranks_) rank.heard = now_();  // who listened to nobody has missed nothing
@@ -412,6 +413,8 @@ status::RankStatus StatusBoard::rank_now(std::size_t rank, Clock::time_point now
     status.work.clear();
     status.queues.clear();
     status.limit.clear();
+    status.fps = -1;
+    if (run_.state != "joining" || rank > 0) status.cpu_load = -1;
   } else if (given_up || silent_s > kSilent_s) {
     status.state = "silent";
   }

@@ -62,14 +62,14 @@ tcp::endpoint endpoint_of(const std::string& listen) {
 void check_token(const ServerOptions& options, const tcp::endpoint& endpoint) {
   const std::string& token = options.token;
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; })) {
-    throw Error(ErrorCode::kUsage, "status.token: visible ASCII characters alone can be sent");
+    throw Error(ErrorCode::kUsage, "status.token_file: visible ASCII characters alone can be sent");
   }
   if (endpoint.address().is_loopback() || token.size() >= kTokenLength) return;
-  throw usage(
-      options.listen,
-      format("others reach this address, so it needs a status.token of {} characters at least; "
-             "or listen on 127.0.0.1 and come by ssh -L",
-             kTokenLength));
+  throw usage(options.listen,
+              format("others reach this address, so it needs a token of {} characters at least "
+                     "(status.token_file or VSR_STATUS_TOKEN); "
+                     "or listen on 127.0.0.1 and come by ssh -L",
+                     kTokenLength));
 }
 
 // As the limits count them: hosts have whole /64s of IPv6.

@@ -27,19 +27,25 @@ std::string bytes_text(double bytes) {
   return format("{:.2f} TB", bytes / 1e12);
 }
 
-// What is asked of the run: pictures of both stages, where there are two.
+// The film is encoded in one piece when all is upscaled: that is counted by itself.
+bool encodes_in_one(const RunStatus& run) { return run.state == "joining" && !run.in_chunks; }
+
+// What is asked of the run: pictures of both stages, where they go on together.
 double part_done(const RunStatus& run) {
   if (run.state == "done") return 1;
   if (run.frames_total <= 0) return 0;
+  if (encodes_in_one(run)) {
+    return static_cast<double>(run.frames_encoded) / static_cast<double>(run.frames_total);
+  }
   const auto total = static_cast<double>(run.frames_total);
   const double upscaled = static_cast<double>(run.frames_upscaled) / total;
   return run.in_chunks ? (upscaled + static_cast<double>(run.frames_encoded) / total) / 2
                        : upscaled;
 }
 
-std::string percent(double part) {
-  // 100% is said of what is over alone.
-  return format("{:.1f}%", part >= 1 ? 100.0 : std::min(99.9, 100 * part));
+// 100% is said of what is over alone.
+std::string percent(const RunStatus& run) {
+  return format("{:.1f}%", run.state == "done" ? 100.0 : std::min(99.9, 100 * part_done(run)));
 }
 
 // --- Colours -------------------------------------------------------------------------------------
@@ -101,7 +107,8 @@ std::string bar(const RunStatus& run, int columns, bool utf8) {
     return std::clamp(static_cast<int>(static_cast<double>(frames) / total * columns), 0, columns);
   };
   const int upscaled = run.state == "done" ? columns : cells(run.frames_upscaled);
-  const int whole = run.in_chunks && run.state != "done" ? cells(run.frames_encoded) : upscaled;
+  const bool encodes = run.state != "done" && (run.in_chunks || encodes_in_one(run));
+  const int whole = encodes ? cells(run.frames_encoded) : upscaled;
   std::string text;
   for (int i = 0; i < columns; ++i) {
     if (i < whole) {
@@ -117,7 +124,7 @@ std::string bar(const RunStatus& run, int columns, bool utf8) {
 
 std::string first_line(const RunStatus& run, const TerminalStyle& style) {
   const std::string film = printable(run.film);
-  const std::string part = percent(part_done(run));
+  const std::string part = percent(run);
   std::string left;
   if (run.left_s > 0) left = format("{} left", duration_text(run.left_s));
   if (run.state == "done") left = format("in {}", duration_text(run.elapsed_s));
@@ -148,8 +155,7 @@ std::string upscaled_text(const RunStatus& run) {
 
 // Of chunks, or of the film where that is made in one piece.
 std::string encoded_text(const RunStatus& run) {
-  if (!run.in_chunks && run.state != "joining") return "";
-  if (!run.in_chunks && run.frames_encoded == 0) return "";
+  if (!run.in_chunks && !encodes_in_one(run)) return "";
   const std::string rates = rates_text(run.encode_fps, run.encode_fps_mean);
   return format("encoded {}{}{}", run.frames_encoded, rates.empty() ? "" : ", ", rates);
 }
@@ -322,7 +328,7 @@ std::vector<std::string> terminal_lines(const RunStatus& run, const TerminalStyl
 }
 
 std::string progress_line(const RunStatus& run) {
-  std::string text = format("{}: {} ({})", run.state, upscaled_text(run), percent(part_done(run)));
+  std::string text = format("{}: {} ({})", run.state, upscaled_text(run), percent(run));
   const auto add = [&](const std::string& more) {
     if (!more.empty()) text += "; " + more;
   };

@@ -298,14 +298,16 @@ TEST_F(Board, TheLatestPreviewIsOfTheLastRecordThatHasOne) {
 // The mezzanine may be gone once the chunk is there; its record tells of it.
 TEST_F(Board, RecordsAreAskedForOnceAPieceIsDone) {
   StatusBoard board(facts(true), own_, [this] { return now_; });
+  Ledger segments = nothing();
   Ledger chunks = nothing();
   chunks[0] = record(0);
-  board.begin_list(nothing(), chunks);
+  segments[3] = record(3);
+  board.begin_list(segments, chunks);
   board.begun(0, Task{Work::kUpscale, 1});
   board.over(0, {Work::kUpscale, 1}, true);
-  std::vector<int> segments;
-  for (const Piece& piece : board.unread()) segments.push_back(piece.segment);
-  EXPECT_THAT(segments, ElementsAre(0, 1));
+  std::vector<int> asked;
+  for (const Piece& piece : board.unread()) asked.push_back(piece.segment);
+  EXPECT_THAT(asked, ElementsAre(0, 3, 1));
   EXPECT_THAT(board.unread(), SizeIs(0));
 }
 

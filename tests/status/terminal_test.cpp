@@ -164,6 +164,17 @@ TEST(TerminalLines, AHundredPercentIsOfWhatIsOver) {
   EXPECT_THAT(terminal_lines(run, {})[0], AllOf(HasSubstr("100.0%"), HasSubstr("in 62 min")));
 }
 
+TEST(TerminalLines, AnEncodeInOnePieceIsCountedByItself) {
+  RunStatus run = a_run();
+  run.state = "joining";
+  run.in_chunks = false;
+  run.frames_upscaled = run.frames_total;
+  run.frames_encoded = run.frames_total / 4;
+  const auto lines = terminal_lines(run, {.width = 100});
+  EXPECT_THAT(lines[0], AllOf(HasSubstr("25.0%"), HasSubstr("#=="), Not(HasSubstr("..."))));
+  EXPECT_THAT(progress_line(run), HasSubstr("encoded 14400, 2.1 fps"));
+}
+
 TEST(TerminalLines, BeforeAnythingIsKnown) {
   RunStatus run;
   run.state = "planning";

@@ -19,6 +19,7 @@ import urllib.request
 from pathlib import Path
 
 from film_support import PROGRAM, SMALL_FILM, FilmTest, environment, ranks_of, run
+from schema_support import faults
 
 
 class Screen:
@@ -262,6 +263,7 @@ class Status(FilmTest):
         told = json.loads(output)
         self.assertEqual((told["state"], told["frames_upscaled"], told["frames_encoded"]), ("done", 14, 14))
         self.assertEqual(told["films"], ["film_pitchOK.mkv"])
+        self.assertEqual(list(faults(told)), [])
         self.assertEqual(told["segment_states"], "d" * 7)
         # Nobody has left a word: by the records.
         for file in files.iterdir():
@@ -276,6 +278,16 @@ class Status(FilmTest):
         _, output = run([PROGRAM, "status", self.folder / "told"], check=True)
         self.assertIn("interrupted", output)
         self.assertIn("nobody is at work here", output)
+
+    def test_watching_from_another_terminal(self):
+        process = self.begin("watched", **self.KEYS)
+        self.wait_until(lambda: list((self.folder / "watched/status").glob("*.json")), process)
+        status, screen, screens, _ = self.on_terminal([PROGRAM, "status", self.folder / "watched", "--watch"])
+        self.assertEqual(status, 0, screen.text())
+        self.assert_block(screens, "reds_demo_000.mkv working")
+        self.assertIn(" done ", screen.text())
+        self.assertNotIn("working", screen.text())
+        self.assert_ends(process)
 
     def test_a_lease_that_nobody_renews_is_no_sign_of_life(self):
         run(self.job("left", **self.KEYS), check=True)
@@ -332,6 +344,7 @@ class Status(FilmTest):
         self.assertNotEqual(urls[0], urls[1])
         for url, process in zip(urls, (first, second)):
             self.wait_until(lambda u=url: self.told_by(u)["frames_total"] == 14, process)
+            self.assertEqual(list(faults(self.told_by(url))), [])
         self.assert_ends(first)
         self.assert_ends(second)
 

@@ -468,7 +468,7 @@ function ask(path, options = {}) {
 }
 
 function askForToken() {
-  if (token) say($("ask-why"), "This token is refused. It is status.token of the job.");
+  if (token) say($("ask-why"), "This token is refused. It is status.token_file of the job.");
   $("ask").hidden = false;
   $("run").hidden = true;
   $("token").focus();
