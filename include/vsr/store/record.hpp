@@ -32,7 +32,7 @@ struct Record {
   double wall_s = 0;
   // Seconds each stage was at work (not waiting): "decode", "network", "encode", ...
   std::vector<std::pair<std::string, double>> stage_s;
-  FrameMeasures measures;  // of the core's frames
+  FrameMeasures measures;           // of the core's frames
   std::vector<Preview> previews;
   std::vector<std::string> events;  // "out of memory at frame 960: window 96 -> 48"
 };
