@@ -561,7 +561,7 @@ int lead_film(const Arguments& arguments,
   {
     RunWatch watch(arguments, lead, *own, block);
     const LogMeanwhile log(usual, settings_beside(block, watch.board(), book, arguments, usual));
-    page.show(watch.board(), lead.directory, lead.prepared.plan);
+    page.show(watch.board(), lead.directory, static_cast<int>(lead.prepared.plan.segments.size()));
     FilmMaker maker(lead, book, *watch.board(), communicator, signals, runner);
     films = make_watched(maker, watch);
   }

@@ -177,7 +177,10 @@ void RunBook::end(int exit_status, const std::string& message) noexcept {
   }
   without_fail([&] { write_start(); });
   without_fail([&] { write_ledger(); });
-  without_fail([&] { write_report(); });
+  without_fail([&] {
+    write_report();
+    log::info("launcher", "report: {}", reader_.directory().report_file().string());
+  });
 }
 
 void RunBook::work() {

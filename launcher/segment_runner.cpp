@@ -80,7 +80,7 @@ cluster::SegmentOutcome SegmentRunner::operator()(int index,
     const auto now = std::chrono::steady_clock::now();
     if (now - told < kProgressEvery) return;
     told = now;
-    log::info("pipeline", "segment {}: frame {} of {}", index, frames, segment.input.size());
+    log::debug("pipeline", "segment {}: frame {} of {}", index, frames, segment.input.size());
   };
   const auto result = pipeline_->run(segment, path, stop_, tell_progress, next_may_begin, &gauge);
   store::Record record = record_of(plan_, segment, path, result.mezzanine);

@@ -62,20 +62,14 @@ std::string take_token(const Job& job) {
   return token;
 }
 
-std::optional<std::string> preview_of(const store::Record& record, const std::string& kind) {
-  constexpr std::string_view kWorst = "worst-";
-  const bool worst = kind.rfind(kWorst, 0) == 0;
-  const std::string side = worst ? kind.substr(kWorst.size()) : kind;
-  for (const Preview& preview : record.previews) {
-    if (preview.kind != (worst ? "worst" : "middle")) continue;
-    const std::string* picture = side == "before"          ? &preview.before
-                                 : side == "after"         ? &preview.after
-                                 : side == "detail-before" ? &preview.detail_before
-                                 : side == "detail-after"  ? &preview.detail_after
-                                                           : nullptr;
-    if (picture != nullptr && !picture->empty()) return *picture;
-  }
-  return std::nullopt;
+std::optional<std::string> picture_of(const Preview& preview, std::string_view side) {
+  const std::string* picture = side == "before"          ? &preview.before
+                               : side == "after"         ? &preview.after
+                               : side == "detail-before" ? &preview.detail_before
+                               : side == "detail-after"  ? &preview.detail_after
+                                                         : nullptr;
+  if (picture == nullptr || picture->empty()) return std::nullopt;
+  return *picture;
 }
 
 StatusPage::StatusPage(const Job& job) {
@@ -118,8 +112,8 @@ std::unique_ptr<status::Server> StatusPage::open(const std::string& listen,
 
 void StatusPage::show(std::shared_ptr<StatusBoard> board,
                       const store::RunDirectory& directory,
-                      const store::Plan& plan) {
-  auto shown = std::make_shared<const Shown>(Shown{std::move(board), directory, plan});
+                      int segments) {
+  auto shown = std::make_shared<const Shown>(Shown{std::move(board), directory, segments});
   const std::lock_guard lock(mutex_);
   shown_ = std::move(shown);
 }
@@ -141,10 +135,12 @@ std::optional<std::string> StatusPage::preview(int segment, const std::string& k
   const auto run = shown();
   if (!run) return std::nullopt;
   if (segment < 0) segment = run->board->status().latest_preview;
-  const auto index = static_cast<std::size_t>(segment);
-  if (segment < 0 || index >= run->plan.segments.size()) return std::nullopt;
-  const auto record = run->directory.recorded(run->plan, run->plan.segments[index], nullptr);
-  return record ? preview_of(*record, kind) : std::nullopt;
+  if (segment < 0 || segment >= run->segments) return std::nullopt;
+  constexpr std::string_view kWorst = "worst-";
+  const bool worst = kind.rfind(kWorst, 0) == 0;
+  const auto preview = run->directory.preview(segment, worst ? "worst" : "middle");
+  if (!preview) return std::nullopt;
+  return picture_of(*preview, std::string_view(kind).substr(worst ? kWorst.size() : 0));
 }
 
 }  // namespace vsr::launcher

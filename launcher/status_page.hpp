@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace vsr::launcher {
 
@@ -18,8 +19,8 @@ namespace vsr::launcher {
 // Throws Error(kUsage).
 std::string take_token(const Job& job);
 
-// One of the previews that a record holds, by the name that a client asks for.
-std::optional<std::string> preview_of(const store::Record& record, const std::string& kind);
+// "before", "after", "detail-before" or "detail-after" of it; nothing for a picture that it lacks.
+std::optional<std::string> picture_of(const Preview& preview, std::string_view side);
 
 // Threads: any.
 class StatusPage {
@@ -30,15 +31,13 @@ class StatusPage {
   explicit StatusPage(const Job& job);
 
   // What it tells of, once the run is open.
-  void show(std::shared_ptr<StatusBoard> board,
-            const store::RunDirectory& directory,
-            const store::Plan& plan);
+  void show(std::shared_ptr<StatusBoard> board, const store::RunDirectory& directory, int segments);
 
  private:
   struct Shown {
     std::shared_ptr<StatusBoard> board;
     store::RunDirectory directory;
-    store::Plan plan;
+    int segments = 0;
   };
 
   status::RunStatus status();

@@ -155,9 +155,8 @@ std::string time_section(const ReportData& data, const Figures& figures) {
 
 std::string jpeg(const std::string& bytes, const std::string& what) {
   if (bytes.empty()) return "";
-  return format("<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">",
-                html_escaped(what),
-                base64(bytes));
+  return format(
+      "<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">", html_escaped(what), base64(bytes));
 }
 
 // Which pictures are on the page.

@@ -138,14 +138,18 @@ std::string first_line(const RunStatus& run, const TerminalStyle& style) {
   return line.text();
 }
 
-std::string rates_text(double now, double mean) {
-  if (now < 0 && mean < 0) return "";
+// Of what is over there is no "now".
+std::string rates_text(const RunStatus& run, double now, double mean) {
+  const bool over =
+      run.state == "done" || run.state == "failed" || run.state == "interrupted" || now < 0;
+  if (over && mean < 0) return "";
+  if (over) return format("{} fps", rate_text(mean));
   if (mean < 0) return format("{} fps", rate_text(now));
   return format("{} fps (mean {})", rate_text(now), rate_text(mean));
 }
 
 std::string upscaled_text(const RunStatus& run) {
-  const std::string rates = rates_text(run.upscale_fps, run.upscale_fps_mean);
+  const std::string rates = rates_text(run, run.upscale_fps, run.upscale_fps_mean);
   return format("upscaled {} of {} frames{}{}",
                 run.frames_upscaled,
                 run.frames_total,
@@ -156,7 +160,7 @@ std::string upscaled_text(const RunStatus& run) {
 // Of chunks, or of the film where that is made in one piece.
 std::string encoded_text(const RunStatus& run) {
   if (!run.in_chunks && !encodes_in_one(run)) return "";
-  const std::string rates = rates_text(run.encode_fps, run.encode_fps_mean);
+  const std::string rates = rates_text(run, run.encode_fps, run.encode_fps_mean);
   return format("encoded {}{}{}", run.frames_encoded, rates.empty() ? "" : ", ", rates);
 }
 
@@ -328,7 +332,7 @@ std::vector<std::string> terminal_lines(const RunStatus& run, const TerminalStyl
 }
 
 std::string progress_line(const RunStatus& run) {
-  std::string text = format("{}: {} ({})", run.state, upscaled_text(run), percent(run));
+  std::string text = format("{}, {}: {}", run.state, percent(run), upscaled_text(run));
   const auto add = [&](const std::string& more) {
     if (!more.empty()) text += "; " + more;
   };

@@ -88,19 +88,14 @@ TEST_F(Token, AFileThatOthersMayReadIsSaid) {
   EXPECT_THAT(said, ::testing::Not(HasSubstr("0123456789abcdef")));
 }
 
-TEST(PreviewOf, FindsThePictureByItsName) {
-  store::Record record;
-  record.previews.push_back({7, "middle", "b", "a", "db", "da"});
-  record.previews.push_back({9, "worst", "wb", "wa", "", ""});
-  EXPECT_EQ(preview_of(record, "before"), "b");
-  EXPECT_EQ(preview_of(record, "after"), "a");
-  EXPECT_EQ(preview_of(record, "detail-before"), "db");
-  EXPECT_EQ(preview_of(record, "detail-after"), "da");
-  EXPECT_EQ(preview_of(record, "worst-before"), "wb");
-  EXPECT_EQ(preview_of(record, "worst-after"), "wa");
-  EXPECT_FALSE(preview_of(record, "worst-detail-after").has_value());
-  EXPECT_FALSE(preview_of(record, "else").has_value());
-  EXPECT_FALSE(preview_of({}, "after").has_value());
+TEST(PictureOf, IsFoundByItsName) {
+  const Preview preview{7, "middle", "b", "a", "db", "da"};
+  EXPECT_EQ(picture_of(preview, "before"), "b");
+  EXPECT_EQ(picture_of(preview, "after"), "a");
+  EXPECT_EQ(picture_of(preview, "detail-before"), "db");
+  EXPECT_EQ(picture_of(preview, "detail-after"), "da");
+  EXPECT_FALSE(picture_of({9, "worst", "wb", "wa", "", ""}, "detail-after").has_value());
+  EXPECT_FALSE(picture_of(preview, "else").has_value());
 }
 
 TEST(Page, OfAnAddressThatOthersReachNeedsAToken) {

@@ -188,10 +188,17 @@ TEST(ProgressLine, TellsTheRunAndWhatRanksDo) {
   run.ranks[1].state = "silent";
   run.ranks[1].silent_s = 75;
   EXPECT_EQ(progress_line(run),
-            "working: upscaled 15600 of 57600 frames, 61 fps (mean 58) (18.1%); encoded 5280, 2.1 "
+            "working, 18.1%: upscaled 15600 of 57600 frames, 61 fps (mean 58); encoded 5280, 2.1 "
             "fps (mean 2.1); about 6 h 55 min left; by the encoders (2.1 fps against 61 of "
             "upscaling): twice the cores would halve it; rank 0: segment 7 120/504 window 2/5, "
             "chunk 3 20/480; rank 1 silent for 75 s");
+}
+
+TEST(ProgressLine, OfWhatIsOverTheMeanAlone) {
+  RunStatus run = a_run(0);
+  run.state = "done";
+  EXPECT_EQ(progress_line(run).find("61 fps"), std::string::npos) << progress_line(run);
+  EXPECT_THAT(progress_line(run), HasSubstr("58 fps;"));
 }
 
 TEST(ProgressLine, OfManyRanksTheirNumber) {
