@@ -49,8 +49,9 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
   if (encoding_s > kEven * upscaling_s && encoding_s > 0) {
     const bool over = now.done == now.total;  // then nothing is left to compare with
     if (!over && upscaling_s <= 0) return {};
-    const std::string against =
-        over ? std::string() : format(" against {} of upscaling", rate_text(upscaling));
+    const std::string against = over || upscaling <= encoding
+                                    ? std::string()
+                                    : format(" against {} of upscaling", rate_text(upscaling));
     const bool halved =
         upscaling_s <= encoding_s / 2 && now.total - now.encoded >= 2 * now.encoding.workers;
     return format("by the encoders ({} fps{}){}",
@@ -59,9 +60,10 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
                   halved ? ": twice the cores would halve it" : "");
   }
   if (upscaling_s > kEven * encoding_s && encoding_s > 0) {
-    return format("by upscaling ({} fps against {} of the encoders)",
-                  rate_text(upscaling),
-                  rate_text(encoding));
+    const std::string against =
+        encoding <= upscaling ? std::string()
+                              : format(" against {} of the encoders", rate_text(encoding));
+    return format("by upscaling ({} fps{})", rate_text(upscaling), against);
   }
   return {};
 }
