@@ -235,6 +235,13 @@ store::Plan make_plan(const Job& job,
   return plan;
 }
 
+// Whether the job knows better than the film's tag what its matrix is.
+bool corrects_tag(const Job& job, const media::SourceInfo& source) {
+  const auto& matrix = job.preprocess.matrix_in;
+  return matrix && source.video.matrix_tagged && *matrix != source.video.colour.matrix &&
+         source.video.format.model == ColourModel::kYuv;
+}
+
 // Film and plan before anything is written. `why_decode`: why the film has to be decoded once into
 // a lossless file; the timeline is an estimate then.
 Prepared draft(const Job& job,
@@ -245,6 +252,22 @@ Prepared draft(const Job& job,
   const auto planned =
       media::plan_timeline(ingredients.source, timeline_options(job, ingredients.source), progress);
   for (const std::string& warning : planned.warnings) log::warning("media", "{}", warning);
+  if (corrects_tag(job, ingredients.source)) {
+    const std::string tag = to_string(ingredients.source.video.colour.matrix);
+    const std::string said = to_string(*job.preprocess.matrix_in);
+    if (job.preprocess.filters.empty()) {
+      log::warning("media",
+                   "the film is tagged {}, and taken for {}, as preprocess.matrix_in says",
+                   tag,
+                   said);
+    } else {
+      log::warning("media",
+                   "the film is tagged {}; preprocess.matrix_in = {} does not reach the pictures "
+                   "of preprocess.filters: put setparams=colorspace=... in front there",
+                   tag,
+                   said);
+    }
+  }
   if (planned.needs_mezzanine) why_decode = planned.why;
   const model::NetworkShape& network = ingredients.checkpoint.shape();
   return {.source = ingredients.source,
@@ -503,10 +526,8 @@ media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo&
   spec.height = pre.height;
   // Who names a size means square pixels.
   if (pre.width > 0) spec.sample_aspect = Rational(1, 1);
-  if (pre.matrix_out) {
-    spec.matrix_in = pre.matrix_in;
-    spec.matrix_out = pre.matrix_out;
-  }
+  if (pre.matrix_out || corrects_tag(job, source)) spec.matrix_in = pre.matrix_in;
+  spec.matrix_out = pre.matrix_out;
   if (pre.crop) spec.crop = Spec::Crop{pre.crop->width, pre.crop->height, pre.crop->x, pre.crop->y};
   options.filters = media::make_filter_graph(spec);
   return options;

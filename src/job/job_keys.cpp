@@ -371,7 +371,8 @@ void add_preprocess_keys(std::vector<JobKey>& keys) {
       VSR_FIELD(preprocess.parity)));
   keys.push_back(choice_key<std::optional<Matrix>>(
       "preprocess.matrix_in",
-      "YUV matrix of the source; auto: its tag, else bt601 up to 576 lines and bt709 above",
+      "YUV matrix of the source, over its tag (not with filters); auto: its tag, else bt601 up to 576 "
+      "lines and bt709 above",
       kPicture,
       kMatrices,
       VSR_FIELD(preprocess.matrix_in)));

@@ -528,6 +528,20 @@ TEST(TimelineOptions, ThePalPresetIsTheRecipe) {
             "setsar=1,crop=1024:432:0:72");
 }
 
+TEST(TimelineOptions, TheJobKnowsBetterThanAFalseTag) {
+  media::SourceInfo tagged;
+  tagged.video.format = {320, 180, ColourModel::kYuv, ChromaSubsampling::k420, 8};
+  tagged.video.colour.matrix = Matrix::kBt601;
+  tagged.video.matrix_tagged = true;
+  const Job job = job_with({{"preprocess.matrix_in", "bt709"}});
+  EXPECT_EQ(timeline_options(job, tagged).filters, "setparams=colorspace=1");
+  tagged.video.colour.matrix = Matrix::kBt709;
+  EXPECT_EQ(timeline_options(job, tagged).filters, "") << "the tag says the same";
+  tagged.video.matrix_tagged = false;
+  tagged.video.colour.matrix = Matrix::kBt601;
+  EXPECT_EQ(timeline_options(job, tagged).filters, "") << "a guess is replaced";
+}
+
 TEST(TimelineOptions, TheUsersOwnGraphIsTakenAsItIs) {
   const auto options =
       timeline_options(job_with({{"preprocess.filters", "hqdn3d=2,crop=640:480"}}), {});
