@@ -154,6 +154,7 @@ function showQuality() {
 function showLists() {
   $("films-part").hidden = run.films.length === 0;
   sync($("films"), run.films, () => make("li"), say);
+  say($("folder"), run.run_dir);
   $("notices-part").hidden = run.notices.length === 0;
   sync($("notices"), [...run.notices].reverse(), () => make("li"), (item, notice) => {
     item.className = notice.level;
@@ -304,9 +305,9 @@ function split() {
 const hasPictures = index => whole !== null && index in whole.segments && whole.segments[index].has_preview;
 
 async function picture(kind) {
-  const answer = await ask(`/preview/${segment}/${worst ? "worst-" : ""}${detail ? "detail-" : ""}${kind}.jpg`);
-  if (!answer.ok) throw new Error(answer.statusText);
-  return URL.createObjectURL(await answer.blob());
+  // Of the worst frame there is no detail.
+  const answer = await ask(`/preview/${segment}/${worst ? "worst-" : detail ? "detail-" : ""}${kind}.jpg`);
+  return answer.ok ? URL.createObjectURL(await answer.blob()) : null;
 }
 
 async function showPictures() {
@@ -314,7 +315,13 @@ async function showPictures() {
   if (wanted === shown) return;
   shown = wanted;
   let urls = null;
-  if (segment >= 0) urls = await Promise.all([picture("before"), picture("after")]).catch(() => null);
+  try {
+    if (segment >= 0) urls = await Promise.all([picture("before"), picture("after")]);
+  } catch {  // the server is gone: what is shown stays
+    if (wanted === shown) shown = "";
+    return;
+  }
+  if (urls && !urls.every(Boolean)) urls = null;
   if (wanted !== shown) {  // another was chosen meanwhile
     if (urls) urls.forEach(URL.revokeObjectURL);
     return;
@@ -329,12 +336,12 @@ async function showPictures() {
   ["before", "after"].forEach((kind, i) => {
     const old = pictures[kind].src;
     pictures[kind].src = urls[i];
-    pictures[kind].alt = `${worst ? "The worst frame" : "A frame"} of segment ${segment}, ${kind}${detail ? ", a detail" : ""}`;
+    pictures[kind].alt = `${worst ? "The worst frame" : "A frame"} of segment ${segment}, ${kind}${detail && !worst ? ", a detail" : ""}`;
     if (old) URL.revokeObjectURL(old);
   });
   await pictures.after.decode().catch(() => {});
   // A detail is shown pixel by pixel where there is room.
-  $("compare").style.width = detail ? `${pictures.after.naturalWidth}px` : "100%";
+  $("compare").style.width = detail && !worst ? `${pictures.after.naturalWidth}px` : "100%";
 }
 
 function showChoice() {
@@ -342,6 +349,7 @@ function showChoice() {
   $("latest").setAttribute("aria-pressed", String(latest));
   $("detail").setAttribute("aria-pressed", String(detail));
   $("worst").setAttribute("aria-pressed", String(worst));
+  $("detail").disabled = worst;
   markCell();
   showPictures();
   if (segment < 0) return say($("segment"), "");
@@ -525,7 +533,7 @@ function showLink() {
   const old = run !== null && !over() && age > STALE_S;
   $("main").classList.toggle("old", run !== null && (old || (!linked && !over())));
   if (over()) link(run.state === "done" ? "good" : "error", `run over: ${run.state}${linked ? "" : "; its server is gone"}`);
-  else if (run === null) link("warning", linked ? "waiting for the run's status" : "connecting");
+  else if (run === null) link("warning", linked ? "waiting for the run's status" : $("ask").hidden ? "connecting" : "a token is wanted");
   else if (!linked) link("error", `the server does not answer; as of ${span(age)} ago`);
   else if (old) link("warning", `stale, as of ${span(age)} ago`);
   else link("good", `live, ${run.state}`);
