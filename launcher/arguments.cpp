@@ -263,8 +263,15 @@ Arguments parse_arguments(int argc, const char* const* argv) {
                        command));
   }
   if (takes_job && files.size() > 1) {
+    std::string commands;
+    for (const CommandWord& known : command_words()) {
+      commands += format("{}{}", commands.empty() ? "" : ", ", known.word);
+    }
     throw Error(ErrorCode::kUsage,
-                format("one job file at a time: '{}' and '{}' were given", files[0], files[1]));
+                format("one job file at a time: '{}' and '{}' were given; commands are {}",
+                       files[0],
+                       files[1],
+                       commands));
   }
   if (takes_job && !files.empty()) arguments.job_file = files.front();
   const bool asks = given.count("help") + given.count("version") != 0;

@@ -60,9 +60,9 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
                   halved ? ": twice the cores would halve it" : "");
   }
   if (upscaling_s > kEven * encoding_s && encoding_s > 0) {
-    const std::string against =
-        encoding <= upscaling ? std::string()
-                              : format(" against {} of the encoders", rate_text(encoding));
+    const std::string against = encoding <= upscaling
+                                    ? std::string()
+                                    : format(" against {} of the encoders", rate_text(encoding));
     return format("by upscaling ({} fps{})", rate_text(upscaling), against);
   }
   return {};

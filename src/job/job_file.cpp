@@ -128,7 +128,7 @@ std::string read_text(const std::string& path) {
     std::string hint;
     if (begins_with_home(path)) hint = "; ~ is not expanded, write the folder's whole name";
     if (is_address(path)) hint = "; addresses are not read";
-    for (const std::string command : {"selftest", "doctor"}) {
+    for (const std::string command : {"selftest", "doctor", "status", "report", "compare"}) {
       if (reason == ENOENT && edit_distance(path, command) <= 2) {
         hint = format("; did you mean 'vsr-dist {}'?", command);
       }

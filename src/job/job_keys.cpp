@@ -369,13 +369,14 @@ void add_preprocess_keys(std::vector<JobKey>& keys) {
       kPicture,
       {{"auto", FieldParity::kAuto}, {"tff", FieldParity::kTop}, {"bff", FieldParity::kBottom}},
       VSR_FIELD(preprocess.parity)));
-  keys.push_back(choice_key<std::optional<Matrix>>(
-      "preprocess.matrix_in",
-      "YUV matrix of the source, over its tag (not with filters); auto: its tag, else bt601 up to 576 "
-      "lines and bt709 above",
-      kPicture,
-      kMatrices,
-      VSR_FIELD(preprocess.matrix_in)));
+  keys.push_back(
+      choice_key<std::optional<Matrix>>("preprocess.matrix_in",
+                                        "YUV matrix of the source, over its tag (not with "
+                                        "filters); auto: its tag, else bt601 up to 576 "
+                                        "lines and bt709 above",
+                                        kPicture,
+                                        kMatrices,
+                                        VSR_FIELD(preprocess.matrix_in)));
   keys.push_back(
       choice_key<std::optional<Matrix>>("preprocess.matrix_out",
                                         "YUV matrix of everything made; auto: the source's",

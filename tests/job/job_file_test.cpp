@@ -101,6 +101,7 @@ TEST(JobFile, AFilmInPlaceOfTheJobIsToldHowToNameIt) {
 
 TEST(JobFile, AMistypedCommandIsNoFileAndSuggestsTheCommand) {
   EXPECT_THAT(message_of([] { read_job_file("selftset"); }), HasSubstr("'vsr-dist selftest'"));
+  EXPECT_THAT(message_of([] { read_job_file("statsu"); }), HasSubstr("'vsr-dist status'"));
   EXPECT_THAT(message_of([] { read_job_file("film.ini"); }), Not(HasSubstr("selftest")));
   EXPECT_THAT(message_of([] { read_job_file("~/film.ini"); }), HasSubstr("~ is not expanded"));
 }
