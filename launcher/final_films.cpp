@@ -50,6 +50,12 @@ std::string final_identity(const Job& job, const store::Plan& plan) {
   return text;
 }
 
+bool were_made(const store::RunDirectory& directory, const std::string& identity) {
+  std::error_code unknown;
+  return fs::exists(directory.final_stamp(), unknown) &&
+         read_file(directory.final_stamp()).rfind(identity, 0) == 0;
+}
+
 // The stamp: the identity, then a line "file <bytes> <name>" for each film.
 std::optional<std::vector<fs::path>> finished_films(const store::RunDirectory& directory,
                                                     const std::string& identity) {

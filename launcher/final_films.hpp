@@ -25,6 +25,9 @@ assemble::AssembleSpec assemble_spec(const Job& job,
 // Names everything that films made of this plan's segments or chunks depend on.
 std::string final_identity(const Job& job, const store::Plan& plan);
 
+// Whether films were made for `identity`, by the stamp; they may have been moved away since.
+bool were_made(const store::RunDirectory& directory, const std::string& identity);
+
 // The films that the stamp names, if they are there and were made for `identity`.
 std::optional<std::vector<std::filesystem::path>> finished_films(
     const store::RunDirectory& directory, const std::string& identity);

@@ -135,8 +135,10 @@ void RunBook::Events::add(log::Level level, int rank, std::string text) noexcept
     return;
   }
   try {
-    first.push_back(
-        {utc_now(), level == log::Level::kWarning ? "warning" : "error", rank, std::move(text)});
+    first.push_back({utc_now(),
+                     level == log::Level::kWarning ? "warning" : "error",
+                     rank,
+                     store::cut_event(std::move(text))});
   } catch (const std::exception&) {
     ++left_out;  // the log has it
   }
@@ -161,10 +163,7 @@ RunBook::NoteTaker RunBook::note_taker() const {
 }
 
 void RunBook::read_all() noexcept {
-  without_fail([&] {
-    const std::lock_guard lock(reading_);
-    reader_.update();
-  });
+  without_fail([&] { write_ledger(true); });
 }
 
 void RunBook::end(int exit_status, const std::string& message) noexcept {
@@ -173,10 +172,10 @@ void RunBook::end(int exit_status, const std::string& message) noexcept {
     const std::lock_guard lock(mutex_);
     start_.ended = utc_now();
     start_.exit_status = exit_status;
-    start_.message = message;
+    start_.message = store::cut_event(message);
   }
   without_fail([&] { write_start(); });
-  without_fail([&] { write_ledger(); });
+  without_fail([&] { write_ledger(true); });
   without_fail([&] {
     write_report();
     log::info("launcher", "report: {}", reader_.directory().report_file().string());
@@ -197,7 +196,7 @@ void RunBook::work() {
     const bool write_start_now =
         since(start_written) >= (events_->has_new() ? kStartEvery : kSeenEvery);
     const bool write_ledger_now = changed_ && since(ledger_written) >= kLedgerEvery;
-    first = false;
+    const bool all = std::exchange(first, false);
     if (write_start_now || write_ledger_now) {
       if (write_ledger_now) changed_ = false;
       lock.unlock();
@@ -206,7 +205,7 @@ void RunBook::work() {
         start_written = Clock::now();
       }
       if (write_ledger_now) {
-        without_fail([&] { write_ledger(); });
+        without_fail([&] { write_ledger(all); });
         ledger_written = Clock::now();
       }
       lock.lock();
@@ -228,9 +227,13 @@ void RunBook::write_start() {
   directory.write_for_people(directory.start_file(name_), content, name_);
 }
 
-void RunBook::write_ledger() {
+void RunBook::write_ledger(bool all) {
   const std::lock_guard lock(reading_);
-  reader_.update();
+  if (all) {
+    reader_.update();
+  } else {
+    reader_.update_new();
+  }
   const store::RunDirectory& directory = reader_.directory();
   directory.write_for_people(directory.run_file(), store::encode_ledger(reader_.run()), name_);
 }

@@ -37,7 +37,8 @@ class RunBook {
   // Takes a warning or an error of any rank ("room: what"); may outlive the book.
   using NoteTaker = std::function<void(log::Level level, int rank, std::string_view text)>;
   NoteTaker note_taker() const;
-  // Takes in what was committed until now, for records are about to go. Waits for it.
+  // Takes in what was committed until now, and writes the ledger, for records are about to go: jobs
+  // beside this one that have not read them take them from there. Waits for it.
   void read_all() noexcept;
   // This start is over. `message`: why it failed; empty: it did not. Writes everything, the report
   // too.
@@ -63,7 +64,8 @@ class RunBook {
   void work();
   void stop();
   void write_start();
-  void write_ledger();
+  // `all`: looks at every record, not at those alone that are new.
+  void write_ledger(bool all);
   void write_report();
   // Runs `write`; what goes wrong is told once.
   template <typename Write>

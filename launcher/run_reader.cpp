@@ -1,6 +1,7 @@
 #include "run_reader.hpp"
 
 #include "chunk_runner.hpp"
+#include "final_films.hpp"
 #include "roles.hpp"
 #include "version.hpp"
 #include "vsr/assemble/seams.hpp"
@@ -14,6 +15,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <utility>
 
 namespace vsr::launcher {
 
@@ -73,18 +76,28 @@ void RunReader::read_job() {
     data_.run.in_chunks = makes_chunks(job);
     if (data_.run.in_chunks) {
       chunk_plan_ = chunk_plan(job, data_.run.plan);
+      data_.run.chunk_fingerprint = chunk_plan_->fingerprint();
       data_.run.chunks.resize(data_.run.plan.segments.size());
     }
+    identity_ = final_identity(job, chunk_plan_ ? *chunk_plan_ : data_.run.plan);
     data_.source = {fs::path(job.input.file).filename().string(), bytes_of(job.input.file)};
   } catch (const Error& error) {
     job_problem_ = format("job.ini cannot be used ({}), so chunks are not told of", error.what());
   }
 }
 
+// What has ended stays as it is.
 void RunReader::read_starts() {
-  data_.run.starts.clear();
+  const auto before = std::exchange(data_.run.starts, {});
   start_problems_.clear();
   for (const std::string& name : directory_.starts()) {
+    const auto known = std::ranges::find_if(before, [&](const auto& start) {
+      return start.first == name && !start.second.ended.empty();
+    });
+    if (known != before.end()) {
+      data_.run.starts.push_back(*known);
+      continue;
+    }
     try {
       data_.run.starts.emplace_back(
           name, store::decode_start_file(read_file(directory_.start_file(name))));
@@ -94,35 +107,59 @@ void RunReader::read_starts() {
   }
 }
 
-bool RunReader::update() {
+bool RunReader::update() { return read(true); }
+
+bool RunReader::update_new() { return read(false); }
+
+bool RunReader::read(bool all) {
   read_starts();
-  bool is_new = read_pieces(store::Piece::kSegment, data_.run.plan, data_.run.segments);
+  bool is_new = read_pieces(store::Piece::kSegment, data_.run.plan, data_.run.segments, all);
   if (chunk_plan_) {
-    is_new = read_pieces(store::Piece::kChunk, *chunk_plan_, data_.run.chunks) || is_new;
+    is_new = read_pieces(store::Piece::kChunk, *chunk_plan_, data_.run.chunks, all) || is_new;
   }
-  if (!looked_at_ledger_) fill_from_ledger();
-  looked_at_ledger_ = true;
+  fill_from_ledger();
+  std::ranges::sort(data_.run.seams, {}, &store::LedgerSeam::frame);
   data_.run.written = utc_now();
   return is_new;
 }
 
+bool RunReader::is_made() const {
+  try {
+    return were_made(directory_, identity_);
+  } catch (const Error&) {  // it was there just now
+    return false;
+  }
+}
+
 bool RunReader::read_pieces(store::Piece piece,
                             const store::Plan& plan,
-                            store::LedgerPieces& records) {
+                            store::LedgerPieces& records,
+                            bool all) {
   std::vector<Known>& known = piece == store::Piece::kChunk ? chunks_ : segments_;
+  std::set<int> there;
+  if (!all) {
+    try {
+      const std::vector<int> recorded = directory_.recorded_segments(piece);
+      there.insert(recorded.begin(), recorded.end());
+    } catch (const Error&) {
+      all = true;  // each says what is wrong
+    }
+  }
   std::error_code error;
-  const bool made = fs::exists(directory_.final_stamp(), error);
+  std::optional<bool> made;
   bool is_new = false;
   for (const Segment& segment : plan.segments) {
     const auto index = static_cast<std::size_t>(segment.index);
+    if (!all && there.contains(segment.index) == known[index].look.has_value()) continue;
     const fs::path file = directory_.record_file(segment.index, piece);
     Look look;
     const auto time = fs::last_write_time(file, error);
     if (!error) look.emplace(time, fs::file_size(file, error));
     if (look == known[index].look) continue;
     known[index] = {look, ""};
-    // Once the films are there records may go (segment.keep = off); what they said stands.
-    if (!look && made) continue;
+    // Asked once a record is gone, since it may have been there when the films were not.
+    if (!look && !made) made = is_made();
+    if (!look && *made) continue;
     is_new = true;
     records[index].reset();
     std::string why;
@@ -198,7 +235,6 @@ void RunReader::measure_seams(const store::Record& record) {
   };
   if (const auto before = neighbour(index - 1)) measure_seam(*before, record);
   if (const auto behind = neighbour(index + 1)) measure_seam(record, *behind);
-  std::ranges::sort(data_.run.seams, {}, &store::LedgerSeam::frame);
   last_.emplace();
   last_->segment = record.segment;
   last_->seam_luma = record.seam_luma;
@@ -219,11 +255,14 @@ void RunReader::measure_seam(const store::Record& before, const store::Record& b
   }
 }
 
+// Again each time, since a job that shares the run may have read records that are gone by now.
 void RunReader::fill_from_ledger() {
+  const auto is_whole = [](const store::LedgerPieces& records) {
+    return std::ranges::all_of(records, [](const auto& record) { return record.has_value(); });
+  };
+  if (is_whole(data_.run.segments) && is_whole(data_.run.chunks)) return;
   std::error_code error;
-  if (!fs::exists(directory_.final_stamp(), error) || !fs::exists(directory_.run_file(), error)) {
-    return;
-  }
+  if (!is_made() || !fs::exists(directory_.run_file(), error)) return;
   try {
     store::RunLedger old =
         store::decode_ledger(read_file(directory_.run_file(), kMostBytes), data_.run.plan);
@@ -233,15 +272,12 @@ void RunReader::fill_from_ledger() {
       }
     };
     fill(data_.run.segments, old.segments);
-    fill(data_.run.chunks, old.chunks);
+    if (old.chunk_fingerprint == data_.run.chunk_fingerprint) fill(data_.run.chunks, old.chunks);
+    std::set<int> known;
+    for (const store::LedgerSeam& seam : data_.run.seams) known.insert(seam.segment);
     for (const store::LedgerSeam& seam : old.seams) {
-      if (std::ranges::none_of(data_.run.seams, [&](const store::LedgerSeam& known) {
-            return known.segment == seam.segment;
-          })) {
-        data_.run.seams.push_back(seam);
-      }
+      if (!known.contains(seam.segment)) data_.run.seams.push_back(seam);
     }
-    std::ranges::sort(data_.run.seams, {}, &store::LedgerSeam::frame);
   } catch (const Error&) {
     // Of an older version, or damaged: it is written anew.
   }

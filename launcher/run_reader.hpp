@@ -23,10 +23,13 @@ class RunReader {
 
   // Reads what is new. Returns whether anything was.
   bool update();
+  // The same by names alone, which is little work for a shared file system: what has changed under
+  // a name that was there already is left to update().
+  bool update_new();
 
   const store::RunDirectory& directory() const { return directory_; }
 
-  // As of the last update().
+  // As of the last of these.
   const store::RunLedger& run() const { return data_.run; }
 
   // The same, with pictures and sizes.
@@ -42,8 +45,14 @@ class RunReader {
   };
 
   void read_job();
+  bool read(bool all);
   void read_starts();
-  bool read_pieces(store::Piece piece, const store::Plan& plan, store::LedgerPieces& records);
+  bool read_pieces(store::Piece piece,
+                   const store::Plan& plan,
+                   store::LedgerPieces& records,
+                   bool all);
+  // Whether films were made of what this run makes: then records may go, and what they said stands.
+  bool is_made() const;
   void take(store::Record record, store::Piece piece, store::LedgerPieces& records);
   void forget_pictures(int segment);
   void take_pictures(const store::Record& record);
@@ -55,12 +64,12 @@ class RunReader {
   store::RunDirectory directory_;
   status::ReportData data_;
   std::optional<store::Plan> chunk_plan_;
+  std::string identity_;  // of the films; empty: unknown
   std::vector<Known> segments_;
   std::vector<Known> chunks_;
   std::string job_problem_;
   std::vector<std::string> start_problems_;
   std::optional<store::Record> last_;  // taken: segment and luma alone
-  bool looked_at_ledger_ = false;
 };
 
 }  // namespace vsr::launcher

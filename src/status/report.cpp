@@ -366,8 +366,10 @@ std::string start_section(const ReportData& data) {
     std::string hosts;
     std::vector<std::string> named;
     for (const store::StartRank& rank : start.ranks) {
-      const std::string what = format(
-          "{} ({}, {} processors)", rank.host, rank.gpu.empty() ? "no GPU" : rank.gpu, rank.cpus);
+      const std::string what = format("{} ({}, {})",
+                                      rank.host,
+                                      rank.gpu.empty() ? "no GPU" : rank.gpu,
+                                      counted(rank.cpus, "processor"));
       if (std::ranges::find(named, what) != named.end()) continue;
       named.push_back(what);
       hosts += (hosts.empty() ? "" : "; ") + what;

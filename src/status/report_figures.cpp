@@ -4,10 +4,12 @@
 #include "vsr/base/number.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <regex>
+#include <string_view>
 
 namespace vsr::status {
 
@@ -58,27 +60,47 @@ WorkFigures work_of(const store::LedgerPieces& records) {
   return work;
 }
 
+// Takes `begin` off the text, where it begins so.
+bool take(std::string_view& text, std::string_view begin) {
+  if (!text.starts_with(begin)) return false;
+  text.remove_prefix(begin.size());
+  return true;
+}
+
+std::optional<int> take_number(std::string_view& text) {
+  if (text.empty() || std::isdigit(static_cast<unsigned char>(text.front())) == 0) return {};
+  int value = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  if (error != std::errc()) return {};
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+// As the coordinator tells it (src/cluster/coordinator.cpp, tell_of_failure()): "cluster: segment 7
+// failed on rank 2, to be tried again: why". Not by a regular expression, whose depth would be the
+// text's length.
+std::optional<Failure> failure_of(const store::StartEvent& event) {
+  const std::string line = one_line(event.text);
+  std::string_view rest = line;
+  take(rest, "cluster: ");
+  const std::string_view from_piece = rest;
+  const bool chunk = take(rest, "the chunk of ");
+  if (!take(rest, "segment ")) return {};
+  const auto segment = take_number(rest);
+  const std::string_view piece = from_piece.substr(0, from_piece.size() - rest.size());
+  if (!segment || !take(rest, " failed on rank ")) return {};
+  const auto rank = take_number(rest);
+  if (!rank) return {};
+  rest.remove_prefix(std::min(rest.find_first_not_of(":, "), rest.size()));
+  return Failure{event.time, std::string(piece), chunk, *segment, *rank, std::string(rest)};
+}
+
 std::vector<Failure> failures_of(const store::RunLedger& run) {
-  // As the coordinator tells it (src/cluster/coordinator.cpp, tell_of_failure()).
-  static const std::regex form(
-      "(?:cluster: )?((the chunk of )?segment ([0-9]{1,9})) failed on rank ([0-9]{1,9})(.*)");
   std::vector<Failure> failures;
   for (const auto& [name, start] : run.starts) {
     for (const store::StartEvent& event : start.events) {
-      std::smatch parts;
-      const std::string line = one_line(event.text);
-      if (!std::regex_match(line, parts, form)) continue;
-      std::string reason = parts[5];
-      while (!reason.empty() &&
-             (reason.front() == ':' || reason.front() == ',' || reason.front() == ' ')) {
-        reason.erase(0, 1);
-      }
-      failures.push_back({event.time,
-                          parts[1],
-                          parts[2].matched,
-                          std::stoi(parts[3]),
-                          std::stoi(parts[4]),
-                          reason});
+      if (auto failure = failure_of(event)) failures.push_back(std::move(*failure));
     }
   }
   return failures;

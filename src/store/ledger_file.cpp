@@ -417,6 +417,15 @@ LedgerPieces read_pieces(const h5::Reader& file, const std::string& group, const
   return records;
 }
 
+// Empty in a file of before it was kept.
+std::string chunk_fingerprint(const h5::Reader& file) {
+  try {
+    return file.text_of("plan", "chunk_fingerprint");
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 void read_measure(const h5::Reader& file,
                   const std::string& name,
                   std::vector<float> FrameMeasures::*measure,
@@ -503,6 +512,7 @@ std::string encode_ledger(const RunLedger& run) {
   file.attribute("written", run.written);
   file.attribute("in_chunks", std::int64_t{run.in_chunks});
   write_plan(file, run.plan);
+  file.attribute_of("plan", "chunk_fingerprint", run.chunk_fingerprint);
   write_job(file, run.job);
   write_starts(file, run);
   write_pieces(
@@ -532,6 +542,7 @@ RunLedger decode_ledger(const std::string& bytes, const Plan& plan) {
   for (const FrameColumn& of : kFrameColumns) read_measure(file, of.name, of.measure, run.segments);
   if (run.in_chunks) {
     run.chunks = read_pieces(file, "chunks", plan);
+    run.chunk_fingerprint = chunk_fingerprint(file);
   }
   read_record_events(file, run);
   read_seams(file, run.seams);

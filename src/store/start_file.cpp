@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <string_view>
+#include <utility>
 
 namespace vsr::store {
 
@@ -16,6 +17,18 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kHidden = "***";
+
+// Where a word begins that says that what belongs to it is secret; npos: nowhere.
+std::size_t find_secret(const std::string& text) {
+  std::string lower = text;
+  std::ranges::transform(
+      lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::size_t first = std::string::npos;
+  for (const char* word : {"token", "passw", "secret", "credential", "api_key"}) {
+    first = std::min(first, lower.find(word));
+  }
+  return first;
+}
 
 // "https://user:word@host/" -> "https://***@host/".
 std::string without_credentials(std::string word) {
@@ -65,40 +78,44 @@ StartFile decode_start_file(const std::string& json) {
     if (read.at("format") != "vsr-dist start" || read.at("version") != kStartVersion) {
       throw Error(ErrorCode::kStorage, "of another program or version");
     }
-    return read.get<StartFile>();
+    auto start = read.get<StartFile>();
+    start.message = cut_event(std::move(start.message));
+    for (StartEvent& event : start.events) event.text = cut_event(std::move(event.text));
+    return start;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kStorage, format("not what a start writes: {}", error.what()));
   }
 }
 
-bool is_secret_key(const std::string& name) {
-  std::string lower = name;
-  std::ranges::transform(
-      lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::array<const char*, 5> kWords = {
-      "token", "passw", "secret", "credential", "api_key"};
-  return std::ranges::any_of(
-      kWords, [&](const char* word) { return lower.find(word) != std::string::npos; });
+std::string cut_event(std::string text) {
+  if (text.size() <= kMostEventBytes) return text;
+  constexpr std::string_view kCut = "...";
+  std::size_t end = kMostEventBytes - kCut.size();
+  const auto within_character = [&](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+  };
+  while (end > 0 && within_character(end)) --end;
+  text.resize(end);
+  return text += kCut;
 }
+
+bool is_secret_key(const std::string& name) { return find_secret(name) != std::string::npos; }
 
 std::vector<std::string> without_secrets(std::vector<std::string> words) {
   bool hide_next = false;
+  bool name_follows = false;  // of a variable whose value is a word of its own
   for (std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    if (hide_next) {
+    if (std::exchange(hide_next, false)) {
       word = kHidden;
-      hide_next = false;
-    } else if (equals != std::string::npos) {
-      if (is_secret_key(word.substr(0, equals))) {
-        word = word.substr(0, equals + 1) + kHidden;
-      } else {
-        word = without_credentials(word);
-      }
-    } else if (word.rfind("--", 0) == 0) {
-      hide_next = is_secret_key(word);
-    } else {
-      word = without_credentials(word);
+      continue;
     }
+    const bool may_be_key = word.rfind("--", 0) == 0 || name_follows;
+    name_follows = word == "-genv" || word == "-env";
+    hide_next = may_be_key && word.find('=') == std::string::npos && is_secret_key(word);
+    word = without_credentials(std::move(word));
+    // A list of variables, as of srun --export, has secret ones behind others.
+    const std::size_t equals = word.find('=', std::min(find_secret(word), word.size()));
+    if (equals != std::string::npos) word = word.substr(0, equals + 1) + kHidden;
   }
   return words;
 }

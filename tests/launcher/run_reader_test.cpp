@@ -1,5 +1,7 @@
 #include "run_reader.hpp"
 
+#include "chunk_runner.hpp"
+#include "final_films.hpp"
 #include "report_command.hpp"
 #include "run_book.hpp"
 #include "test_support.hpp"
@@ -41,12 +43,11 @@ class ReadRun : public ::testing::Test {
                                  std::min(core.end + 2, plan_.timeline_frames)}});
     }
     directory_.write_plan(plan_);
-    Job job;
-    job.input.file = (folder_.path() / "film.mkv").string();
-    job.run.dir = directory_.root().string();
-    job.segment.codec = SegmentCodec::kProres;
-    write_file(job.input.file, "a film");
-    write_file(directory_.job_file(), print_job(job, false));
+    job_.input.file = (folder_.path() / "film.mkv").string();
+    job_.run.dir = directory_.root().string();
+    job_.segment.codec = SegmentCodec::kProres;
+    write_file(job_.input.file, "a film");
+    write_file(directory_.job_file(), print_job(job_, false));
     write_file(directory_.lock_file(), "");
   }
 
@@ -77,6 +78,42 @@ class ReadRun : public ::testing::Test {
     ASSERT_TRUE(directory_.commit(plan_, record));
   }
 
+  void commit_all() {
+    for (int i = 0; i < kSegments; ++i) commit(i);
+  }
+
+  void commit_chunk(int index) {
+    const store::Plan chunks = chunk_plan(job_, plan_);
+    store::Record record;
+    record.segment = chunks.segments.at(static_cast<std::size_t>(index));
+    record.plan_fingerprint = chunks.fingerprint();
+    const fs::path file = directory_.new_file(index, ".mkv", store::Piece::kChunk);
+    write_file(file, "chunk");
+    record.file = file.filename().string();
+    record.bytes = 5;
+    record.frames = chunks.held(record.segment).size();
+    record.checksums.assign(static_cast<std::size_t>(record.frames), 7);
+    ASSERT_TRUE(directory_.commit(chunks, record, store::Piece::kChunk));
+  }
+
+  void write_ledger(const RunReader& reader) {
+    directory_.write_for_people(directory_.run_file(), store::encode_ledger(reader.run()), "me");
+  }
+
+  // As a job with segment.keep = off ends.
+  void make_the_film() {
+    const fs::path film = directory_.final_dir() / "film.mkv";
+    write_file(film, "made");
+    write_stamp(directory_, final_identity(job_, chunk_plan(job_, plan_)), {film});
+  }
+
+  void discard_all() {
+    for (int i = 0; i < kSegments; ++i) {
+      directory_.discard(i);
+      directory_.discard(i, store::Piece::kChunk);
+    }
+  }
+
   std::vector<std::int64_t> seams(const RunReader& reader) {
     std::vector<std::int64_t> frames;
     for (const store::LedgerSeam& seam : reader.run().seams) frames.push_back(seam.frame);
@@ -86,7 +123,13 @@ class ReadRun : public ::testing::Test {
   test::TemporaryFolder folder_;
   store::RunDirectory directory_{folder_.path() / "run"};
   store::Plan plan_;
+  Job job_;
 };
+
+int count(const store::LedgerPieces& records) {
+  return static_cast<int>(
+      std::ranges::count_if(records, [](const auto& record) { return record.has_value(); }));
+}
 
 TEST_F(ReadRun, TakesInWhatIsCommittedMeanwhile) {
   RunReader reader(directory_);
@@ -145,14 +188,86 @@ TEST_F(ReadRun, ShowsTheWorstFramesOfAll) {
   EXPECT_EQ(data.source.bytes, 6);
 }
 
+TEST_F(ReadRun, LooksAtNamesAloneWhereItIsToldTo) {
+  RunReader reader(directory_);
+  commit(5);
+  EXPECT_TRUE(reader.update_new());
+  EXPECT_FALSE(reader.update_new());
+  commit(4);
+  EXPECT_TRUE(reader.update_new());
+  EXPECT_EQ(count(reader.run().segments), 2);
+  EXPECT_THAT(seams(reader), ElementsAre(50));
+  directory_.discard(4);
+  EXPECT_TRUE(reader.update_new());
+  EXPECT_EQ(count(reader.run().segments), 1);
+  // What has changed under its name is seen by the look at all.
+  std::ofstream(directory_.record_file(5), std::ios::binary | std::ios::app) << "more";
+  EXPECT_FALSE(reader.update_new());
+  EXPECT_TRUE(reader.update());
+  EXPECT_EQ(count(reader.run().segments), 0);
+}
+
+TEST_F(ReadRun, LooksAtEachRecordWhereTheirFolderCannotBeRead) {
+  RunReader reader(directory_);
+  const fs::path folder = directory_.record_file(0, store::Piece::kChunk).parent_path();
+  fs::remove(folder);
+  write_file(folder, "no folder");
+  commit(5);
+  EXPECT_TRUE(reader.update_new());
+  EXPECT_TRUE(reader.run().segments[5]);
+}
+
+// Two jobs share a run that keeps no pieces: one has made the film and discarded what the other has
+// not read yet.
+TEST_F(ReadRun, WhatAnotherJobHasReadAndDiscardedIsTakenFromItsLedger) {
+  commit(0);
+  RunReader late(directory_);
+  late.update();
+  commit(1);
+  late.update_new();
+  for (int i = 2; i < kSegments; ++i) commit(i);
+  for (int i = 0; i < kSegments; ++i) commit_chunk(i);
+  RunReader joining(directory_);
+  joining.update();
+  make_the_film();
+  write_ledger(joining);
+  discard_all();
+  late.update();
+  EXPECT_EQ(count(late.run().segments), kSegments);
+  EXPECT_EQ(count(late.run().chunks), kSegments);
+  EXPECT_EQ(seams(late), seams(joining));
+}
+
+TEST_F(ReadRun, PiecesOfAnotherFilmAreNotClaimed) {
+  commit_all();
+  for (int i = 0; i < kSegments; ++i) commit_chunk(i);
+  RunReader first(directory_);
+  first.update();
+  make_the_film();
+  write_ledger(first);
+  discard_all();
+  // The same segments for a film of another size, which are to be made again.
+  job_.final.height = 720;
+  write_file(directory_.job_file(), print_job(job_, false));
+  RunReader second(directory_);
+  second.update();
+  EXPECT_EQ(count(second.run().segments), 0);
+  EXPECT_EQ(count(second.run().chunks), 0);
+  // Nor where the ledger is older than the film.
+  make_the_film();
+  RunReader third(directory_);
+  third.update();
+  EXPECT_EQ(count(third.run().segments), kSegments);
+  EXPECT_EQ(count(third.run().chunks), 0);
+}
+
 TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
-  for (int i = 0; i < kSegments; ++i) commit(i);
+  commit_all();
   RunReader reader(directory_);
   reader.update();
-  directory_.write_for_people(directory_.run_file(), store::encode_ledger(reader.run()), "me");
-  write_file(directory_.final_dir() / "film.mkv", "made");
-  write_file(directory_.final_stamp(), "stamp");
-  for (int i = 0; i < kSegments; ++i) directory_.discard(i);
+  write_ledger(reader);
+  make_the_film();
+  discard_all();
   reader.update();
   EXPECT_TRUE(reader.run().segments[4]);
   RunReader later(directory_);
@@ -193,6 +308,13 @@ TEST_F(ReadRun, AStartThatCannotBeReadIsNamed) {
   reader.update();
   ASSERT_EQ(reader.run().starts.size(), 1U);
   EXPECT_EQ(reader.run().starts[0].second.host, "pod-a");
+  // What has not ended goes on, and says so.
+  start.ended = "2026-01-02T03:04:05Z";
+  write_file(directory_.start_file("b"), store::encode_start_file(start));
+  reader.update_new();
+  reader.update_new();
+  ASSERT_EQ(reader.run().starts.size(), 1U);
+  EXPECT_EQ(reader.run().starts[0].second.ended, start.ended);
   EXPECT_THAT(reader.report_data().problems, ElementsAre(HasSubstr("starts/a.json")));
 }
 

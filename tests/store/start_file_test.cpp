@@ -9,6 +9,7 @@ namespace vsr::store {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 
 TEST(StartFile, ComesBackAsItWas) {
   StartFile start;
@@ -40,6 +41,52 @@ TEST(StartFile, WhatIsNoneIsRefused) {
   for (const char* text : {"", "{", "[]", "{}", R"({"format":"vsr-dist start","version":99})"}) {
     EXPECT_THROW(decode_start_file(text), Error) << text;
   }
+}
+
+TEST(StartFile, LongTextsAreCutBetweenCharacters) {
+  StartFile start;
+  std::string text = "x";
+  while (text.size() < 60'000) text += "\u00e9";
+  start.message = text;
+  start.events.push_back({"", "error", 0, text});
+  const StartFile again = decode_start_file(encode_start_file(start));
+  EXPECT_EQ(again.message, again.events.at(0).text);
+  EXPECT_LE(again.message.size(), kMostEventBytes);
+  EXPECT_GT(again.message.size(), kMostEventBytes - 8);
+  EXPECT_THAT(again.message, EndsWith("\u00e9..."));
+  EXPECT_EQ(cut_event(std::string(kMostEventBytes, 'x')), std::string(kMostEventBytes, 'x'));
+}
+
+// As those who start ranks are told of variables.
+TEST(WithoutSecrets, HidesValuesWithinLists) {
+  EXPECT_THAT(without_secrets({"srun",
+                               "--export=ALL,VSR_STATUS_TOKEN=abc",
+                               "--env=VSR_STATUS_TOKEN=abc",
+                               "--export",
+                               "VSR_STATUS_TOKEN=abc,PATH=/bin",
+                               "--export=ALL,VSR_STATUS_TOKEN",
+                               "-genv",
+                               "VSR_STATUS_TOKEN",
+                               "abc",
+                               "-x",
+                               "VSR_STATUS_TOKEN",
+                               "vsr-dist",
+                               "--input.file=https://me:word@host/x.mkv?token=abc",
+                               "--output=a token"}),
+              ElementsAre("srun",
+                          "--export=ALL,VSR_STATUS_TOKEN=***",
+                          "--env=VSR_STATUS_TOKEN=***",
+                          "--export",
+                          "VSR_STATUS_TOKEN=***",
+                          "--export=ALL,VSR_STATUS_TOKEN",
+                          "-genv",
+                          "VSR_STATUS_TOKEN",
+                          "***",
+                          "-x",
+                          "VSR_STATUS_TOKEN",
+                          "vsr-dist",
+                          "--input.file=https://***@host/x.mkv?token=***",
+                          "--output=a token"));
 }
 
 TEST(WithoutSecrets, HidesValuesOfWhatIsCalledSecret) {

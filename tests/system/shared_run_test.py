@@ -1,5 +1,6 @@
 """Several jobs on one run directory: they share the film, take over from the dead, and agree on what they make."""
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,11 @@ class SharedRun(FilmTest):
         self.assertEqual(committed, sorted(set(committed)))
         for folder in ("segments", "chunks", "leases"):
             self.assertEqual(list((self.folder / "lean" / folder).iterdir()), [])
+        # What both have made is known of, whoever wrote last.
+        page = (self.folder / "lean/report/index.html").read_text()
+        data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
+        self.assertEqual(len(data["segments"]), len(committed))
+        self.assertEqual(len(data["chunks"]), len(committed))
 
     def test_a_job_that_stood_still_while_it_joined_the_film_leaves_nothing(self):
         one = self.begin("joining", **self.KEYS)

@@ -43,6 +43,7 @@ struct RunLedger {
   std::map<std::string, std::string> job;                 // keys as resolved, without secrets
   std::vector<std::pair<std::string, StartFile>> starts;  // by name, the first one first
   bool in_chunks = false;                                 // the film is encoded piece by piece
+  std::string chunk_fingerprint;                          // of the chunks' plan, if so
   LedgerPieces segments;                                  // in the plan's order
   LedgerPieces chunks;                                    // likewise; empty unless in_chunks
   std::vector<LedgerSeam> seams;                          // where both segments are there, by frame

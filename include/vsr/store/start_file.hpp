@@ -3,6 +3,7 @@
 // nothing is decided by it. docs/ledger.md, "Starts".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 namespace vsr::store {
 
 inline constexpr int kStartVersion = 1;
+// Of what an event or the end of a start says; more than that nobody reads.
+inline constexpr std::size_t kMostEventBytes = 4096;
 
 struct StartRank {
   int rank = 0;
@@ -54,12 +57,17 @@ struct StartFile {
 
 // A JSON document.
 std::string encode_start_file(const StartFile& start);
-// Throws Error(kStorage) for what encode_start_file() did not write.
+// Texts longer than kMostEventBytes come back cut. Throws Error(kStorage) for what
+// encode_start_file() did not write.
 StartFile decode_start_file(const std::string& json);
 
-// These words without what should stay secret: the values of --KEY=VALUE and --KEY VALUE, and of
-// NAME=VALUE, whose name speaks of a token, password or secret, and what stands before the @ of an
-// address.
+// `text`, or as much of its begin as kMostEventBytes hold; no character of UTF-8 is cut in two.
+std::string cut_event(std::string text);
+
+// These words without what should stay secret. Where one speaks of a token, password or secret, be
+// it a key or the name of a variable, what follows the next = is hidden (--KEY=VALUE, NAME=VALUE,
+// --export=ALL,NAME=VALUE), or the next word (--KEY VALUE, -genv NAME VALUE); and so is what stands
+// before the @ of an address.
 std::vector<std::string> without_secrets(std::vector<std::string> words);
 // Whether a key of this name has a value that nobody should see.
 bool is_secret_key(const std::string& name);
