@@ -351,8 +351,11 @@ class FilmMaker {
       kinds.push_back({cluster::Work::kEncode, *lead_.chunks, tasks.encoded, bytes});
     }
     const auto bytes = [this](const Segment& segment) {
-      constexpr double kRecord = 6e5;  // at most
-      return kRecord + segment_bytes(lead_.job, lead_.prepared.plan, segment);
+      // At most: six JPEGs and the samples at the seams; what is measured of a frame.
+      constexpr double kRecord = 1e6;
+      constexpr double kMeasures = 32;
+      return kRecord + kMeasures * static_cast<double>(segment.core.size()) +
+             segment_bytes(lead_.job, lead_.prepared.plan, segment);
     };
     kinds.push_back({cluster::Work::kUpscale, lead_.segments, tasks.done, bytes});
     return kinds;

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <limits>
 #include <utility>
 
 namespace vsr::pipeline {
@@ -20,6 +18,8 @@ constexpr double kGoodDb = 55;
 constexpr double kClearly = 0.7;
 // The share of measured frames whose colours have to tell of the same mistake.
 constexpr double kManyFrames = 0.1;
+constexpr std::size_t kMostWaiting = std::size_t{256}
+                                     << 20;  // bytes, of a segment's source pictures
 
 PictureView view_of(const PictureFormat& format, const std::vector<std::byte>& memory) {
   return packed_view(format, const_cast<std::byte*>(memory.data()));  // read only from here on
@@ -31,24 +31,32 @@ std::vector<std::byte> copy_of(const PictureView& picture) {
   return memory;
 }
 
-bool is_measured(std::int64_t frame, const QualityOptions& options) {
-  return options.every > 0 && frame % options.every == 0;
-}
+bool is_one_of(std::int64_t frame, int every) { return every > 0 && frame % every == 0; }
 
 }  // namespace
 
+int source_every(const QualityOptions& options,
+                 const Segment& segment,
+                 const PictureFormat& format) {
+  if (options.every <= 0) return options.every;
+  const auto most = static_cast<std::int64_t>(
+      std::max<std::size_t>(2, kMostWaiting / std::max<std::size_t>(1, packed_bytes(format))));
+  const std::int64_t measured = segment.core.size() / options.every + 1;
+  return options.every * static_cast<int>((measured + most - 1) / most);
+}
+
 std::shared_ptr<SourceFrame> keep_source(std::int64_t frame,
-                                         const QualityOptions& options,
+                                         int every,
                                          const PictureView* picture) {
   auto source = std::make_shared<SourceFrame>();
   source->frame = frame;
   if (picture == nullptr) return source;
-  if (is_measured(frame, options)) {
+  if (is_one_of(frame, every)) {
     source->format = picture->format;
     source->memory = copy_of(*picture);
   }
   for (const std::int64_t near : {frame - 1, frame, frame + 1}) {
-    if (is_measured(near, options)) {
+    if (is_one_of(near, every)) {
       source->luma = sample_luma(*picture);
       break;
     }
@@ -58,8 +66,9 @@ std::shared_ptr<SourceFrame> keep_source(std::int64_t frame,
 
 QualityMeter::QualityMeter(const Segment& segment,
                            const PipelineOptions& options,
+                           int source_every,
                            const ColourDescription& colour)
-    : segment_(segment), options_(options), colour_(colour) {
+    : segment_(segment), options_(options), source_every_(source_every), colour_(colour) {
   if (options.quality.every <= 0) return;
   const auto frames = static_cast<std::size_t>(segment.core.size());
   for (auto* list : {&measures_.luma_mean,
@@ -71,26 +80,26 @@ QualityMeter::QualityMeter(const Segment& segment,
 }
 
 bool QualityMeter::measures(std::int64_t frame) const {
-  return segment_.core.contains(frame) && is_measured(frame, options_.quality);
+  return !ended_ && segment_.core.contains(frame) && is_one_of(frame, options_.quality.every);
 }
 
 void QualityMeter::add(SourceFramePtr source) {
-  const bool is_near = segment_.core.contains(source->frame - 1) ||
-                       segment_.core.contains(source->frame) ||
-                       segment_.core.contains(source->frame + 1);
-  if (!source->luma || !is_near) return;
-  const std::lock_guard lock(mutex_);
-  sources_.emplace(source->frame, std::move(source));
+  guarded([&] {
+    const std::int64_t frame = source->frame;
+    const bool is_near = segment_.core.contains(frame - 1) || segment_.core.contains(frame) ||
+                         segment_.core.contains(frame + 1);
+    const std::lock_guard lock(mutex_);
+    newest_ = frame;
+    if (source->luma && is_near && !ended_) sources_.emplace(frame, std::move(source));
+  });
 }
 
-template <typename Work>
-void QualityMeter::guarded(const Work& work) {
-  if (!failure_.empty()) return;
-  try {
-    work();
-  } catch (const std::exception& error) {
-    failure_ = error.what();
-  }
+void QualityMeter::end(const char* failure) {
+  std::map<std::int64_t, SourceFramePtr> dropped;  // freed outside the lock
+  const std::lock_guard lock(mutex_);
+  if (ended_.exchange(true)) return;
+  sources_.swap(dropped);
+  failure_ = failure;
 }
 
 void QualityMeter::measure(std::int64_t frame, const PictureView& upscaled) {
@@ -100,13 +109,16 @@ void QualityMeter::measure(std::int64_t frame, const PictureView& upscaled) {
 void QualityMeter::measure_frame(std::int64_t frame, const PictureView& upscaled) {
   const SourceFramePtr source = source_of(frame);
   const ColouredPicture after{upscaled, options_.output_colour};
-  if (!source || source->memory.empty()) return take_note(frame, measure_picture(after));
-  PictureMeasures found =
-      measure_picture({view_of(source->format, source->memory), colour_}, after);
-  take_note(frame, found);
-  keep_if_worst(source, found.back_projection_db, upscaled);
-  if (frame == middle_frame()) previews_.push_back(preview(*source, upscaled, "middle"));
-  waiting_.push_back({frame, std::move(found.projected), std::move(found.colours_fit)});
+  if (source && !source->memory.empty()) {
+    PictureMeasures found =
+        measure_picture({view_of(source->format, source->memory), colour_}, after);
+    take_note(frame, found);
+    keep_if_worst(source, found.back_projection_db, upscaled);
+    if (frame == middle_frame()) previews_.push_back(preview(*source, upscaled, "middle"));
+    waiting_.push_back({frame, std::move(found.projected), std::move(found.colours_fit)});
+  } else {
+    take_note(frame, measure_picture(after));
+  }
   look_at_neighbours(false);
   forget(waiting_.empty() ? frame : waiting_.front().frame - 1);
 }
@@ -138,7 +150,7 @@ void QualityMeter::keep_if_worst(const SourceFramePtr& source,
 void QualityMeter::look_at_neighbours(bool all_are_there) {
   while (!waiting_.empty()) {
     const std::int64_t next = waiting_.front().frame + 1;
-    if (!all_are_there && next < segment_.input.end && !source_of(next)) return;
+    if (!all_are_there && next < segment_.input.end && !has_come(next)) return;
     judge(waiting_.front());
     waiting_.pop_front();
   }
@@ -182,9 +194,14 @@ SourceFramePtr QualityMeter::source_of(std::int64_t frame) const {
   return found == sources_.end() ? nullptr : found->second;
 }
 
-// The measured one that is nearest to the middle of the core.
+bool QualityMeter::has_come(std::int64_t frame) const {
+  const std::lock_guard lock(mutex_);
+  return frame <= newest_;
+}
+
+// The one with its source kept that is nearest to the middle of the core.
 std::int64_t QualityMeter::middle_frame() const {
-  const std::int64_t every = options_.quality.every;
+  const std::int64_t every = source_every_;
   const std::int64_t middle = segment_.core.begin + segment_.core.size() / 2;
   const std::int64_t below = middle / every * every;
   const std::int64_t above = below + every;

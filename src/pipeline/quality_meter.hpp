@@ -2,6 +2,7 @@
 // Private to the room.
 #pragma once
 
+#include "vsr/base/error.hpp"
 #include "vsr/base/frame_measures.hpp"
 #include "vsr/base/luma_samples.hpp"
 #include "vsr/base/picture.hpp"
@@ -9,9 +10,12 @@
 #include "vsr/pipeline/picture_measures.hpp"
 #include "vsr/pipeline/segment_pipeline.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,24 +39,52 @@ struct SourceFrame {
 
 using SourceFramePtr = std::shared_ptr<const SourceFrame>;
 
-// `picture`: null where it is not on the host.
-std::shared_ptr<SourceFrame> keep_source(std::int64_t frame,
-                                         const QualityOptions& options,
-                                         const PictureView* picture);
+// Of how many frames one has its picture kept where all of a segment's wait until it is whole: a
+// multiple of options.every, so that they take 256 MiB at most (two of them, where even these are
+// larger). `format`: of the film's pictures.
+int source_every(const QualityOptions& options,
+                 const Segment& segment,
+                 const PictureFormat& format);
 
-// Threads: add() from the decoding one; measure() from one other; finish() when both are done.
+// `every`: keeps pictures of the frames that it divides. `picture`: null where it is not on the
+// host, or nobody will measure by it.
+std::shared_ptr<SourceFrame> keep_source(std::int64_t frame, int every, const PictureView* picture);
+
+// A failure is none of the segment's: it ends the measuring, and a warning says so. From then on
+// nothing is kept.
+//
+// Threads: add() from the decoding one; measure() from one other; finish() when both are done; all
+// else from any.
 class QualityMeter {
  public:
-  // `colour`: of the film's pictures. References must outlive it.
+  // `source_every`: what sources are kept by; what has none is measured alone. `colour`: of the
+  // film's pictures. References must outlive it.
   QualityMeter(const Segment& segment,
                const PipelineOptions& options,
+               int source_every,
                const ColourDescription& colour);
 
+  // False for all when the measuring has ended.
   bool measures(std::int64_t frame) const;
+  // Every frame of the segment, in ascending order.
   void add(SourceFramePtr source);
-  // Frames in ascending order, each after the add() of its source. A failure is none of the
-  // segment's: it ends the measuring, and a warning says so.
+  // Frames in ascending order, each after the add() of its source.
   void measure(std::int64_t frame, const PictureView& upscaled);
+
+  // Does what measuring needs beside the meter, unless it has ended. What `work` throws ends it;
+  // a stop alone is the segment's too.
+  template <typename Work>
+  void guarded(const Work& work) {
+    if (ended_) return;
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted) throw;
+      end(error.what());
+    } catch (const std::exception& error) {
+      end(error.what());
+    }
+  }
 
   // Puts measures, previews and warnings into `result`.
   void finish(SegmentResult& result);
@@ -79,8 +111,7 @@ class QualityMeter {
     std::string what;
   };
 
-  template <typename Work>
-  void guarded(const Work& work);
+  void end(const char* failure);
   void measure_frame(std::int64_t frame, const PictureView& upscaled);
   void take_note(std::int64_t frame, const PictureMeasures& found);
   void keep_if_worst(const SourceFramePtr& source, float db, const PictureView& upscaled);
@@ -89,6 +120,7 @@ class QualityMeter {
   std::optional<std::int64_t> looks_like(const Waiting& waiting) const;
   void forget(std::int64_t before);
   SourceFramePtr source_of(std::int64_t frame) const;
+  bool has_come(std::int64_t frame) const;
   std::int64_t middle_frame() const;
   Preview preview(const SourceFrame& source,
                   const PictureView& upscaled,
@@ -97,9 +129,14 @@ class QualityMeter {
 
   const Segment& segment_;
   const PipelineOptions& options_;
+  const int source_every_;
   const ColourDescription colour_;
+  std::atomic<bool> ended_ = false;  // set with mutex_ held
   mutable std::mutex mutex_;
-  std::map<std::int64_t, SourceFramePtr> sources_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::map<std::int64_t, SourceFramePtr> sources_;                  // empty when it has ended
+  std::int64_t newest_ = std::numeric_limits<std::int64_t>::min();  // frame that was added
+  std::string failure_;
   // All below: of the thread that measures.
   FrameMeasures measures_;
   std::vector<Preview> previews_;
@@ -109,7 +146,6 @@ class QualityMeter {
   Fault below_;
   Fault displaced_;
   std::map<std::string, Fault> colours_;
-  std::string failure_;
 };
 
 }  // namespace vsr::pipeline

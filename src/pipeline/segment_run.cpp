@@ -43,7 +43,10 @@ SegmentRun::SegmentRun(Stages& stages,
       decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
       finished_(downloads.ring().size()),
       to_measure_(std::max<std::size_t>(1, downloads.ring().size() / kShareToMeasure)),
-      meter_(segment, stages.options, stages.timeline.colour),
+      source_every_(downloads.packets
+                        ? source_every(options_.quality, segment, stages.timeline.format)
+                        : options_.quality.every),
+      meter_(segment, stages.options, source_every_, stages.timeline.colour),
       times_(segment.core),
       failure_([this] {
         decoded_.abort();
@@ -58,13 +61,14 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   downloads_.ring().refill();
   listener_.gauge.decoded_size = std::max(options_.prefetch, max_seq_len_);
   listener_.gauge.upscaled_size = static_cast<int>(downloads_.ring().size());
-  std::thread decoder([this] { guarded([this] { decode(); }); });
+  std::thread decoder;
   std::thread encoder;
   std::thread measurer;
-  if (measures() && downloads_.pictures) {
-    measurer = std::thread([this] { guarded([this] { measure(); }); });
-  }
   guarded([&] {
+    decoder = std::thread([this] { guarded([this] { decode(); }); });
+    if (measures() && downloads_.pictures) {
+      meter_.guarded([&] { measurer = std::thread([this] { guarded([this] { measure(); }); }); });
+    }
     wait_for_network();
     encoder = std::thread([this, &path] { guarded([this, &path] { encode(path); }); });
     upscale();
@@ -74,7 +78,7 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   if (encoder.joinable()) encoder.join();
   to_measure_.close();
   if (measurer.joinable()) measurer.join();
-  decoder.join();
+  if (decoder.joinable()) decoder.join();
   failure_.rethrow();
   result_.events.insert(result_.events.end(), remarks_.begin(), remarks_.end());
   // On a GPU the network's thread only queues: then the encoder's waiting for pictures tells how
@@ -157,8 +161,7 @@ void SegmentRun::decode() {
             format(
                 "the film ends at frame {}, {} were expected", frame, stages_.timeline.frames()));
       }
-      std::shared_ptr<SourceFrame> source;
-      if (measures()) source = keep_source(frame, options_.quality, on_device ? nullptr : &picture);
+      const auto source = keep(frame, on_device ? nullptr : &picture);
       const model::LrFrame uploaded = on_device ? take(*on_device) : upload(picture);
       release_uploads();
       decode_watch_.stop();
@@ -225,6 +228,14 @@ void SegmentRun::hand_on(const Decoded& frame) {
   }
   if (!decoded_.push(frame.picture)) throw Woken{};
   listener_.gauge.decoded = static_cast<int>(decoded_.size());
+}
+
+// Nothing where nothing is measured; without the picture where measuring has failed.
+std::shared_ptr<SourceFrame> SegmentRun::keep(std::int64_t frame, const PictureView* picture) {
+  if (!measures()) return nullptr;
+  std::shared_ptr<SourceFrame> source;
+  meter_.guarded([&] { source = keep_source(frame, source_every_, picture); });
+  return source ? source : keep_source(frame, source_every_, nullptr);
 }
 
 void SegmentRun::remember(const Decoded& frame) {
@@ -463,7 +474,7 @@ void SegmentRun::have_measured(std::size_t slot, std::int64_t frame, const SlotL
   const bool has_room = to_measure_.wait_for_room(left);
   held_up_watch_.stop();
   if (has_room) {
-    to_measure_.push({frame, slot, lease});
+    meter_.guarded([&] { to_measure_.push({frame, slot, lease}); });
   } else {
     ++passed_over_;
   }
@@ -514,8 +525,9 @@ void SegmentRun::read_back(const std::filesystem::path& path,
 
 // --- what pictures are like ----------------------------------------------------------------------
 
+// Takes all that comes, though it may have nothing to do with it: what waits keeps its place.
 void SegmentRun::measure() {
-  yield_to_others(Yield::kToMainWork);
+  meter_.guarded([] { yield_to_others(Yield::kToMainWork); });
   while (const auto item = to_measure_.pop()) {
     meter_.measure(item->frame, downloads_.pictures->view(item->slot));
   }
@@ -524,13 +536,15 @@ void SegmentRun::measure() {
 // The last that the encode thread does: the decoders that it starts are as patient as it is.
 void SegmentRun::measure_packets(const std::filesystem::path& path) {
   if (!measures()) return;
-  yield_to_others(Yield::kToMainWork);
-  for (std::int64_t frame = segment_.core.begin; frame < segment_.core.end; ++frame) {
-    if (!meter_.measures(frame)) continue;
-    read_back(path, {frame, frame + 1}, [&](std::int64_t, const PictureView& picture) {
-      meter_.measure(frame, picture);
-    });
-  }
+  meter_.guarded([&] {
+    yield_to_others(Yield::kToMainWork);
+    for (std::int64_t frame = segment_.core.begin; frame < segment_.core.end; ++frame) {
+      if (!meter_.measures(frame)) continue;
+      read_back(path, {frame, frame + 1}, [&](std::int64_t, const PictureView& picture) {
+        meter_.measure(frame, picture);
+      });
+    }
+  });
 }
 
 }  // namespace vsr::pipeline

@@ -127,6 +127,7 @@ class SegmentRun {
   model::LrFrame take(const DevicePicture& picture);
   void release_uploads();
   void abandon_uploads() noexcept;
+  std::shared_ptr<SourceFrame> keep(std::int64_t frame, const PictureView* picture);
   void remember(const Decoded& frame);
   void hand_on(const Decoded& frame);
 
@@ -168,6 +169,7 @@ class SegmentRun {
   BoundedQueue<model::LrFrame> decoded_;
   BoundedQueue<Finished> finished_;
   BoundedQueue<ToMeasure> to_measure_;
+  const int source_every_;
   QualityMeter meter_;
   FrameTimes times_;
   std::mutex decoding_mutex_;

@@ -1,23 +1,31 @@
 #include "event_streams.hpp"
 
+#include "vsr/base/log.hpp"
+
+#include <exception>
+
 namespace vsr::status {
 
 void EventStreams::add(EventStream& stream) {
-  streams_.insert(&stream);
   if (Bytes event = site_.snapshots().event()) stream.pending = event;
   if (!waits_) wait();
+  streams_.insert(&stream);  // last: a stream whose add() throws is not there any longer
 }
 
 // From one snapshot to the next, as long as anybody is there.
 void EventStreams::wait() {
-  waits_ = true;
   timer_.expires_at(site_.snapshots().next());
   timer_.async_wait([this](const beast::error_code& error) {
     waits_ = false;
     if (error || streams_.empty()) return;
-    tell_all();
+    try {
+      tell_all();
+    } catch (const std::exception& error) {  // the next one may do
+      log::debug("status", "an event: {}", error.what());
+    }
     wait();
   });
+  waits_ = true;
 }
 
 void EventStreams::tell_all() {

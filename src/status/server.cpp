@@ -30,6 +30,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace vsr::status {
 
@@ -72,6 +73,19 @@ void check_token(const ServerOptions& options, const tcp::endpoint& endpoint) {
                      kTokenLength));
 }
 
+std::string host_of(const asio::ip::address& address) {
+  return address.is_v6() ? format("[{}]", address.to_string()) : address.to_string();
+}
+
+// What it may be called where no token is asked.
+std::vector<std::string> names_of(const ServerOptions& options, const tcp::endpoint& endpoint) {
+  if (!options.token.empty()) return {};
+  std::vector<std::string> names{"localhost", "127.0.0.1", "[::1]"};
+  const std::string own = host_of(endpoint.address());
+  if (std::ranges::find(names, own) == names.end()) names.push_back(own);
+  return names;
+}
+
 // As the limits count them: hosts have whole /64s of IPv6.
 std::string counted_address(const asio::ip::address& address) {
   if (!address.is_v6()) return address.to_string();
@@ -85,7 +99,7 @@ struct Server::Impl {
   Impl(const ServerOptions& options, Content content, const Limits& given)
       : limits(given),
         endpoint(endpoint_of(options.listen)),
-        site(std::move(content), options.token, options.token.empty(), limits),
+        site(std::move(content), options.token, names_of(options, endpoint), limits),
         io(1),
         acceptor(io),
         pause(io),
@@ -137,8 +151,7 @@ void Server::Impl::listen(const std::string& name) {
                        name,
                        error.code().message()));
   }
-  std::string host = endpoint.address().to_string();
-  if (endpoint.address().is_v6()) host = format("[{}]", host);
+  std::string host = host_of(endpoint.address());
   if (endpoint.address().is_unspecified()) host = host_name();
   url = format("http://{}:{}/", host, endpoint.port());
 }
@@ -166,7 +179,11 @@ asio::awaitable<void> Server::Impl::accept() {
     beast::error_code error;
     tcp::socket socket = co_await acceptor.async_accept(into(error));
     if (!error) {
-      begin(std::move(socket));
+      try {
+        begin(std::move(socket));
+      } catch (const std::exception& failure) {  // this connection's alone
+        log::debug("status", "a connection: {}", failure.what());
+      }
     } else if (acceptor.is_open()) {  // no more open files, most likely
       pause.expires_after(std::chrono::seconds(1));
       co_await pause.async_wait(into(error));
@@ -203,16 +220,17 @@ void Server::Impl::begin(tcp::socket socket) {
 }
 
 asio::awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection) {
-  connections.insert(connection.get());
-  ++of_address[connection->address()];
-  if (!acceptor.is_open()) connection->finish();  // accepted before the end, begun behind it
   try {
+    ++of_address[connection->address()];
+    connections.insert(connection.get());
+    if (!acceptor.is_open()) connection->finish();  // accepted before the end, begun behind it
     co_await connection->serve();
   } catch (const std::exception& error) {  // this connection's alone
     log::debug("status", "a connection: {}", error.what());
   }
   connections.erase(connection.get());
-  if (--of_address[connection->address()] == 0) of_address.erase(connection->address());
+  const auto known = of_address.find(connection->address());
+  if (known != of_address.end() && --known->second == 0) of_address.erase(known);
   // When all are gone, nothing holds run() any longer.
   if (!acceptor.is_open() && connections.empty()) pause.cancel();
 }

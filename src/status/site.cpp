@@ -16,6 +16,7 @@
 #include <chrono>
 #include <exception>
 #include <optional>
+#include <utility>
 
 namespace vsr::status {
 
@@ -69,8 +70,8 @@ bool same_hash(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-bool is_local_name(std::string_view host) {
-  for (const std::string_view name : {"localhost", "127.0.0.1", "[::1]"}) {
+bool is_one_of(const std::vector<std::string>& names, std::string_view host) {
+  for (const std::string_view name : names) {
     if (host.substr(0, name.size()) != name) continue;
     const std::string_view rest = host.substr(name.size());
     if (rest.empty() || (rest[0] == ':' && parse_number<unsigned short>(rest.substr(1))))
@@ -123,7 +124,7 @@ Answer refusal(http::status status, std::string_view why) {
 
 Site::Site(Content content,
            const std::string& token,
-           bool only_by_local_names,
+           std::vector<std::string> names,
            const Limits& limits)
     : content_(std::move(content)),
       held_(limits.held_bytes),
@@ -131,7 +132,7 @@ Site::Site(Content content,
       rate_(limits.requests_per_s, limits.requests_at_once),
       rate_of_all_(limits.requests_of_all_per_s, limits.requests_of_all_at_once),
       token_hash_(token.empty() ? "" : sha256_of(token)),
-      only_by_local_names_(only_by_local_names),
+      names_(std::move(names)),
       page_(std::make_shared<const std::string>(whole_page("page.html"))),
       page_policy_(format("default-src 'none'; style-src{}; script-src{}; img-src 'self' blob: "
                           "data:; connect-src 'self'; "
@@ -159,9 +160,11 @@ Answer Site::answer(const Request& request, const std::string& address) {
   if (hosts > 1 || (hosts == 0 && request.version() > 10)) {
     return refusal(http::status::bad_request, "a request has one Host");
   }
-  if (only_by_local_names_ && hosts == 1 && !is_local_name(standard(request[http::field::host]))) {
+  if (!names_.empty() && hosts == 1 && !is_one_of(names_, standard(request[http::field::host]))) {
+    std::string names;
+    for (const std::string& name : names_) names += " " + name;
     return refusal(http::status::misdirected_request,
-                   "this server goes by the names localhost, 127.0.0.1 and [::1] alone");
+                   format("this server goes by these names alone:{}", names));
   }
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
     Answer answer =

@@ -36,10 +36,12 @@ Answer refusal(http::status status, std::string_view why);
 
 class Site {
  public:
-  // `only_by_local_names`: what reached us under another name than localhost is refused, since it
-  // was not the user who asked but some page in the user's browser whose name has been made to
-  // point here.
-  Site(Content content, const std::string& token, bool only_by_local_names, const Limits& limits);
+  // `names`: what reached us under another one is refused, since it was not the user who asked but
+  // some page in the user's browser whose name has been made to point here. None: any will do.
+  Site(Content content,
+       const std::string& token,
+       std::vector<std::string> names,
+       const Limits& limits);
 
   // `address`: of the client, for the rate.
   Answer answer(const Request& request, const std::string& address);
@@ -59,7 +61,7 @@ class Site {
   RateLimit rate_;
   RateLimit rate_of_all_;
   std::string token_hash_;  // empty: none is asked
-  bool only_by_local_names_;
+  std::vector<std::string> names_;
   Bytes page_;
   std::string page_policy_;
 };

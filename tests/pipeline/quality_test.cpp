@@ -1,16 +1,24 @@
 // What a pipeline measures beside its work.
 #include "packet_upscaler.hpp"
 #include "pipeline_fixture.hpp"
+#include "quality_meter.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <new>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vsr::pipeline {
@@ -240,6 +248,148 @@ TEST_F(Quality, AWrongRangeIsTold) {
   ASSERT_THAT(result.quality_warnings, Not(IsEmpty()));
   EXPECT_THAT(result.quality_warnings.back(),
               HasSubstr("frames measured are as with full and limited range mixed up"));
+}
+
+// --- measuring that fails ------------------------------------------------------------------------
+
+PictureFormat gray_picture(int width, int height) {
+  return {width, height, ColourModel::kGray, ChromaSubsampling::k444, 8};
+}
+
+TEST_F(Quality, AMeterThatThrowsLeavesTheSegmentAlone) {
+  PipelineOptions given = options(1);
+  given.output_colour.matrix = static_cast<Matrix>(99);
+  given.open_writer = [](const Segment& segment, const std::filesystem::path&) {
+    return std::make_unique<NoWriter>(segment.core.size());
+  };
+  SegmentPipeline pipeline(film_.timeline(), upscaler_, given);
+  for (const Segment& segment : plan_segments(60, {25, 3})) {
+    const SegmentResult result = run(pipeline, segment);
+    EXPECT_EQ(result.mezzanine.frames, segment.core.size());
+    EXPECT_THAT(result.quality_warnings,
+                ElementsAre(HasSubstr("measuring ended after 0 frames: unknown YUV matrix")));
+    EXPECT_THAT(result.events, IsEmpty()) << "none is said to have been passed over";
+    expect_measured(segment, result.measures.decode_s, 1);
+  }
+}
+
+// Gives packets one of which nobody can decode.
+class SpoiltPackets : public test::PacketUpscaler {
+ public:
+  using PacketUpscaler::PacketUpscaler;
+
+  void run(std::span<const model::LrFrame> window,
+           const FrameRange& emit,
+           model::OutputSink& sink) override {
+    Spoiling spoiling(sink, frames_);
+    PacketUpscaler::run(window, emit, spoiling);
+    frames_ += static_cast<int>(emit.size());
+  }
+
+ private:
+  struct Spoiling : model::OutputSink {
+    Spoiling(model::OutputSink& to, int first) : to_(to), first_(first) {}
+
+    MutablePictureView acquire(std::size_t index) override { return to_.acquire(index); }
+
+    std::span<std::byte> acquire_packet(std::size_t index, std::size_t bytes) override {
+      return packet_ = to_.acquire_packet(index, bytes);
+    }
+
+    void deliver(std::size_t index, gpu::Event ready) override {
+      constexpr std::size_t kHeader = 28;  // by which it is a frame of ProRes still
+      if (first_ + static_cast<int>(index) == 12) {
+        std::ranges::fill(packet_.subspan(kHeader), std::byte{0xff});
+      }
+      to_.deliver(index, std::move(ready));
+    }
+
+    model::OutputSink& to_;
+    int first_;
+    std::span<std::byte> packet_;
+  };
+
+  int frames_ = 0;
+};
+
+TEST_F(Quality, APacketThatCannotBeReadBackEndsTheMeasuringAlone) {
+  SpoiltPackets upscaler(film_.timeline().format, film_.folder() / "packets.mov");
+  PipelineOptions given = options(6);
+  given.codec = media::MezzanineCodec::kProres;
+  SegmentPipeline pipeline(film_.timeline(), upscaler, given);
+  const SegmentResult result = run(pipeline, plan_segments(60, {60, 3}).front());
+  EXPECT_EQ(result.mezzanine.frames, 60);
+  EXPECT_THAT(result.quality_warnings, ElementsAre(HasSubstr("measuring ended after 2 frames")));
+}
+
+TEST_F(Quality, AMeterThatHasFailedKeepsNothing) {
+  const PictureFormat format = gray_picture(64, 48);
+  std::vector<std::byte> memory(packed_bytes(format));
+  const PictureView picture = packed_view(format, memory.data());
+  const Segment segment = plan_segments(60, {60, 3}).front();
+  const PipelineOptions given = options(1);
+  QualityMeter meter(segment, given, 1, {});
+  std::vector<std::weak_ptr<const SourceFrame>> kept;
+  const auto add = [&](std::int64_t frame) {
+    const auto source = keep_source(frame, 1, &picture);
+    kept.push_back(source);
+    meter.add(source);
+  };
+  const auto are_kept = [&] {
+    return std::ranges::count_if(kept, [](const auto& source) { return !source.expired(); });
+  };
+  for (std::int64_t frame = 0; frame < 10; ++frame) add(frame);
+  EXPECT_EQ(are_kept(), 10);
+  EXPECT_TRUE(meter.measures(10));
+  meter.guarded([] { throw std::bad_alloc(); });
+  EXPECT_EQ(are_kept(), 0);
+  EXPECT_FALSE(meter.measures(10));
+  for (std::int64_t frame = 10; frame < 60; ++frame) add(frame);
+  EXPECT_EQ(are_kept(), 0);
+  meter.guarded([] { FAIL() << "it has ended"; });
+  SegmentResult result;
+  meter.finish(result);
+  EXPECT_THAT(result.quality_warnings,
+              ElementsAre(HasSubstr("measuring ended after 0 frames: std::bad_alloc")));
+}
+
+TEST_F(Quality, AStopIsNoFailureOfTheMeter) {
+  const Segment segment = plan_segments(60, {60, 3}).front();
+  const PipelineOptions given = options(1);
+  QualityMeter meter(segment, given, 1, {});
+  EXPECT_THROW(meter.guarded([] { throw Error(ErrorCode::kInterrupted, "stopped"); }), Error);
+  EXPECT_TRUE(meter.measures(10));
+}
+
+// The sources of frames that the segment before decoded when its measuring had failed.
+TEST_F(Quality, WhatWaitsForANeighbourThatIsNotThereIsForgotten) {
+  const PictureFormat format = gray_picture(64, 48);
+  std::vector<std::byte> memory(packed_bytes(format));
+  const PictureView picture = packed_view(format, memory.data());
+  const Segment segment = plan_segments(60, {60, 3}).front();
+  const PipelineOptions given = options(1);
+  QualityMeter meter(segment, given, 1, {});
+  std::weak_ptr<const SourceFrame> first;
+  for (std::int64_t frame = 0; frame < 10; ++frame) {
+    const auto source = keep_source(frame, 1, frame == 1 ? nullptr : &picture);
+    if (frame == 2) first = source;
+    meter.add(source);
+  }
+  for (std::int64_t frame = 0; frame < 9; ++frame) meter.measure(frame, picture);
+  EXPECT_TRUE(first.expired());
+}
+
+TEST(SourceEvery, BoundsWhatWaitsForASegmentsEnd) {
+  const Segment segment = plan_segments(480, {480, 3}).front();
+  const auto every = [&](int asked, const PictureFormat& format) {
+    return source_every({.every = asked}, segment, format);
+  };
+  EXPECT_EQ(every(1, gray_picture(64, 48)), 1);
+  EXPECT_EQ(every(24, gray_picture(1920, 1080)), 24);
+  EXPECT_EQ(every(0, gray_picture(1920, 1080)), 0);
+  EXPECT_EQ(every(1, gray_picture(1920, 1080)), 4) << "481 pictures of 2 MB, 129 of them may wait";
+  EXPECT_EQ(every(3, gray_picture(1920, 1080)), 6) << "a multiple of what was asked for";
+  EXPECT_EQ(every(1, gray_picture(32'768, 32'768)), 241) << "two at least";
 }
 
 }  // namespace

@@ -37,21 +37,21 @@ std::string HttpAnswer::field(const std::string& name) const {
   return head.substr(begin, head.find("\r\n", begin) - begin);
 }
 
-RawClient::RawClient(int port, bool ipv6, int receive_buffer)
-    : socket_(socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  if (receive_buffer > 0) {
-    setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-  }
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(static_cast<std::uint16_t>(port));
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+RawClient::RawClient(int port, int receive_buffer, const std::string& address) {
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(static_cast<std::uint16_t>(port));
-  v6.sin6_addr = in6addr_loopback;
-  const int status = ipv6 ? connect(socket_, reinterpret_cast<sockaddr*>(&v6), sizeof v6)
-                          : connect(socket_, reinterpret_cast<sockaddr*>(&v4), sizeof v4);
+  const bool is_v6 = inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1;
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(static_cast<std::uint16_t>(port));
+  inet_pton(AF_INET, address.c_str(), &v4.sin_addr);
+  socket_ = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (receive_buffer > 0) {
+    setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  }
+  const int status = is_v6 ? connect(socket_, reinterpret_cast<sockaddr*>(&v6), sizeof v6)
+                           : connect(socket_, reinterpret_cast<sockaddr*>(&v4), sizeof v4);
   if (status != 0) {
     close(socket_);
     throw std::runtime_error("nobody there");
@@ -129,8 +129,8 @@ std::string get(const std::string& path, const std::string& more) {
   return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n";
 }
 
-HttpAnswer ask(int port, const std::string& request) {
-  RawClient client(port);
+HttpAnswer ask(int port, const std::string& request, const std::string& address) {
+  RawClient client(port, 0, address);
   client.send(request);
   return client.answer(request.substr(0, 5) == "HEAD ");
 }

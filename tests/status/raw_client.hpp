@@ -18,7 +18,7 @@ struct HttpAnswer {
 class RawClient {
  public:
   // Throws std::runtime_error if there is nobody. `receive_buffer`: bytes, 0: as the system has it.
-  explicit RawClient(int port, bool ipv6 = false, int receive_buffer = 0);
+  explicit RawClient(int port, int receive_buffer = 0, const std::string& address = "127.0.0.1");
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;
@@ -43,6 +43,6 @@ class RawClient {
 
 // "GET path", with a Host, and `more` lines, each with its end.
 std::string get(const std::string& path, const std::string& more = "");
-HttpAnswer ask(int port, const std::string& request);
+HttpAnswer ask(int port, const std::string& request, const std::string& address = "127.0.0.1");
 
 }  // namespace vsr::test

@@ -25,6 +25,7 @@ namespace vsr::status {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 using test::ask;
 using test::get;
@@ -33,6 +34,17 @@ using test::RawClient;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
+
+// Whether `condition` comes to hold; a machine that does nothing else has it at once.
+template <typename Condition>
+bool comes(const Condition& condition) {
+  const auto until = steady_clock::now() + seconds(20);
+  while (!condition()) {
+    if (steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  return true;
+}
 
 RunStatus a_run() {
   RunStatus run;
@@ -73,7 +85,7 @@ class StatusServer : public testing::Test {
   }
 
   RawClient following(const std::string& more = "", int receive_buffer = 0) {
-    RawClient client(port, false, receive_buffer);
+    RawClient client(port, receive_buffer);
     client.send(get("/api/events", more));
     return client;
   }
@@ -106,6 +118,7 @@ TEST_F(StatusServer, ServesAPageThatNeedsNothingElse) {
 }
 
 TEST_F(StatusServer, TellsOfTheRun) {
+  limits.snapshot = seconds(60);
   start();
   const HttpAnswer answer = ask(port, get("/api/run"));
   EXPECT_EQ(answer.status, 200);
@@ -117,7 +130,7 @@ TEST_F(StatusServer, TellsOfTheRun) {
   EXPECT_THAT(metrics.body, HasSubstr("vsr_dist_film_frames 960\n"));
   EXPECT_EQ(ask(port, get("/healthz")).body, "ok\n");
   EXPECT_EQ(ask(port, get("/favicon.ico")).status, 204);
-  EXPECT_EQ(snapshots, 1) << "one for all, within a second";
+  EXPECT_EQ(snapshots, 1) << "one for all, within that time";
 }
 
 TEST_F(StatusServer, PreviewsAreNamedExactly) {
@@ -249,6 +262,18 @@ TEST_F(StatusServer, OnLoopbackItGoesByLocalNamesAlone) {
   }
 }
 
+TEST_F(StatusServer, TheAddressThatItListensOnIsANameOfIts) {
+  start("", "127.0.0.2:0");
+  const auto by_name = [&](const std::string& host) {
+    return ask(port, format("GET /api/run HTTP/1.1\r\nHost: {}\r\n\r\n", host), "127.0.0.2");
+  };
+  EXPECT_EQ(by_name(format("127.0.0.2:{}", port)).status, 200);
+  EXPECT_EQ(by_name("localhost").status, 200);
+  const HttpAnswer other = by_name("127.0.0.3");
+  EXPECT_EQ(other.status, 421);
+  EXPECT_THAT(other.body, HasSubstr("127.0.0.2"));
+}
+
 const std::string kToken = "0123456789abcdef";
 
 TEST_F(StatusServer, ATokenIsAskedOfEveryOneWhoWantsData) {
@@ -330,7 +355,7 @@ TEST_F(StatusServer, ServesIpv6) {
     GTEST_SKIP() << "no IPv6 here: " << error.what();
   }
   EXPECT_THAT(server->url(), StartsWith("http://[::1]:"));
-  RawClient client(port, true);
+  RawClient client(port, 0, "::1");
   client.send("GET /healthz HTTP/1.1\r\nHost: [::1]\r\n\r\n");
   EXPECT_EQ(client.answer().status, 200);
 }
@@ -372,11 +397,10 @@ TEST_F(StatusServer, ARequestThatTricklesInIsGivenUp) {
   RawClient slow(port);
   const auto begin = steady_clock::now();
   slow.send("GET / HTTP/1.1\r\nHost: localhost\r\n");
-  for (int i = 0; i < 100 && slow.send("X: y\r\n"); ++i)
-    std::this_thread::sleep_for(milliseconds(20));
-  EXPECT_LT(steady_clock::now() - begin, milliseconds(1500));
-  EXPECT_TRUE(slow.closes(1));
-  EXPECT_TRUE(silent.closes(1));
+  EXPECT_TRUE(comes([&] { return !slow.send("X: y\r\n"); }));
+  EXPECT_LT(steady_clock::now() - begin, Limits{}.request) << "each byte brings a new respite";
+  EXPECT_TRUE(slow.closes(5));
+  EXPECT_TRUE(silent.closes(5));
 }
 
 TEST_F(StatusServer, AnIdleConnectionIsClosed) {
@@ -385,7 +409,7 @@ TEST_F(StatusServer, AnIdleConnectionIsClosed) {
   RawClient client(port);
   client.send(get("/healthz"));
   EXPECT_EQ(client.answer().status, 200);
-  EXPECT_TRUE(client.closes(2));
+  EXPECT_TRUE(client.closes(10));
 }
 
 TEST_F(StatusServer, ConnectionsAreCounted) {
@@ -403,31 +427,25 @@ TEST_F(StatusServer, ConnectionsAreCounted) {
   EXPECT_EQ(served, limits.connections_of_address);
   EXPECT_EQ(refused, 200 - limits.connections_of_address);
   clients.clear();
-  for (int i = 0; i < 50; ++i) {  // until it has noticed
-    if (ask(port, get("/healthz")).status == 200) return;
-    std::this_thread::sleep_for(milliseconds(20));
-  }
-  FAIL() << "does not serve again";
+  EXPECT_TRUE(comes([&] { return ask(port, get("/healthz")).status == 200; }))
+      << "does not serve again";
 }
 
 TEST_F(StatusServer, WhoAsksTooOftenWaits) {
   limits.requests_at_once = 20;
-  limits.requests_per_s = 20;
+  limits.requests_per_s = 2;
   start();
   RawClient client(port);
-  int refused = 0;
-  for (int i = 0; i < 40; ++i) {
+  const auto ask_again = [&] {
     client.send(get("/healthz"));
-    const HttpAnswer answer = client.answer();
-    if (answer.status == 429) {
-      ++refused;
-      EXPECT_EQ(answer.field("Retry-After"), "2");
-    }
-  }
-  EXPECT_GE(refused, 10);
-  std::this_thread::sleep_for(milliseconds(200));
-  client.send(get("/healthz"));
-  EXPECT_EQ(client.answer().status, 200);
+    return client.answer();
+  };
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask_again().status, 200) << i;
+  HttpAnswer answer;
+  for (int i = 0; i < 200 && answer.status != 429; ++i) answer = ask_again();
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.field("Retry-After"), "2");
+  EXPECT_TRUE(comes([&] { return ask_again().status == 200; }));
 }
 
 TEST_F(StatusServer, AllTogetherMayAskOnlySoOften) {
@@ -460,10 +478,9 @@ TEST_F(StatusServer, EventsComeAtOnceAndWhenSomethingChanged) {
     const std::scoped_lock lock(mutex);
     run.state = "joining";
   }
-  // The first may be told twice.
-  std::string event = client.until("\n\n");
-  if (event.find("joining") == std::string::npos) event = client.until("\n\n");
-  EXPECT_THAT(event, HasSubstr("\"state\":\"joining\""));
+  // The first may be told twice, and heartbeats come between where all is slow.
+  EXPECT_TRUE(comes(
+      [&] { return client.until("\n\n").find("\"state\":\"joining\"") != std::string::npos; }));
   EXPECT_EQ(client.until("\n\n"), ":\n\n") << "nothing changed, but the connection lives";
 }
 
@@ -489,10 +506,11 @@ TEST_F(StatusServer, AsksForNoStatusWhenNobodyWantsIt) {
   limits.heartbeat = milliseconds(20);  // by which it notices that the client is gone
   start();
   following().until("\n\n");
-  std::this_thread::sleep_for(milliseconds(200));
-  const int before = snapshots;
-  std::this_thread::sleep_for(milliseconds(200));
-  EXPECT_LE(snapshots - before, 1);
+  EXPECT_TRUE(comes([&] {
+    const int before = snapshots;
+    std::this_thread::sleep_for(10 * limits.snapshot);
+    return snapshots == before;
+  }));
 }
 
 TEST_F(StatusServer, ClientsThatDieAmidEventsAreForgotten) {
@@ -507,10 +525,11 @@ TEST_F(StatusServer, ClientsThatDieAmidEventsAreForgotten) {
     const std::scoped_lock lock(mutex);
     run.state = "joining";
   }
-  std::this_thread::sleep_for(milliseconds(200));
-  RawClient client = following();
-  client.until("\r\n\r\n");
-  EXPECT_THAT(client.until("\n\n"), HasSubstr("joining"));
+  EXPECT_TRUE(comes([&] {  // until their connections are free
+    RawClient client = following();
+    client.until("\r\n\r\n");
+    return client.until("\n\n").find("joining") != std::string::npos;
+  }));
 }
 
 // Each event is another one and large, so that the kernel's buffers fill.
@@ -521,17 +540,15 @@ TEST_F(StatusServer, AClientThatDoesNotReadIsDroppedAndHoldsUpNobody) {
   start();
   RawClient stuck = following("", 4096);
   RawClient reader = following();
-  const auto begin = steady_clock::now();
   for (int i = 0; i < 100; ++i) {
     {
       const std::scoped_lock lock(mutex);
       run.elapsed_s = i;
     }
-    ASSERT_THAT(reader.until("\n\n"), HasSubstr("data: "));
+    ASSERT_THAT(reader.until("\n\n"), HasSubstr("data: ")) << "an event in 5 s";
   }
-  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(10));
   std::string rest;
-  EXPECT_TRUE(stuck.closes(5, &rest));
+  EXPECT_TRUE(stuck.closes(20, &rest));
   EXPECT_LT(rest.size(), 5 * 100'000U) << "events are replaced, not queued";
 }
 
@@ -542,34 +559,30 @@ TEST_F(StatusServer, AnswersOnTheirWayHaveAnEnd) {
   start();
   std::vector<RawClient> stuck;
   for (int i = 0; i < 20; ++i) {
-    stuck.emplace_back(port, false, 4096);
+    stuck.emplace_back(port, 4096);
     stuck.back().send(get("/preview/0/after.jpg"));
   }
-  int status = 200;
-  for (int i = 0; i < 100 && status == 200; ++i) {
-    std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_TRUE(comes([&] {
     RawClient client(port);
     client.send("HEAD /preview/0/after.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    status = client.answer(true).status;
-  }
-  EXPECT_EQ(status, 503);
+    return client.answer(true).status == 503;
+  }));
   stuck.clear();
-  for (int i = 0; i < 100 && status != 200; ++i) {
-    std::this_thread::sleep_for(milliseconds(20));
-    status = ask(port, get("/preview/0/after.jpg")).status;
-  }
-  EXPECT_EQ(status, 200);
+  EXPECT_TRUE(comes([&] { return ask(port, get("/preview/0/after.jpg")).status == 200; }));
 }
 
-TEST_F(StatusServer, EndsWithinASecondWhateverClientsDo) {
+// Within a second where the machine has time for it.
+TEST_F(StatusServer, EndsSoonWhateverClientsDo) {
   limits.send_buffer = 4096;
+  limits.request = limits.idle;
+  limits.farewell = seconds(1);
   picture_size = 4 << 20;
   start();
   std::vector<RawClient> clients;
   for (int i = 0; i < 20; ++i) {
     clients.emplace_back(port);
     clients.emplace_back(port).send("GET / HT");
-    clients.emplace_back(port, false, 4096).send(get("/preview/0/after.jpg"));
+    clients.emplace_back(port, 4096).send(get("/preview/0/after.jpg"));
     clients.emplace_back(port).send(get("/api/events"));
   }
   RawClient watcher = following();
@@ -580,9 +593,9 @@ TEST_F(StatusServer, EndsWithinASecondWhateverClientsDo) {
   }
   const auto begin = steady_clock::now();
   server.reset();
-  EXPECT_LT(steady_clock::now() - begin, milliseconds(1000));
+  EXPECT_LT(steady_clock::now() - begin, seconds(10)) << "some client's limit was waited for";
   std::string rest;
-  EXPECT_TRUE(watcher.closes(1, &rest));
+  EXPECT_TRUE(watcher.closes(5, &rest));
   EXPECT_THAT(rest, HasSubstr("\"state\":\"done\"")) << "who watched is told how it ended";
   EXPECT_THROW(RawClient{port}, std::runtime_error);
 }

@@ -62,8 +62,8 @@ class Page(unittest.TestCase):
         self.wait_for_pictures()
         return run
 
-    def wait_for(self, element, words, timeout=15):
-        until(f"{words} in {element}", lambda: words in self.browser.text(element), timeout)
+    def wait_for(self, element, words):
+        until(f"{words} in {element}", lambda: words in self.browser.text(element))
 
     def wait_for_pictures(self):
         until("pictures", lambda: self.browser.js(
@@ -96,7 +96,7 @@ class Page(unittest.TestCase):
         run.tell("notice cluster: rank 3 is slow")
         self.wait_for("notices", "cluster: rank 3 is slow")
         run.tell("fail on")
-        self.wait_for("connection", "stale", timeout=25)
+        self.wait_for("connection", "stale")
         self.assertTrue(self.browser.js("return document.querySelector('main').classList.contains('old')"))
         run.tell("fail off")
         self.wait_for("connection", "live")
@@ -115,7 +115,7 @@ class Page(unittest.TestCase):
         self.wait_for("connection", "does not answer")
         again = DemoRun(f"--listen=127.0.0.1:{port}", "--segments=50")
         with closing_all(again):
-            self.wait_for("connection", "live", timeout=30)
+            self.wait_for("connection", "live")
             again.tell("state done")
             self.wait_for("connection", "run over: done")
         self.wait_for("connection", "its server is gone")

@@ -21,6 +21,8 @@ from film_support import CLIP, PROGRAM, SOURCE
 TOOLS = SOURCE / ".deps/web-tools"
 SELENIUM = SOURCE / ".deps/selenium"
 DEMO = PROGRAM.parent / "status_page_demo"
+# More than a machine ten times slower takes for any one thing.
+PATIENCE_S = 60
 KINDS = ["before", "after", "detail-before", "detail-after"]
 
 
@@ -38,15 +40,15 @@ def tool(name):
     return path
 
 
-def until(what, condition, timeout=15):
+def until(what, condition):
     """Waits for what `condition` returns to be true, and returns it."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + PATIENCE_S
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout} s: {what}")
+            raise AssertionError(f"not within {PATIENCE_S} s: {what}")
         time.sleep(0.05)
 
 
@@ -55,8 +57,8 @@ class DemoRun:
 
     def __init__(self, *options):
         self.process = subprocess.Popen([str(DEMO), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if not select.select([self.process.stdout], [], [], 20)[0]:
-            raise AssertionError("no word of the demo within 20 s")
+        if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
+            raise AssertionError(f"no word of the demo within {PATIENCE_S} s")
         line = self.process.stdout.readline()
         if not line.startswith("status page: "):
             raise AssertionError(f"the demo did not start: {line}")
@@ -71,7 +73,7 @@ class DemoRun:
         self.process.stdin.close()
         self.process.stdout.close()
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -81,7 +83,7 @@ def get(url, token=None):
     """(status, headers, body)"""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -122,7 +124,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = Service(tool("chromedriver"), env={**tools_environment(), "SE_OFFLINE": "true"})
         self.driver = webdriver.Chrome(options=options, service=service)
-        self.driver.set_script_timeout(20)
+        self.driver.set_script_timeout(PATIENCE_S)
 
     def close(self):
         self.driver.quit()

@@ -32,8 +32,9 @@ namespace vsr::pipeline {
 // they are decoded from the mezzanine for it, afterwards.
 //
 // Memory: a source picture of each frame measured waits for its upscaled one (prefetch, a window
-// and the pictures on their way to the encoders, at most; with packets as many as a segment has),
-// 16 KB of each frame beside one; the upscaled picture that is worst in the segment.
+// and the pictures on their way to the encoders, at most; with packets as many as a segment has, in
+// 256 MiB: beyond that fewer frames are compared with their sources, evenly spread), 16 KB of each
+// frame beside one; the upscaled picture that is worst in the segment.
 struct QualityOptions {
   int every = 0;  // 0: nothing is measured, no times are kept
   double warn_below_db = 0;

@@ -1,8 +1,9 @@
 // The status server: a page, its data and metrics over HTTP. Told in docs/status.md.
 //
 // It reads a run and never touches it: all it knows comes through the functions in Content, which
-// its one thread calls (never two at once). What clients do cannot slow the run: everything is
-// bounded (connections, bytes, time, rate), and the thread runs at a low priority.
+// its one thread calls (never two at once). What clients can cost the run is bounded: connections,
+// bytes, time and rate have limits, and the thread runs at a low priority. It does take what time
+// of a processor and of the run's locks a snapshot a second and the pictures asked for need.
 #pragma once
 
 #include "vsr/status/run_status.hpp"
