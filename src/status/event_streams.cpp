@@ -20,7 +20,7 @@ void EventStreams::wait() {
     if (error || streams_.empty()) return;
     try {
       tell_all();
-    } catch (const std::exception& error) {  // the next one may do
+    } catch (const std::exception&) {  // the next one may do
       log::debug("status", "an event: {}", error.what());
     }
     wait();
