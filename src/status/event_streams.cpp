@@ -20,8 +20,8 @@ void EventStreams::wait() {
     if (error || streams_.empty()) return;
     try {
       tell_all();
-    } catch (const std::exception&) {  // the next one may do
-      log::debug("status", "an event: {}", error.what());
+    } catch (const std::exception& failure) {  // the next one may do
+      log::debug("status", "an event: {}", failure.what());
     }
     wait();
   });
