@@ -43,6 +43,9 @@ media::FilmShapes shapes_of(const TwoFilms& films) {
 void warn_of_shapes(const TwoFilms& films, std::vector<std::string>& warnings) {
   const auto [a, b] = shapes_of(films);
   if (std::abs(a / b - 1) <= media::kMostShapeDifference) return;
+  const PictureFormat& one = films.a.form.format;
+  const PictureFormat& other = films.b.form.format;
+  if (one.width != other.width || one.height != other.height) return;  // each keeps its shape
   warnings.push_back(
       format("the pictures are of other shapes, {:.3f}:1 and {:.3f}:1: one is stretched to the "
              "other; where one is cropped, crop both alike first",

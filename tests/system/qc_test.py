@@ -188,14 +188,14 @@ class Alignment(TwoFilms):
                             "setsar=1")
         cropped = self.changed(self.moving, "cropped.mkv", "trim=start_frame=4,setpts=N/25/TB,scale=171:73,setsar=1")
         for a, b, told, options in (
-                (bars, cropped, "later", ["-o", self.folder / "shapes.mkv", "--duration=0.2", "--mode=side"]),
+                (bars, cropped, "later", ["-o", self.folder / "shapes.mkv", "--duration=1", "--mode=side"]),
                 (cropped, bars, "earlier", ["-o", self.folder / "shapes.png", "--mode=side"]),
                 (cropped, bars, "earlier", ["-o", self.folder / "shapes.jpg", "--mode=split"])):
             with self.subTest(options=options):
                 output = self.compare(a, b, *options)
                 self.assertIn(f"B begins 4 frames {told}: found by the pictures", output)
-                self.assertIn("of other shapes", output)
-        self.assertEqual(len(frame_hashes(self.folder / "shapes.mkv")), 5)
+                self.assertEqual("one is stretched to the other" in output, "--mode=split" in options)
+        self.assertEqual(len(frame_hashes(self.folder / "shapes.mkv")), 21)  # without A's first four
         self.assertEqual(self.qc(bars, cropped)["offset"], -4)
         # The whole picture in another shape.
         stretched = self.changed(self.moving, "stretched.mkv", "trim=start_frame=4,setpts=N/25/TB,scale=96:96,setsar=1")
@@ -440,7 +440,7 @@ class Compare(TwoFilms):
         self.assertEqual(self.moving.read_bytes(), before)
 
     def test_usage(self):
-        for options, word in (([], "-o OUT"), (["-o", "x.avi"], ".mkv, .mp4 or .mov"), (["-o", "x"], ".png or .jpg"),
+        for options, word in (([], "-o OUT"), (["-o", "x.avi"], ".mkv, .mp4 or .mov"),
                               (["-o", "x.mkv", "--at=1"], "--at"), (["-o", "x.png", "--start=1"], "--at"),
                               (["-o", "x.png", "--mode=x"], "side, split"), (["-o", "x.png", "--at=99"], "behind"),
                               (["-o", "x.mkv", "--offset=1000"], "no frame of A")):
