@@ -18,9 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Difference of shapes that shows.
-constexpr double kMostAspectDifference = 0.01;
-
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
 void plan(OpenFilm& film,
@@ -38,10 +35,17 @@ void plan(OpenFilm& film,
   film.timeline = std::move(planned.timeline);
 }
 
+media::FilmShapes shapes_of(const TwoFilms& films) {
+  return {media::shown_aspect(films.a.source.video).to_double(),
+          media::shown_aspect(films.b.source.video).to_double()};
+}
+
 void warn_of_shapes(const TwoFilms& films, std::vector<std::string>& warnings) {
-  const double a = media::shown_aspect(films.a.source.video).to_double();
-  const double b = media::shown_aspect(films.b.source.video).to_double();
-  if (std::abs(a / b - 1) <= kMostAspectDifference) return;
+  const auto [a, b] = shapes_of(films);
+  if (std::abs(a / b - 1) <= media::kMostShapeDifference) return;
+  const PictureFormat& one = films.a.form.format;
+  const PictureFormat& other = films.b.form.format;
+  if (one.width != other.width || one.height != other.height) return;  // each keeps its shape
   warnings.push_back(
       format("the pictures are of other shapes, {:.3f}:1 and {:.3f}:1: one is stretched to the "
              "other; where one is cropped, crop both alike first",
@@ -127,7 +131,9 @@ FilmsPaired pair_films(const Arguments& arguments, const TwoFilms& films, const 
   bool told = true;
   if (arguments.offset == "auto") {
     const auto found = media::find_offset(
-        films.a.timeline, films.b.timeline, pairing.by, of_a, [&] { return !stopped(); });
+        films.a.timeline, films.b.timeline, pairing.by, of_a, shapes_of(films), [&] {
+          return !stopped();
+        });
     offset = found.offset.value_or(0);
     how = found.how;
     told = found.offset.has_value();

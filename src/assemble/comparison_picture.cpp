@@ -14,7 +14,8 @@ namespace vsr::assemble {
 namespace {
 
 constexpr int kMostAcross = 3840;
-constexpr int kLine = 2;  // pixels between the halves
+constexpr int kMostAcrossPicture = 32000;  // JPEG ends at 65535; and memory is not endless
+constexpr int kLine = 2;                   // pixels between the halves
 
 struct Size {
   int width = 0;
@@ -119,7 +120,8 @@ std::pair<media::PictureForm, media::PictureForm> comparison_forms(const media::
     double height = std::max(of_a.height, of_b.height);
     const double across = media::shown_aspect(a).to_double() + media::shown_aspect(b).to_double();
     // Rounding to even widths may add a column to each.
-    if (is_video(file)) height = std::min(height, (kMostAcross - 2) / across);
+    const int most = is_video(file) ? kMostAcross : kMostAcrossPicture;
+    height = std::min(height, (most - 2) / across);
     of_a = shown_size(a, height);
     of_b = shown_size(b, height);
   }

@@ -26,6 +26,7 @@ bool is_of_film(const Error& error) {
 
 std::vector<Thumbnail> thumbnails(const Timeline& film,
                                   const FrameRange& range,
+                                  double share_of_height,
                                   const std::function<bool()>& heed) {
   std::vector<Thumbnail> made;
   FramesAhead frames(
@@ -33,9 +34,24 @@ std::vector<Thumbnail> thumbnails(const Timeline& film,
   PictureView picture;
   while (frames.read(picture)) {
     heed_stop(heed);
-    made.push_back(make_thumbnail(picture));
+    made.push_back(make_thumbnail(picture, share_of_height));
   }
   return made;
+}
+
+// Of each film's rows, those in the middle that are looked at.
+struct Shares {
+  double a = 1;
+  double b = 1;
+};
+
+// Of other shapes the less wide one mostly has bars above and below, or has not been cropped there:
+// its middle shows what the other one shows. Else they show the same in another shape.
+std::vector<Shares> shares_to_try(const FilmShapes& shapes) {
+  const double share = std::min(shapes.a, shapes.b) / std::max(shapes.a, shapes.b);
+  if (share >= 1 - kMostShapeDifference) return {{}};
+  if (shapes.a < shapes.b) return {{share, 1}, {}};
+  return {{1, share}, {}};
 }
 
 // Beginnings of stretches: the film's first ones, where a shift matters most, then all over it.
@@ -59,6 +75,7 @@ OffsetFound find_offset(const Timeline& a,
                         const Timeline& b,
                         PairedBy by,
                         const FrameRange& of_a,
+                        const FilmShapes& shapes,
                         const std::function<bool()>& heed) {
   if (std::min(of_a.size(), b.frames()) < kLeastFrames) {
     return {std::nullopt, "too few frames to tell a shift"};
@@ -67,7 +84,7 @@ OffsetFound find_offset(const Timeline& a,
   const auto in_b = [&](std::int64_t frame) {
     return by == PairedBy::kNumber ? frame : rescale(frame, a.rate.inverse(), b.rate.inverse());
   };
-  const auto look_at = [&](const FrameRange& range) -> ShiftFound {
+  const auto look_at = [&](const FrameRange& range, const Shares& shares) -> ShiftFound {
     const FrameRange around{
         std::clamp<std::int64_t>(in_b(range.begin) - kMostShift, 0, b.frames()),
         std::clamp<std::int64_t>(in_b(range.end - 1) + 1 + kMostShift, 0, b.frames())};
@@ -76,21 +93,23 @@ OffsetFound find_offset(const Timeline& a,
     for (std::int64_t k = range.begin; k < range.end; ++k) {
       partner.push_back(in_b(k) - around.begin);
     }
-    const std::vector<Thumbnail> of_b = thumbnails(b, around, heed);
-    return find_shift(thumbnails(a, range, heed), of_b, partner, kMostShift);
+    const std::vector<Thumbnail> in_a = thumbnails(a, range, shares.a, heed);
+    return find_shift(in_a, thumbnails(b, around, shares.b, heed), partner, kMostShift);
   };
   bool moves = false;
   std::string unreadable;
   for (const std::int64_t place : places_to_look(of_a)) {
-    try {
-      const ShiftFound found = look_at({place, std::min(place + kStretch, of_a.end)});
-      moves = moves || found.moves;
-      if (found.shift) {
-        return {found.shift, format("found by the pictures from frame {} of A on", place)};
+    for (const Shares& shares : shares_to_try(shapes)) {
+      try {
+        const ShiftFound found = look_at({place, std::min(place + kStretch, of_a.end)}, shares);
+        moves = moves || found.moves;
+        if (found.shift) {
+          return {found.shift, format("found by the pictures from frame {} of A on", place)};
+        }
+      } catch (const Error& error) {
+        if (!is_of_film(error)) throw;
+        unreadable = error.what();
       }
-    } catch (const Error& error) {
-      if (!is_of_film(error)) throw;
-      unreadable = error.what();
     }
   }
   if (!unreadable.empty()) return {std::nullopt, "a film cannot be read: " + unreadable};

@@ -55,9 +55,10 @@ FramePairs::FramePairs(PairedBy by,
     a_ticks_ = a.rate.inverse();
     b_ticks_ = b.rate.inverse();
   }
-  // Steps are frames of the one that leads, as if there were no offset.
-  const std::int64_t begin = b_leads_ ? std::min<std::int64_t>(0, -offset) : of_a.begin;
-  const std::int64_t end = b_leads_ ? std::max<std::int64_t>(0, b.frames - offset) : of_a.end;
+  // Steps are frames of the one that leads, as if there were no offset: however large that is, no
+  // more of them than the film has.
+  const std::int64_t begin = b_leads_ ? -offset : of_a.begin;
+  const std::int64_t end = b_leads_ ? b.frames - offset : of_a.end;
   for (std::int64_t step = begin; step < end; ++step) {
     const FramePair pair = pair_of(step);
     const bool there =

@@ -1,5 +1,8 @@
 #include "vsr/media/film_shift.hpp"
 
+#include "vsr/base/error.hpp"
+#include "vsr/base/format.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -9,7 +12,9 @@ namespace vsr::media {
 
 namespace {
 
+// One grid for all, so that pictures of other sizes and shapes can be held against each other.
 constexpr int kAcross = 48;
+constexpr int kDown = 27;
 constexpr std::int64_t kLeastOverlap = 6;
 // Mean square of the change in time; (0.8 of 255 levels)^2.
 constexpr double kLeastMotion = 1e-5;
@@ -24,25 +29,42 @@ constexpr double kNoise = 1e-6;
 constexpr int kRun = 4;
 constexpr int kReach = 3;
 
+struct Lines {
+  int begin = 0;
+  int end = 0;
+};
+
+// The `index`th of `count` parts of them; at least one line, where there are fewer than parts.
+Lines part_of(const Lines& lines, int index, int count) {
+  const std::int64_t size = lines.end - lines.begin;
+  const int begin = lines.begin + static_cast<int>(size * index / count);
+  const int end = lines.begin + static_cast<int>(size * (index + 1) / count);
+  return {begin, std::max(begin + 1, end)};
+}
+
 template <typename Sample>
 void add_box(const PictureView& picture,
              std::size_t plane,
-             int x_begin,
-             int x_end,
-             int y_begin,
-             int y_end,
+             const Lines& columns,
+             const Lines& rows,
              Thumbnail& into) {
   std::uint64_t sum = 0;
-  for (int y = y_begin; y < y_end; ++y) {
+  for (int y = rows.begin; y < rows.end; ++y) {
     const auto* row =
         reinterpret_cast<const Sample*>(picture.planes[plane] + y * picture.pitch_bytes[plane]);
     std::uint32_t row_sum = 0;
-    for (int x = x_begin; x < x_end; ++x) row_sum += row[x];
+    for (int x = columns.begin; x < columns.end; ++x) row_sum += row[x];
     sum += row_sum;
   }
   const double most = std::exp2(picture.format.bit_depth) - 1;
-  const double samples = double{1} * (x_end - x_begin) * (y_end - y_begin);
+  const double samples = double{1} * (columns.end - columns.begin) * (rows.end - rows.begin);
   into.push_back(static_cast<float>(static_cast<double>(sum) / (most * samples)));
+}
+
+void check_same_size(const Thumbnail& a, const Thumbnail& b) {
+  if (a.size() == b.size()) return;
+  throw Error(ErrorCode::kInternal,
+              format("thumbnails of {} and {} boxes cannot be compared", a.size(), b.size()));
 }
 
 double mean_square(const Thumbnail& a, const Thumbnail& b) {
@@ -105,25 +127,19 @@ std::optional<Likeness> likeness(std::span<const Thumbnail> a,
 
 }  // namespace
 
-Thumbnail make_thumbnail(const PictureView& picture) {
+Thumbnail make_thumbnail(const PictureView& picture, double share_of_height) {
   const PictureFormat& format = picture.format;
   const std::size_t plane = format.model == ColourModel::kRgb ? 1 : 0;
-  const int longer = std::max(format.width, format.height);
-  const int most = std::min(longer, kAcross);
-  const int across = std::max(1, format.width * most / longer);
-  const int down = std::max(1, format.height * most / longer);
+  const double left_out = std::floor(format.height * (1 - share_of_height) / 2);
+  const int above = std::clamp(static_cast<int>(left_out), 0, (format.height - 1) / 2);
+  const Lines columns{0, format.width};
+  const Lines rows{above, format.height - above};
   Thumbnail made;
-  made.reserve(static_cast<std::size_t>(across) * static_cast<std::size_t>(down));
+  made.reserve(std::size_t{kAcross} * kDown);
   const auto add = bytes_per_sample(format) == 2 ? add_box<std::uint16_t> : add_box<std::uint8_t>;
-  for (int y = 0; y < down; ++y) {
-    for (int x = 0; x < across; ++x) {
-      add(picture,
-          plane,
-          format.width * x / across,
-          format.width * (x + 1) / across,
-          format.height * y / down,
-          format.height * (y + 1) / down,
-          made);
+  for (int y = 0; y < kDown; ++y) {
+    for (int x = 0; x < kAcross; ++x) {
+      add(picture, plane, part_of(columns, x, kAcross), part_of(rows, y, kDown), made);
     }
   }
   return made;
@@ -133,8 +149,14 @@ ShiftFound find_shift(std::span<const Thumbnail> a,
                       std::span<const Thumbnail> b,
                       std::span<const std::int64_t> partner,
                       std::int64_t most) {
+  if (a.size() != partner.size()) {
+    throw Error(ErrorCode::kInternal, "a frame without the number of its partner");
+  }
   ShiftFound found;
   found.moves = false;
+  if (a.empty()) return found;
+  for (const Thumbnail& one : a) check_same_size(one, a.front());
+  for (const Thumbnail& other : b) check_same_size(other, a.front());
   std::vector<std::pair<std::int64_t, double>> all;
   for (std::int64_t shift = -most; shift <= most; ++shift) {
     const auto here = likeness(a, b, partner, shift);
@@ -172,6 +194,8 @@ const Thumbnail& ShiftWatch::b_at(std::int64_t pair) const {
 
 void ShiftWatch::add(Thumbnail a, Thumbnail b) {
   constexpr std::size_t kKept = std::size_t{2} * (kFarthest + kReach) + 1;
+  check_same_size(a, b);
+  if (!a_.empty()) check_same_size(a, a_.front());
   a_.push_back(std::move(a));
   b_.push_back(std::move(b));
   if (a_.size() > kKept) a_.pop_front();

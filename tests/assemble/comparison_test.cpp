@@ -51,6 +51,16 @@ TEST(ComparisonForms, AVideoIsNoWiderThan3840) {
   EXPECT_EQ(sizes(film(3414, 1440), film(1024, 432), kSide, ComparisonFile::kPng)[1], 1440);
 }
 
+// At 720 lines it would be 921,600 pixels wide.
+TEST(ComparisonForms, APictureOfAFilmOfOneLineIsNoWiderThan32000) {
+  for (const auto file : {ComparisonFile::kPng, ComparisonFile::kJpg}) {
+    const Sizes picture = sizes(film(1280, 720), film(1280, 1), kSide, file);
+    EXPECT_LE(picture[0] + picture[2], 32000);
+    EXPECT_EQ(picture[1], picture[3]);
+    EXPECT_EQ(picture[1], 24);
+  }
+}
+
 TEST(ComparisonForms, SplitHasTheSizeOfTheLarger) {
   EXPECT_EQ(sizes(film(3414, 1440), film(1024, 432), kSplit, ComparisonFile::kMkv),
             (Sizes{3414, 1440, 3414, 1440}));

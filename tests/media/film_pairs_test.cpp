@@ -72,6 +72,21 @@ TEST(FramePairs, ByTimeFollowTheSlowerFilm) {
   EXPECT_EQ(down.alone_of_a(), 4);
 }
 
+// Would take days, were every frame between looked at.
+TEST(FramePairs, AreNoneAtOnceWhereTheOffsetIsFarAway) {
+  constexpr std::int64_t kFar = 1'000'000'000'000'000;
+  const FilmLength slow{4, {24, 1}};
+  const FilmLength fast{8, {48, 1}};
+  for (const std::int64_t offset : {-kFar, kFar}) {
+    for (const auto by : {PairedBy::kTime, PairedBy::kNumber}) {
+      const FramePairs down(by, fast, slow, offset, {0, 8});
+      EXPECT_EQ(down.size(), 0);
+      EXPECT_EQ(down.alone_of_a(), 8);
+      EXPECT_EQ(FramePairs(by, slow, fast, offset, {0, 4}).size(), 0);
+    }
+  }
+}
+
 TEST(FramePairs, ByTimeAscendStrictly) {
   for (const Rational& rate : {Rational(24000, 1001), Rational(24, 1), Rational(30, 1)}) {
     for (const std::int64_t offset : {-7, 0, 5}) {

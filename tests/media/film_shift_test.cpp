@@ -1,11 +1,15 @@
 #include "vsr/media/film_shift.hpp"
 
+#include "vsr/base/error.hpp"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace vsr::media {
@@ -40,6 +44,50 @@ std::vector<std::int64_t> one_to_one(int count) {
   std::vector<std::int64_t> partner;
   for (int i = 0; i < count; ++i) partner.push_back(i);
   return partner;
+}
+
+// Memory that is no larger than the picture: a read beyond it is seen by valgrind and ASan.
+struct Gray {
+  PictureFormat format;
+  std::vector<std::byte> memory;
+
+  Gray(int width, int height, int value)
+      : format{width, height, ColourModel::kGray, ChromaSubsampling::k444, 8},
+        memory(packed_bytes(format), static_cast<std::byte>(value)) {}
+
+  void set_row(int y, int value) {
+    const auto at = memory.begin() + std::ptrdiff_t{1} * y * format.width;
+    std::fill(at, at + format.width, static_cast<std::byte>(value));
+  }
+
+  PictureView view() { return packed_view(format, memory.data()); }
+};
+
+TEST(MakeThumbnail, HasAsManyBoxesWhateverTheShape) {
+  const std::size_t boxes = make_thumbnail(Gray(48, 36, 1).view()).size();
+  for (const auto& [width, height] : {std::pair{48, 20}, {1, 1}, {301, 1}, {1, 77}, {63, 65}}) {
+    for (const double share : {1.0, 0.56, 0.0}) {
+      const Thumbnail made = make_thumbnail(Gray(width, height, 51).view(), share);
+      ASSERT_EQ(made.size(), boxes) << width << 'x' << height;
+      for (const float value : made) ASSERT_NEAR(value, 0.2, 1e-6) << width << 'x' << height;
+    }
+  }
+}
+
+TEST(MakeThumbnail, LooksAtTheMiddleWhereItIsToldTo) {
+  Gray film(40, 96, 0);  // 54 rows of it are no bars
+  for (int y = 21; y < 75; ++y) film.set_row(y, 255);
+  for (const float value : make_thumbnail(film.view(), 54.0 / 96)) ASSERT_EQ(value, 1);
+  EXPECT_EQ(make_thumbnail(film.view()).front(), 0);
+}
+
+TEST(FindShift, RefusesThumbnailsOfOtherSizes) {
+  const auto a = scenes(0, 20);
+  auto b = scenes(0, 20);
+  b[7].pop_back();
+  EXPECT_THROW(find_shift(a, b, one_to_one(20), 5), Error);
+  EXPECT_THROW(find_shift(b, a, one_to_one(20), 5), Error);
+  EXPECT_THROW(find_shift(a, a, one_to_one(19), 5), Error);
 }
 
 TEST(FindShift, FindsHowFarAFilmIsAhead) {
@@ -95,6 +143,13 @@ TEST(ShiftWatch, IsQuietWhereNothingIsWrong) {
   // A frame that is shown twice in place of the next one, and no shift after it.
   frames[77] = 76;
   EXPECT_TRUE(watch(frames).empty());
+}
+
+TEST(ShiftWatch, RefusesThumbnailsOfOtherSizes) {
+  ShiftWatch watch;
+  watch.add(scene(0), scene(0));
+  EXPECT_THROW(watch.add(scene(1), Thumbnail(3)), Error);
+  EXPECT_THROW(watch.add(Thumbnail(3), Thumbnail(3)), Error);
 }
 
 TEST(ShiftWatch, NamesTheFrameAfterADroppedOne) {

@@ -19,13 +19,24 @@ struct OffsetFound {
   std::string how;                     // why it is that, or why it could not be told
 };
 
+// Width to height as they are shown, which the timelines' pictures need not have.
+struct FilmShapes {
+  double a = 1;
+  double b = 1;
+};
+
+// Shapes that differ by more do so visibly.
+inline constexpr double kMostShapeDifference = 0.01;
+
 // Frames of `b` that come before the partner of a's first one, up to fifty either way, by the
-// pictures of one stretch of `of_a` in which something moves; several are tried. `heed` is called
-// now and then and returns false to stop (Error(kInterrupted)).
+// pictures of one stretch of `of_a` in which something moves; several are tried. The films
+// need not be of one form. `heed` is called now and then and returns false to stop
+// (Error(kInterrupted)).
 OffsetFound find_offset(const Timeline& a,
                         const Timeline& b,
                         PairedBy by,
                         const FrameRange& of_a,
+                        const FilmShapes& shapes,
                         const std::function<bool()>& heed);
 
 struct PairQuality {

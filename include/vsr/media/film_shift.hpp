@@ -12,10 +12,11 @@
 
 namespace vsr::media {
 
-// Luma (of RGB the green) averaged over boxes, some fifty across the longer side, 1 being the
-// highest value; row by row. Pictures of the same size have as many boxes.
+// Luma (of RGB the green) averaged over boxes, 1 being the highest value; row by row. As many boxes
+// whatever the picture's size and shape: those of another shape are stretched to each other.
+// `share_of_height`: of the rows in the middle, without what may be bars above and below; 0 to 1.
 using Thumbnail = std::vector<float>;
-Thumbnail make_thumbnail(const PictureView& picture);
+Thumbnail make_thumbnail(const PictureView& picture, double share_of_height = 1);
 
 // What a look at a stretch has told.
 struct ShiftFound {
@@ -27,6 +28,7 @@ struct ShiftFound {
 // changes in time, place by place, so neither a picture that stands behind the motion, nor another
 // brightness or contrast matters. Nothing when the stretch hardly moves, when too little overlaps,
 // or when another shift does nearly as well (motion that repeats itself, other films).
+// Throws Error(kInternal) where thumbnails are not of one size.
 ShiftFound find_shift(std::span<const Thumbnail> a,
                       std::span<const Thumbnail> b,
                       std::span<const std::int64_t> partner,
@@ -45,7 +47,7 @@ class ShiftWatch {
  public:
   static constexpr int kFarthest = 8;
 
-  // Pair after pair.
+  // Pair after pair. Throws Error(kInternal) where thumbnails are not of one size.
   void add(Thumbnail a, Thumbnail b);
   // After the last pair: what is said of the last ones is told too.
   void finish();
