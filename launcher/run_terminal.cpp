@@ -96,9 +96,7 @@ Terminal::~Terminal() { ::close(descriptor_); }
 bool Terminal::in_foreground() const {
   const auto owner = process(owner_);
   if (!owner) return false;
-
-  struct stat device {};
-
+  struct stat device = {};
   const bool controls = ::fstat(descriptor_, &device) == 0 && device.st_rdev == owner->terminal;
   return !controls || owner->in_foreground <= 0 || owner->in_foreground == owner->group;
 }

@@ -34,11 +34,14 @@ void end_in_time(int status) {
   try {
     std::thread([status] {
       std::this_thread::sleep_for(kGrace);
-      std::thread([] { log::flush(); }).detach();
-      std::this_thread::sleep_for(kFlush);
+      try {
+        std::thread([] { log::flush(); }).detach();
+        std::this_thread::sleep_for(kFlush);
+      } catch (const std::system_error&) {  // no thread to be had
+      }
       _exit(status);
     }).detach();
-  } catch (const std::system_error&) {  // no thread to be had
+  } catch (const std::system_error&) {
     _exit(status);
   }
 }
