@@ -330,6 +330,15 @@ class Status(FilmTest):
         self.assertIn("interrupted", output)
         self.assertIn("nobody is at work here", output)
 
+    def test_a_film_whose_pieces_are_discarded_is_done_all_the_same(self):
+        run(self.job("discarded", segment__keep="off", **self.KEYS), check=True)
+        for file in (self.folder / "discarded/status").iterdir():
+            file.unlink()
+        self.assertEqual(list((self.folder / "discarded/segments").glob("*.h5")), [])
+        _, output = run([PROGRAM, "status", self.folder / "discarded", "--json"], check=True)
+        told = json.loads(output)
+        self.assertEqual((told["state"], told["segment_states"], told["segments_upscaled"]), ("done", "d" * 7, 7))
+
     def test_watching_from_another_terminal(self):
         process = self.begin("watched", **self.KEYS)
         self.wait_until(lambda: list((self.folder / "watched/status").glob("*.json")), process)
