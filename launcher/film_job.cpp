@@ -74,7 +74,14 @@ class LogMeanwhile {
   ~LogMeanwhile() {
     try {
       log::configure(usual_);
-    } catch (const Error&) {  // the file cannot be opened any more: what there is goes on
+    } catch (const std::exception&) {  // the file cannot be opened any more
+      // Not as it is now: what that writes to is about to go.
+      usual_.path.clear();
+      usual_.file = log::Level::kOff;
+      try {
+        log::configure(usual_);
+      } catch (const std::exception&) {  // nothing is left to try
+      }
     }
   }
 
@@ -82,7 +89,7 @@ class LogMeanwhile {
   LogMeanwhile& operator=(const LogMeanwhile&) = delete;
 
  private:
-  const log::Settings usual_;
+  log::Settings usual_;
 };
 
 // What the rank tells of itself as it does its capacity's part of the job.
@@ -241,7 +248,7 @@ class RankWork {
 class FilmMaker {
  public:
   FilmMaker(const Lead& lead,
-            RunBook& book,
+            RunBook* book,
             StatusBoard& board,
             cluster::Communicator& communicator,
             Signals& signals,
@@ -278,7 +285,7 @@ class FilmMaker {
                          lead_.directory.final_dir().string()));
     }
     if (!lead_.job.segment.keep) {
-      book_.read_all();
+      if (book_ != nullptr) book_->read_all();
       discard_pieces();
     }
     return *films;
@@ -338,7 +345,7 @@ class FilmMaker {
     ProgressTeller teller(lead_.ranks, encode_follows(lead_.job));
     const auto tell = [&](const cluster::Progress& now) {
       teller(now);
-      book_.changed();
+      if (book_ != nullptr) book_->changed();
       board_.progress(now);
     };
     return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), tell);
@@ -397,8 +404,8 @@ class FilmMaker {
   void join_with_room(const std::vector<store::Record>& records) {
     const std::string name = "the film";
     while (true) {
-      board_.waits_for_room(true);  // until the films are begun
-      if (!space_.wait_for(name, bytes_of_films(records), signals_.stop())) {
+      const auto waits = [this] { board_.waits_for_room(true); };  // until the films are begun
+      if (!space_.wait_for(name, bytes_of_films(records), signals_.stop(), waits)) {
         throw Error(ErrorCode::kInterrupted, "stopped while it waited for room on the disk");
       }
       const fs::path folder = lead_.directory.new_final_folder();
@@ -469,7 +476,7 @@ class FilmMaker {
   }
 
   const Lead& lead_;
-  RunBook& book_;
+  RunBook* const book_;  // may be null
   StatusBoard& board_;
   cluster::Communicator& communicator_;
   Signals& signals_;
@@ -499,16 +506,16 @@ std::vector<fs::path> make_watched(FilmMaker& maker, RunWatch& watch) {
 // come here. Warnings of all ranks go into the run's book.
 log::Settings settings_beside(const std::shared_ptr<status::LiveBlock>& block,
                               const std::shared_ptr<StatusBoard>& board,
-                              const RunBook& book,
+                              const RunBook::NoteTaker& note,
                               const Arguments& arguments,
                               log::Settings settings) {
-  settings.observer = [board, note = book.note_taker()](
+  settings.observer = [board, note](
                           log::Level level, std::string_view room, std::string_view text) {
     const std::string line = format("{}: {}", room, text);
     board->notice({utc_now(), name_of(level), 0, line});
     note(level, 0, line);
   };
-  board->on_notice([block, note = book.note_taker()](const status::Notice& notice) {
+  board->on_notice([block, note](const status::Notice& notice) {
     note(notice.level == "error" ? log::Level::kError : log::Level::kWarning,
          notice.rank,
          notice.text);
@@ -524,9 +531,19 @@ log::Settings settings_beside(const std::shared_ptr<status::LiveBlock>& block,
   return settings;
 }
 
+// Null where it cannot be begun: no run fails for want of it.
+std::unique_ptr<RunBook> begin_book(const Lead& lead) noexcept {
+  try {
+    return std::make_unique<RunBook>(lead);
+  } catch (const std::exception& error) {
+    log::warning("store", "the run has no ledger and no report: {}", error.what());
+    return nullptr;
+  }
+}
+
 int lead_film(const Arguments& arguments,
               Lead& lead,
-              RunBook& book,
+              RunBook* book,
               StatusPage& page,
               const Terminal* terminal,
               cluster::Communicator& communicator,
@@ -562,8 +579,10 @@ int lead_film(const Arguments& arguments,
       terminal == nullptr ? nullptr : std::make_shared<status::LiveBlock>(terminal->descriptor());
   std::vector<fs::path> films;
   {
-    RunWatch watch(arguments, lead, *own, block);
-    const LogMeanwhile log(usual, settings_beside(block, watch.board(), book, arguments, usual));
+    RunWatch watch(arguments, lead, *own, terminal, block);
+    RunBook::NoteTaker note = [](log::Level, int, std::string_view) {};
+    if (book != nullptr) note = book->note_taker();
+    const LogMeanwhile log(usual, settings_beside(block, watch.board(), note, arguments, usual));
     page.show(watch.board(), lead.directory, static_cast<int>(lead.prepared.plan.segments.size()));
     FilmMaker maker(lead, book, *watch.board(), communicator, signals, runner);
     films = make_watched(maker, watch);
@@ -614,21 +633,24 @@ int run_film(const Arguments& arguments, cluster::Communicator& communicator, Si
   const std::unique_ptr<Terminal> terminal = terminal_for(arguments);
   std::unique_ptr<StatusPage> page;
   Lead lead = start_ranks(arguments, communicator, signals, page, terminal != nullptr);
-  RunBook book(lead);
+  const std::unique_ptr<RunBook> book = begin_book(lead);
+  const auto end_book = [&](int status, const std::string& message) {
+    if (book) book->end(status, message);
+  };
   try {
     const int status =
-        lead_film(arguments, lead, book, *page, terminal.get(), communicator, signals);
+        lead_film(arguments, lead, book.get(), *page, terminal.get(), communicator, signals);
     cluster::dismiss(communicator);
-    book.end(status, "");
+    end_book(status, "");
     return status;
   } catch (const Error& error) {
     cluster::dismiss(communicator);
     const bool stopped = error.code() == ErrorCode::kInterrupted;
-    book.end(stopped ? signals.exit_status() : static_cast<int>(error.code()), error.what());
+    end_book(stopped ? signals.exit_status() : static_cast<int>(error.code()), error.what());
     throw;
   } catch (const std::exception& error) {
     cluster::dismiss(communicator);
-    book.end(static_cast<int>(ErrorCode::kInternal), error.what());
+    end_book(static_cast<int>(ErrorCode::kInternal), error.what());
     throw;
   }
 }

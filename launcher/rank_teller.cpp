@@ -84,7 +84,6 @@ RankTeller::RankTeller(Rank rank, std::function<Clock::time_point()> now)
     : rank_(std::move(rank)), now_(std::move(now)) {
   if (rank_.gpu.empty()) return;
   card_.emplace(rank_.gpu_id);
-  gpu_ = status::GpuStatus{.name = rank_.gpu};
 }
 
 RankTeller::Hand::Hand(RankTeller& teller, const cluster::Task& task, const Segment& segment)
@@ -122,9 +121,6 @@ void RankTeller::look() {
   sums.cpu_s = processor_seconds();
   samples_.push_back({now, sums});
   while (samples_.size() > 2 && now - samples_[1].time >= kOfLate) samples_.pop_front();
-  if (!card_) return;
-  const gpu::CardReading reading = card_->read();
-  gpu_ = status::GpuStatus{rank_.gpu, reading.memory_used, reading.memory, reading.load};
 }
 
 // By what the network's thread did of late. On a GPU that thread only queues: then the encode
@@ -150,9 +146,13 @@ status::RankStatus RankTeller::status() {
   status::RankStatus status{.rank = rank_.rank,
                             .host = rank_.host,
                             .state = hands_.empty() ? "idle" : "working",
-                            .gpu = gpu_,
+                            .gpu = {},
                             .cpus = rank_.cpus,
                             .limit = limit()};
+  if (card_) {
+    const gpu::CardReading reading = card_->now();
+    status.gpu = status::GpuStatus{rank_.gpu, reading.memory_used, reading.memory, reading.load};
+  }
   bool upscales = false;
   for (const Hand* hand : hands_) {
     const pipeline::SegmentGauge& gauge = hand->gauge_.segment;

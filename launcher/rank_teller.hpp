@@ -2,8 +2,8 @@
 // it, its processors and its GPU; and the warnings of its log.
 #pragma once
 
+#include "card_watch.hpp"
 #include "vsr/cluster/task.hpp"
-#include "vsr/gpu/card_monitor.hpp"
 #include "vsr/job/plan.hpp"
 #include "vsr/pipeline/segment_pipeline.hpp"
 #include "vsr/status/run_status.hpp"
@@ -78,7 +78,7 @@ class RankTeller {
   // For rank 0: a warning or an error of this rank.
   void notice(const std::string& level, const std::string& text);
 
-  // How the rank is. Looks at the GPU at most twice a second.
+  // How the rank is.
   status::RankStatus status();
   // The same, and the notices since the last call; encoded.
   std::string told();
@@ -107,13 +107,12 @@ class RankTeller {
 
   const Rank rank_;
   const std::function<Clock::time_point()> now_;
-  std::optional<gpu::CardMonitor> card_;
+  std::optional<CardWatch> card_;
   std::mutex mutex_;
   // All guarded by mutex_.
   std::list<Hand*> hands_;  // oldest first
   Sums past_;               // of what is in hand no more
   std::deque<Sample> samples_;
-  std::optional<status::GpuStatus> gpu_;
   std::vector<status::Notice> notices_;
 };
 

@@ -1,10 +1,11 @@
 #include "run_terminal.hpp"
 
 #include "vsr/base/format.hpp"
-#include "vsr/base/number.hpp"
+#include "vsr/base/terminal_writer.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,8 +13,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace vsr::launcher {
 
@@ -33,6 +36,9 @@ bool is_rank() {
 struct Process {
   std::string name;
   pid_t parent = 0;
+  pid_t group = 0;
+  dev_t terminal = 0;        // that controls it; 0: none
+  pid_t in_foreground = -1;  // the group that this terminal is with
 };
 
 // Of /proc/PID/stat, "4711 (mpirun) S 4242 ...".
@@ -45,10 +51,15 @@ std::optional<Process> process(pid_t pid) {
   if (open == std::string::npos || close == std::string::npos || close + 4 > line.size()) {
     return std::nullopt;
   }
-  const std::size_t parent = close + 4;  // behind ") S "
-  const auto number = parse_number<pid_t>(line.substr(parent, line.find(' ', parent) - parent));
-  if (!number) return std::nullopt;
-  return Process{line.substr(open + 1, close - open - 1), *number};
+  std::istringstream numbers(line.substr(close + 4));  // behind ") S "
+  Process found{.name = line.substr(open + 1, close - open - 1)};
+  pid_t session = 0;
+  unsigned terminal = 0;
+  if (!(numbers >> found.parent >> found.group >> session >> terminal >> found.in_foreground)) {
+    return std::nullopt;
+  }
+  found.terminal = makedev(terminal >> 8 & 0xfff, (terminal & 0xff) | (terminal >> 12 & 0xfff00));
+  return found;
 }
 
 bool starts_ranks(const std::string& name) {
@@ -69,11 +80,11 @@ pid_t find_mpirun() {
   return 0;
 }
 
-std::unique_ptr<Terminal> open_terminal(const std::string& path) {
-  // Never to be this process's own: a hang-up there is none of its business.
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+// `pid`: whose stderr it is.
+std::unique_ptr<Terminal> terminal_of(pid_t pid) {
+  const int descriptor = open_terminal(format("/proc/{}/fd/2", pid));
   if (descriptor < 0) return nullptr;
-  auto terminal = std::make_unique<Terminal>(descriptor);
+  auto terminal = std::make_unique<Terminal>(descriptor, pid);
   if (::isatty(descriptor) != 1) return nullptr;
   return terminal;
 }
@@ -82,19 +93,23 @@ std::unique_ptr<Terminal> open_terminal(const std::string& path) {
 
 Terminal::~Terminal() { ::close(descriptor_); }
 
+bool Terminal::in_foreground() const {
+  const auto owner = process(owner_);
+  if (!owner) return false;
+  struct stat device = {};
+  const bool controls = ::fstat(descriptor_, &device) == 0 && device.st_rdev == owner->terminal;
+  return !controls || owner->in_foreground <= 0 || owner->in_foreground == owner->group;
+}
+
 std::unique_ptr<Terminal> find_terminal() {
   if (!terminal_may_draw()) return nullptr;
-  std::unique_ptr<Terminal> terminal;
-  if (is_rank()) {
-    const pid_t mpirun = find_mpirun();
-    if (mpirun == 0) return nullptr;
-    terminal = open_terminal(format("/proc/{}/fd/2", mpirun));
-  } else if (::isatty(STDERR_FILENO) == 1) {
-    terminal = std::make_unique<Terminal>(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-  }
+  const pid_t owner = is_rank() ? find_mpirun() : ::getpid();
+  if (owner == 0) return nullptr;
+  std::unique_ptr<Terminal> terminal = terminal_of(owner);
+  if (!terminal) return nullptr;
   // In the background of a terminal that stops those who write: they are not stopped.
-  if (terminal) signal(SIGTTOU, SIG_IGN);
-  return terminal;
+  signal(SIGTTOU, SIG_IGN);
+  return terminal->in_foreground() ? std::move(terminal) : nullptr;
 }
 
 std::unique_ptr<Terminal> terminal_for(const Arguments& arguments) {

@@ -3,15 +3,18 @@
 
 #include "arguments.hpp"
 
+#include <sys/types.h>
+
 #include <memory>
 #include <optional>
 
 namespace vsr::launcher {
 
-// An open terminal.
+// An open terminal whose writes do not wait.
 class Terminal {
  public:
-  explicit Terminal(int descriptor) : descriptor_(descriptor) {}
+  // `owner`: the process that was started on it.
+  Terminal(int descriptor, pid_t owner) : descriptor_(descriptor), owner_(owner) {}
 
   ~Terminal();
   Terminal(const Terminal&) = delete;
@@ -19,12 +22,17 @@ class Terminal {
 
   int descriptor() const { return descriptor_; }
 
+  // Whether it is with the owner: what a shell has in the background, or has stopped, leaves the
+  // terminal to others. True where no shell tells.
+  bool in_foreground() const;
+
  private:
   const int descriptor_;
+  const pid_t owner_;
 };
 
 // What stderr of this process is, or under mpirun on this host that of mpirun, which reads its
-// ranks' by pipes. Null where it is none, or a dumb one.
+// ranks' by pipes. Null where it is none, a dumb one, or with somebody else.
 std::unique_ptr<Terminal> find_terminal();
 
 // The terminal that the arguments let a run have; null: lines.

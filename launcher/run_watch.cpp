@@ -60,10 +60,14 @@ RunFacts facts_of(const Lead& lead) {
 RunWatch::RunWatch(const Arguments& arguments,
                    const Lead& lead,
                    RankTeller& own,
+                   const Terminal* terminal,
                    std::shared_ptr<status::LiveBlock> block)
     : lead_(lead),
       line_mode_(arguments.progress),
       line_every_s_(arguments.progress_every_s),
+      logs_lines_(!block ||
+                  (arguments.log_level_given && arguments.log_level <= log::Level::kInfo)),
+      terminal_(terminal),
       block_(std::move(block)),
       colour_(block_ && log::may_colour(block_->descriptor())),
       board_(std::make_shared<StatusBoard>(facts_of(lead), own)) {
@@ -98,34 +102,40 @@ void RunWatch::end(const std::string& state, const std::string& message) {
 }
 
 void RunWatch::work() {
-  Clock::time_point tick{};
-  Clock::time_point file{};
-  Clock::time_point disk{};
-  Clock::time_point line = Clock::now();
+  Times times;
+  std::unique_lock lock(mutex_);
+  while (!over_changed_.wait_for(lock, kDrawEvery, [this] { return over_; })) {
+    lock.unlock();
+    try {
+      look(times);
+    } catch (const std::exception& error) {  // no run fails for want of somebody who watches
+      log::debug("status", "{}", error.what());
+    }
+    lock.lock();
+  }
+}
+
+void RunWatch::look(Times& times) {
   const auto due = [](Clock::time_point& last, auto every) {
     const Clock::time_point now = Clock::now();
     if (now - last < every) return false;
     last = now;
     return true;
   };
-  std::unique_lock lock(mutex_);
-  while (!over_changed_.wait_for(lock, kDrawEvery, [this] { return over_; })) {
-    lock.unlock();
-    if (due(disk, kDiskEvery)) {
-      try {
-        board_->disk(static_cast<double>(free_bytes(lead_.directory.root())));
-      } catch (const Error& error) {
-        log::debug("status", "{}", error.what());
-      }
+  if (due(times.disk, kDiskEvery)) {
+    try {
+      board_->disk(static_cast<double>(free_bytes(lead_.directory.root())));
+    } catch (const Error& error) {
+      log::debug("status", "{}", error.what());
     }
-    if (due(tick, kTickEvery)) board_->tick();
-    read_records(kReadAtOnce);
-    if (due(file, kFileEvery)) write_status_file();
-    if (block_) draw();
-    const bool lines = !block_ && line_mode_ != "off";
-    if (lines && due(line, std::chrono::duration<double>(line_every_s_))) say();
-    lock.lock();
   }
+  if (due(times.tick, kTickEvery)) board_->tick();
+  read_records(kReadAtOnce);
+  if (due(times.file, kFileEvery)) write_status_file();
+  if (block_ && terminal_->in_foreground()) return draw();
+  if (block_) block_->let_go();
+  const bool lines = line_mode_ != "off";
+  if (lines && due(times.line, std::chrono::duration<double>(line_every_s_))) say();
 }
 
 // A piece's size and quality, which stand in its record. When a run goes on there are many.
@@ -138,11 +148,11 @@ void RunWatch::read_records(std::chrono::milliseconds at_most) {
     const bool chunk = piece.work == cluster::Work::kEncode;
     if (chunk && !lead_.chunks) continue;
     const Pieces& pieces = chunk ? *lead_.chunks : lead_.segments;
-    const Segment& segment = pieces.plan.segments.at(static_cast<std::size_t>(piece.segment));
     try {
+      const Segment& segment = pieces.plan.segments.at(static_cast<std::size_t>(piece.segment));
       const auto record = lead_.directory.recorded(pieces.plan, segment, nullptr, pieces.piece);
       if (record) board_->record(piece, *record);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::debug("status", "{}", error.what());
     }
   }
@@ -153,7 +163,7 @@ void RunWatch::write_status_file() {
     write_file(lead_.directory.status_file(lead_.leases->job()),
                to_json(board_->status(), true) + "\n");
     file_failed_ = false;
-  } catch (const Error& error) {  // a full disk: the run has said so
+  } catch (const std::exception& error) {  // a full disk: the run has said so
     if (!std::exchange(file_failed_, true)) log::debug("status", "{}", error.what());
   }
 }
@@ -169,7 +179,9 @@ void RunWatch::draw() {
 void RunWatch::say() {
   status::RunStatus now = board_->status();
   if (same_progress(now, said_) || now.state == "planning") return;
-  log::info("status", "{}", progress_line(now));
+  const std::string line = progress_line(now);
+  log::info("status", "{}", line);
+  if (!logs_lines_) block_->print(format("status: {}\n", line));
   said_ = std::move(now);
 }
 

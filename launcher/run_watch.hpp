@@ -27,11 +27,13 @@ RunFacts facts_of(const Lead& lead);
 // Threads: any; one of its own looks, draws and writes.
 class RunWatch {
  public:
-  // `terminal` may be null: then a line of the log tells it every `arguments.progress_every_s`
-  // seconds, as long as anything moves. `lead` and `own` have to outlive it.
+  // `terminal` and its `block` may be null: then a line of the log tells it every
+  // `arguments.progress_every_s` seconds, as long as anything moves; so too while the terminal is
+  // not in the foreground. All have to outlive it.
   RunWatch(const Arguments& arguments,
            const Lead& lead,
            RankTeller& own,
+           const Terminal* terminal,
            std::shared_ptr<status::LiveBlock> block);
   // Ends the block; the status file keeps what was told last.
   ~RunWatch();
@@ -47,7 +49,16 @@ class RunWatch {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // When what is done now and then was done last.
+  struct Times {
+    Clock::time_point tick{};
+    Clock::time_point file{};
+    Clock::time_point disk{};
+    Clock::time_point line = Clock::now();
+  };
+
   void work();
+  void look(Times& times);
   void read_records(std::chrono::milliseconds at_most);
   void write_status_file();
   void draw();
@@ -56,6 +67,8 @@ class RunWatch {
   const Lead& lead_;
   const std::string line_mode_;
   const double line_every_s_;
+  const bool logs_lines_;           // on the terminal, at the log's level
+  const Terminal* const terminal_;  // of the block
   const std::shared_ptr<status::LiveBlock> block_;
   const bool colour_;
   const std::shared_ptr<StatusBoard> board_;

@@ -9,12 +9,15 @@
 
 #include <chrono>
 #include <ctime>
+#include <system_error>
+#include <thread>
 
 namespace vsr::launcher {
 
 namespace {
 
 constexpr auto kGrace = std::chrono::seconds(3);
+constexpr auto kFlush = std::chrono::milliseconds(200);
 
 sigset_t handled_signals() {
   sigset_t set;
@@ -23,6 +26,24 @@ sigset_t handled_signals() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGUSR1);
   return set;
+}
+
+// On threads of their own, before anything is said: a disk or a reader that hangs holds whoever
+// logs.
+void end_in_time(int status) {
+  try {
+    std::thread([status] {
+      std::this_thread::sleep_for(kGrace);
+      try {
+        std::thread([] { log::flush(); }).detach();
+        std::this_thread::sleep_for(kFlush);
+      } catch (const std::system_error&) {  // no thread to be had
+      }
+      _exit(status);
+    }).detach();
+  } catch (const std::system_error&) {
+    _exit(status);
+  }
 }
 
 }  // namespace
@@ -42,7 +63,6 @@ Signals::~Signals() {
 
 void Signals::wait_for_signals() {
   const sigset_t set = handled_signals();
-  std::chrono::steady_clock::time_point deadline{};
   while (!over_) {
     const timespec tick{0, 100'000'000};
     const int number = sigtimedwait(&set, nullptr, &tick);
@@ -54,19 +74,13 @@ void Signals::wait_for_signals() {
       const auto level = now ? cluster::Stop::kNow : cluster::Stop::kAfterSegment;
       if (static_cast<int>(level) > stop_.load()) {
         stop_ = static_cast<int>(level);
+        if (now) end_in_time(status_.load());
         log::warning(
             "launcher",
             "{}",
             now ? "stopping now; what is committed is kept, the same command goes on"
                 : "stopping; a segment that is begun is finished first, once more to stop now");
-        if (now) deadline = std::chrono::steady_clock::now() + kGrace;
       }
-    }
-    if (stop_.load() >= static_cast<int>(cluster::Stop::kNow) &&
-        deadline != std::chrono::steady_clock::time_point{} &&
-        std::chrono::steady_clock::now() > deadline) {
-      log::flush();
-      _exit(status_.load());
     }
   }
 }

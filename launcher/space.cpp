@@ -58,8 +58,12 @@ void Space::over(const std::string& name, bool full) {
   next_probe_ = Clock::now() + kProbeEvery;
 }
 
-bool Space::wait_for(const std::string& name, double bytes, const std::atomic<int>& stop) {
+bool Space::wait_for(const std::string& name,
+                     double bytes,
+                     const std::atomic<int>& stop,
+                     const std::function<void()>& waits) {
   while (!begin(name, bytes)) {
+    waits();
     if (stop.load() != 0) return false;
     std::this_thread::sleep_for(std::chrono::seconds(1));
   }

@@ -26,8 +26,11 @@ class Space {
   bool begin(const std::string& name, double bytes);
   // It is written, or given up. `full`: for want of room.
   void over(const std::string& name, bool full);
-  // Waits until there is room; false when `stop` came first.
-  bool wait_for(const std::string& name, double bytes, const std::atomic<int>& stop);
+  // Waits until there is room; false when `stop` came first. Calls `waits` while there is none.
+  bool wait_for(const std::string& name,
+                double bytes,
+                const std::atomic<int>& stop,
+                const std::function<void()>& waits);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -15,6 +15,7 @@ namespace {
 constexpr double kOfLate_s = 10;
 constexpr double kSilent_s = 10;  // ranks speak every second
 constexpr std::size_t kMostNotices = 100;
+constexpr std::size_t kMostUnheard = 256 * 1024;  // bytes of notices, of a rank
 constexpr std::size_t kMostHistory = 240;
 constexpr double kHistoryEvery_s = 5;  // at first
 
@@ -40,6 +41,7 @@ StatusBoard::StatusBoard(RunFacts facts, RankTeller& own, std::function<Clock::t
       bytes_(facts_.segments.size()),
       chunk_bytes_(facts_.segments.size()),
       measured_(facts_.segments.size()),
+      unheard_(facts_.hosts.size()),
       upscaled_at_(begin_),
       encoded_at_(begin_),
       history_every_s_(kHistoryEvery_s) {
@@ -137,7 +139,12 @@ void StatusBoard::made_elsewhere(const cluster::Piece& piece) {
 void StatusBoard::said(int rank, const std::string& status) {
   const std::lock_guard lock(mutex_);
   ranks_.at(static_cast<std::size_t>(rank)).heard = now_();
-  unheard_.emplace_back(rank, status);
+  Unheard& unheard = unheard_[static_cast<std::size_t>(rank)];
+  const std::size_t end = std::min(status.find('\n'), status.size());
+  unheard.status = status.substr(0, end);
+  if (unheard.notices.size() + status.size() - end <= kMostUnheard) {
+    unheard.notices += status.substr(end);
+  }
 }
 
 // Not in said(): whoever coordinates a thousand ranks has better things to do.
@@ -146,15 +153,18 @@ void StatusBoard::take_in() {
   std::function<void(const status::Notice&)> hear;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [rank, bytes] : std::exchange(unheard_, {})) {
+    for (std::size_t i = 0; i < unheard_.size(); ++i) {
+      const auto rank = static_cast<int>(i);
+      const Unheard unheard = std::exchange(unheard_[i], {});
+      if (unheard.status.empty()) continue;
       Told told;
       try {
-        told = decode_told(bytes);
+        told = decode_told(unheard.status + unheard.notices);
       } catch (const Error& error) {
         log::debug("cluster", "what rank {} says of itself: {}", rank, error.what());
         continue;
       }
-      status::RankStatus& known = ranks_[static_cast<std::size_t>(rank)].status;
+      status::RankStatus& known = ranks_[i].status;
       known = std::move(told.status);
       known.rank = rank;
       for (status::Notice& notice : told.notices) {
@@ -199,6 +209,12 @@ void StatusBoard::end(const std::string& state, const std::string& message) {
   run_.limit.clear();
   left_s_ = state == "done" ? 0 : -1;
   waits_for_room_ = false;
+  if (state != "done") return;
+  in_hand_.clear();
+  upscaled_.assign(upscaled_.size(), true);
+  encoded_.assign(encoded_.size(), run_.in_chunks);
+  joined_ = run_.frames_total;
+  for (const status::SegmentStatus& segment : run_.segments) settle(segment.index);
 }
 
 void StatusBoard::notice(status::Notice notice) {
@@ -429,7 +445,8 @@ status::RunStatus StatusBoard::status() {
   status::RunStatus run = run_;
   run.now = utc_now();
   run.elapsed_s = seconds_between(begin_, now);
-  if (run.state == "working" && waits_for_room_ && in_hand_.empty()) {
+  const bool works = run.state == "working" || run.state == "joining";
+  if (works && waits_for_room_ && in_hand_.empty()) {
     run.state = "paused";
     run.message = "the disk has no room for more; it goes on by itself when there is some";
   }

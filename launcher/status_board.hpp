@@ -53,7 +53,8 @@ class StatusBoard : public cluster::Watcher {
   // The films are being joined, or encoded: so many frames of them are there.
   void joining(std::int64_t frames);
   void film_made(const std::string& file_name);
-  // It is over: "done", "failed", "interrupted".
+  // It is over: "done", "failed", "interrupted". Where the film is made no segment is still to be,
+  // whatever became of its record.
   void end(const std::string& state, const std::string& message);
   void notice(status::Notice notice);
   void disk(double bytes_free);
@@ -75,6 +76,12 @@ class StatusBoard : public cluster::Watcher {
     Clock::time_point heard;
     status::RankStatus status;
     bool left = false;
+  };
+
+  // What a rank has said since: its latest status, and lines of notices.
+  struct Unheard {
+    std::string status;
+    std::string notices;
   };
 
   struct Sample {
@@ -111,10 +118,10 @@ class StatusBoard : public cluster::Watcher {
   // By segment.
   std::vector<bool> upscaled_;
   std::vector<bool> encoded_;
-  std::vector<double> bytes_;                         // of the mezzanine
-  std::vector<double> chunk_bytes_;                   // likewise of the chunk
-  std::vector<std::int64_t> measured_;                // frames with a back-projection
-  std::vector<std::pair<int, std::string>> unheard_;  // what ranks have said since
+  std::vector<double> bytes_;           // of the mezzanine
+  std::vector<double> chunk_bytes_;     // likewise of the chunk
+  std::vector<std::int64_t> measured_;  // frames with a back-projection
+  std::vector<Unheard> unheard_;        // by rank
   std::vector<cluster::Piece> unread_;
   std::vector<std::pair<int, cluster::Piece>> in_hand_;  // by ranks
   std::vector<int> silent_;

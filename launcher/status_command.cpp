@@ -284,6 +284,29 @@ void watch(const store::RunDirectory& directory, Jobs& jobs, bool json) {
 
 }  // namespace
 
+namespace {
+
+bool is_upscaled(const status::SegmentStatus& segment) {
+  return segment.state == "done" || segment.state == "upscaled" || segment.state == "encoding";
+}
+
+// Frames of a piece in hand that nobody has counted: of a segment's input the core alone, behind a
+// halo that is as long on either side but for the film's ends.
+std::int64_t frames_in_hand(const RunStatus& run, const status::WorkStatus& work) {
+  const auto index = static_cast<std::size_t>(work.segment);
+  if (index >= run.segments.size()) return 0;
+  const status::SegmentStatus& segment = run.segments[index];
+  const bool is_chunk = work.kind == "chunk";
+  if (is_chunk ? segment.state == "done" : is_upscaled(segment)) return 0;
+  const std::int64_t core = segment.end - segment.begin;
+  std::int64_t before =
+      is_chunk || segment.begin == 0 ? 0 : std::max<std::int64_t>(0, work.frames - core);
+  if (segment.end < run.frames_total) before /= 2;
+  return std::clamp<std::int64_t>(work.frame - before, 0, core);
+}
+
+}  // namespace
+
 RunStatus joined(const std::vector<RunStatus>& jobs) {
   RunStatus all = *std::max_element(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
     return std::pair(a.segments_encoded, a.segments_upscaled) <
@@ -310,22 +333,17 @@ RunStatus joined(const std::vector<RunStatus>& jobs) {
   std::int64_t whole_upscaled = 0;
   std::int64_t whole_encoded = 0;
   for (const status::SegmentStatus& segment : all.segments) {
-    const bool done = segment.state == "done";
-    const bool is_upscaled = done || segment.state == "upscaled" || segment.state == "encoding";
-    if (is_upscaled) whole_upscaled += segment.end - segment.begin;
-    if (done && all.in_chunks) whole_encoded += segment.end - segment.begin;
+    const std::int64_t frames = segment.end - segment.begin;
+    if (is_upscaled(segment)) whole_upscaled += frames;
+    if (segment.state == "done" && all.in_chunks) whole_encoded += frames;
   }
   for (const RunStatus& job : jobs) {
-    std::int64_t its_upscaled = 0;
-    std::int64_t its_encoded = 0;
     for (const status::RankStatus& rank : job.ranks) {
       all.ranks.push_back(rank);
       for (const status::WorkStatus& work : rank.work) {
-        (work.kind == "chunk" ? its_encoded : its_upscaled) += work.frame;
+        (work.kind == "chunk" ? encoded : upscaled) += frames_in_hand(all, work);
       }
     }
-    upscaled += its_upscaled;
-    encoded += its_encoded;
     if (job.left_s > 0) of_the_rest += 1 / job.left_s;
     all.notices.insert(all.notices.end(), job.notices.begin(), job.notices.end());
     if (job.state != "working") continue;

@@ -14,6 +14,7 @@
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/base/printable.hpp"
+#include "vsr/base/terminal_writer.hpp"
 #include "vsr/cluster/communicator.hpp"
 #include "vsr/model/cpu_waiting.hpp"
 
@@ -39,8 +40,8 @@ int report(const Error& error, const vsr::cluster::Communicator* communicator, i
   if (size > 1) {
     where = vsr::format(" (rank {} on {})", communicator->rank(), vsr::host_name());
   }
-  std::cerr << "vsr-dist: " << to_string(error.code()) << ": " << vsr::printable(error.what())
-            << where << '\n';
+  vsr::write_to_stderr(vsr::format(
+      "vsr-dist: {}: {}{}\n", to_string(error.code()), vsr::printable(error.what()), where));
   vsr::log::debug("launcher", "raised at {}:{}", error.where().file_name(), error.where().line());
   return error.code() == ErrorCode::kInterrupted ? interrupted : static_cast<int>(error.code());
 }
@@ -114,7 +115,7 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error, nullptr, static_cast<int>(ErrorCode::kInterrupted));
   } catch (const std::exception& error) {
-    std::cerr << "vsr-dist: internal: " << vsr::printable(error.what()) << '\n';
+    vsr::write_to_stderr(vsr::format("vsr-dist: internal: {}\n", vsr::printable(error.what())));
     return static_cast<int>(ErrorCode::kInternal);
   }
 }

@@ -3,6 +3,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/printable.hpp"
+#include "vsr/base/terminal_writer.hpp"
 
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -49,14 +49,6 @@ struct State {
   bool json = false;
   std::function<void(Level, std::string_view, std::string_view)> observer;
 };
-
-void write_to_stderr(std::string_view line) {
-  while (!line.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
-    if (written < 0 && errno != EINTR) return;  // there is nobody to tell
-    if (written > 0) line.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
 
 // What people look at. A line is handed on whole: spdlog's own sink writes a coloured one in parts,
 // between which other processes of the terminal get their say.

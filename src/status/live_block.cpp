@@ -4,14 +4,15 @@
 #include "vsr/status/terminal.hpp"
 
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <chrono>
 
 namespace vsr::status {
 
 namespace {
+
+constexpr std::chrono::milliseconds kPatience{200};
 
 // Without the codes of colours.
 std::string plain(std::string_view line) {
@@ -52,36 +53,36 @@ std::string LiveBlock::block() const {
   return bytes + "\x1b[J";
 }
 
+// In one piece, so that no other process writes amid an escape.
 void LiveBlock::draw(const std::vector<std::string>& lines) {
   const std::lock_guard lock(mutex_);
-  if (closed_) return;
+  if (closed_ || !writer_.finish({})) return;  // the next one is soon
   std::string bytes = up();
   lines_ = lines;
-  write(bytes += block());
+  writer_.write(bytes += block(), {});
 }
 
 void LiveBlock::print(std::string_view text) {
   const std::lock_guard lock(mutex_);
-  if (lines_.empty()) return write(text);
+  if (lines_.empty()) {
+    writer_.write(text, kPatience);
+    return;
+  }
   std::string bytes = up() + "\x1b[J";
   bytes += text;
-  write(bytes += block());
+  writer_.write(bytes += block(), kPatience);
+}
+
+void LiveBlock::let_go() {
+  const std::lock_guard lock(mutex_);
+  lines_.clear();
 }
 
 void LiveBlock::close() {
   const std::lock_guard lock(mutex_);
-  if (!lines_.empty()) write(up() + "\x1b[J");
+  if (!lines_.empty()) writer_.write(up() + "\x1b[J", kPatience);
   lines_.clear();
   closed_ = true;
-}
-
-// In one piece, so that no other process writes amid an escape.
-void LiveBlock::write(std::string_view bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) return;  // the terminal is gone
-    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 }  // namespace vsr::status

@@ -264,6 +264,18 @@ TEST_F(Board, ARunWithoutRoomIsPausedWhenNothingIsInHand) {
   EXPECT_EQ(board.status().state, "working");
 }
 
+// A disk that fills up while the film is joined, too; and nobody says so before it is known.
+TEST_F(Board, AFilmThatWaitsForRoomIsPaused) {
+  StatusBoard board(facts(), own_, [this] { return now_; });
+  board.begin_list(nothing(), {});
+  board.joining(0);
+  EXPECT_EQ(board.status().state, "joining");
+  board.waits_for_room(true);
+  EXPECT_EQ(board.status().state, "paused");
+  board.joining(0);
+  EXPECT_EQ(board.status().state, "joining");
+}
+
 TEST_F(Board, QualityIsTheMeanOfTheFramesMeasured) {
   StatusBoard board(facts(), own_, [this] { return now_; });
   board.begin_list(nothing(), {});
@@ -339,6 +351,40 @@ TEST_F(Board, NoticesOfOtherRanksAreKeptAndHeard) {
   const auto notices = board.status().notices;
   EXPECT_THAT(notices, SizeIs(100));
   EXPECT_EQ(notices.back().text, "149");
+}
+
+// Nobody may look for hours, while a rank speaks every second.
+TEST_F(Board, OfWhatARankSaysTheLatestIsKeptAndNoticesAreNotWithoutEnd) {
+  StatusBoard board(facts(), own_, [this] { return now_; });
+  board.begin_list(nothing(), {});
+  std::size_t heard = 0;
+  board.on_notice([&](const status::Notice&) { ++heard; });
+  RankTeller other({.rank = 1, .host = "pod-b", .cpus = 1, .gpu = "", .gpu_id = ""});
+  for (int i = 0; i < 1000; ++i) {
+    other.notice("warning", std::string(1000, 'x'));
+    board.said(1, other.told());
+  }
+  board.said(1, in_hand("segment", 1, 30));
+  EXPECT_EQ(board.status().frames_upscaled, 20);
+  EXPECT_GT(heard, 100u);
+  EXPECT_LT(heard, 300u);
+}
+
+// Another job may have made the film and discarded the pieces before anybody has read their
+// records.
+TEST_F(Board, WhenTheFilmIsMadeEverySegmentIs) {
+  for (const bool in_chunks : {false, true}) {
+    StatusBoard board(facts(in_chunks), own_, [this] { return now_; });
+    board.begin_list(nothing(), in_chunks ? nothing() : Ledger());
+    board.begun(0, Task{Work::kUpscale, 0});
+    board.end("done", "");
+    const status::RunStatus run = board.status();
+    EXPECT_EQ(states(run), "dddd");
+    EXPECT_EQ(run.frames_upscaled, 400);
+    EXPECT_EQ(run.frames_encoded, 400);
+    EXPECT_EQ(run.segments_upscaled, kSegments);
+    EXPECT_EQ(run.segments_encoded, in_chunks ? kSegments : 0);
+  }
 }
 
 TEST_F(Board, TheEndIsToldWithItsReason) {

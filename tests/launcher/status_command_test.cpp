@@ -30,18 +30,41 @@ status::RunStatus a_job(int rank, const std::string& host) {
 TEST(Joined, RatesAndRanksAddUpAndPiecesDoNot) {
   status::RunStatus a = a_job(0, "a");
   status::RunStatus b = a_job(0, "b");
-  a.ranks[0].work.push_back({.kind = "segment", .segment = 1, .frame = 30, .frames = 120});
+  // Of its input the first ten frames are halo.
+  a.ranks[0].work.push_back({.kind = "segment", .segment = 1, .frame = 30, .frames = 110});
   b.ranks[0].work.push_back({.kind = "chunk", .segment = 0, .frame = 40, .frames = 100});
   b.upscale_fps = -1;
   b.left_s = 300;
   const status::RunStatus all = joined({a, b});
-  EXPECT_EQ(all.frames_upscaled, 130);
+  EXPECT_EQ(all.frames_upscaled, 120);
   EXPECT_EQ(all.frames_encoded, 40);
   EXPECT_DOUBLE_EQ(all.upscale_fps, 3);
   EXPECT_DOUBLE_EQ(all.left_s, 75);
   EXPECT_EQ(all.ranks.size(), 2u);
   EXPECT_EQ(all.notices.size(), 2u);
   EXPECT_EQ(all.state, "working");
+}
+
+TEST(Joined, OfPiecesInHandTheFilmsOwnFramesCountOnce) {
+  status::RunStatus a = a_job(0, "a");
+  status::RunStatus b = a_job(0, "b");
+  // One that is made already, and one of which nothing but the halo is done.
+  a.ranks[0].work.push_back({.kind = "segment", .segment = 0, .frame = 110, .frames = 110});
+  b.ranks[0].work.push_back({.kind = "segment", .segment = 1, .frame = 5, .frames = 110});
+  b.ranks[0].work.push_back({.kind = "segment", .segment = 77, .frame = 5, .frames = 110});
+  EXPECT_EQ(joined({a, b}).frames_upscaled, 100);
+  b.ranks[0].work[0].frame = 110;
+  EXPECT_EQ(joined({a, b}).frames_upscaled, 200);
+}
+
+TEST(Joined, AHaloOnBothSidesIsNoneOfTheFilm) {
+  status::RunStatus a = a_job(0, "a");
+  a.frames_total = 300;
+  a.segments.push_back({.index = 2, .begin = 200, .end = 300, .state = "waiting"});
+  a.ranks[0].work.push_back({.kind = "segment", .segment = 1, .frame = 115, .frames = 120});
+  EXPECT_EQ(joined({a, a_job(0, "b")}).frames_upscaled, 200);
+  a.ranks[0].work[0].frame = 30;
+  EXPECT_EQ(joined({a, a_job(0, "b")}).frames_upscaled, 120);
 }
 
 TEST(Joined, AJobThatWorksCountsMoreThanOneThatWaits) {

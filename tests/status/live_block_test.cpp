@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 namespace vsr::status {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 
 // As much of a terminal as a block needs: lines, a cursor, up, clear to the end of line and screen.
@@ -152,6 +154,36 @@ TEST_F(Block, OfATerminalThatWasMadeNarrowerTheWrappedRowsGoToo) {
   ASSERT_GT(got, 0);
   EXPECT_EQ(std::string(bytes.data(), static_cast<std::size_t>(got)),
             "\r\x1b[2Ashort\x1b[K\n\x1b[J");
+}
+
+// After Ctrl-S, or when the other end of an ssh is dead.
+TEST_F(Block, NobodyWaitsForATerminalThatTakesNothing) {
+  fcntl(inside_, F_SETFL, O_NONBLOCK);
+  LiveBlock block(inside_);
+  const std::string line(78, 'x');
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 5000; ++i) {
+    block.draw({line, line});
+    block.print("a warning\n");
+  }
+  block.close();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  // What it got is whole, and so is what comes when it takes some again.
+  std::vector<std::string> text = shown();
+  block.print("after\n");
+  text = shown();
+  ASSERT_FALSE(text.empty());
+  EXPECT_EQ(text.back(), "after");
+  for (const std::string& row : text) EXPECT_THAT(row, AnyOf(line, "a warning", "after"));
+}
+
+TEST_F(Block, IsLeftWhereItStandsWhenTheTerminalIsOthers) {
+  LiveBlock block(inside_);
+  block.draw({"1", "2"});
+  block.let_go();
+  block.print("a line\n");
+  block.draw({"3"});
+  EXPECT_THAT(shown(), ElementsAre("1", "2", "a line", "3"));
 }
 
 TEST(LiveBlockSize, OfWhatIsNoTerminal) {

@@ -18,8 +18,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from film_support import PROGRAM, SMALL_FILM, FilmTest, environment, ranks_of, run
+from film_support import PROGRAM, SMALL_FILM, FilmTest, environment, is_running, ranks_of, run
 from schema_support import faults
+
+# A line of the log that tells how it goes.
+WORKING = r"status: working, [0-9]+\.[0-9]%: upscaled"
 
 
 class Screen:
@@ -113,7 +116,7 @@ class Status(FilmTest):
 
     def assert_no_block_left(self, screen):
         self.assertNotIn("░", screen.text())
-        self.assertRegex(screen.text(), r"made .*film_pitchOK\.mkv\n$")
+        self.assertRegex(screen.text(), r"made .*film_pitchOK\.mkv\n.* report: .*index\.html\n$")
 
     def mpirun(self, ranks):
         return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
@@ -123,7 +126,7 @@ class Status(FilmTest):
     def test_a_terminal_has_one_block_and_nothing_is_left_of_it(self):
         status, screen, screens, taken = self.on_terminal(self.job("live", **self.KEYS))
         self.assertEqual(status, 0, screen.text())
-        self.assert_block(screens, "reds_demo_000.mkv working", "segment 3", "of 14 frames", "limit: network")
+        self.assert_block(screens, "reds_demo_000.mkv working", " segment ", "of 14 frames", "limit: network")
         self.assert_no_block_left(screen)
         self.assertIn(b"\x1b[1m", taken)
         self.assertNotIn(b"\x1b[?25", taken, "the cursor is left alone")
@@ -150,7 +153,7 @@ class Status(FilmTest):
         words = ["env", "TERM=dumb", *self.job("dumb", **self.KEYS), "--progress-every=0.5"]
         _, screen, _, taken = self.on_terminal(words)
         self.assertNotIn(b"\x1b", taken)
-        self.assertIn("status: working: upscaled", screen.text())
+        self.assertRegex(screen.text(), WORKING)
 
     def test_mpiruns_terminal_has_the_block_of_all_ranks(self):
         words = self.mpirun(2) + self.job("ranks", **self.KEYS)
@@ -168,7 +171,7 @@ class Status(FilmTest):
             status, screen, _, taken = self.on_terminal(words, stderr=file)
         self.assertEqual(status, 0, path.read_text())
         self.assertNotIn(b"\x1b", taken)
-        self.assertIn("status: working: upscaled", path.read_text())
+        self.assertRegex(path.read_text(), WORKING)
         self.assertNotIn("\x1b", path.read_text())
 
     def test_a_warning_of_another_rank_stands_above_the_block(self):
@@ -222,12 +225,60 @@ class Status(FilmTest):
         code, output = run([PROGRAM, "status", self.folder / "ended"])
         self.assertIn("interrupted", output)
 
+    # --- Terminals that are not with the run ---------------------------------------------------------
+
+    def on_terminal_that_nobody_reads(self, words):
+        """Takes no output: Ctrl-S was typed, so to speak. Returns the process and the other end."""
+        main, own = pty.openpty()
+        self.addCleanup(os.close, main)
+        termios.tcflow(own, termios.TCOOFF)
+        process = subprocess.Popen([str(w) for w in words], stdin=own, stdout=own, stderr=own, start_new_session=True,
+                                   env=environment(TERM="xterm", LC_ALL="C.UTF-8"))
+        self.addCleanup(os.close, own)
+        process.output = Path(os.devnull)
+        self.addCleanup(process.wait)
+        self.addCleanup(self.end, process)
+        return process, main
+
+    def test_a_terminal_that_takes_no_output_holds_nobody(self):
+        process, main = self.on_terminal_that_nobody_reads(self.job("stopped", **self.KEYS) + ["--log-level=debug"])
+        self.assertEqual(process.wait(120), 0)
+        self.assertTrue(list((self.folder / "stopped/final").glob("*.mkv")))
+        self.assertTrue((self.folder / "stopped/report/index.html").exists(), "what comes behind the block")
+        self.assertEqual(select.select([main], [], [], 0)[0], [], "it took something: nothing was tested")
+
+    def test_mpiruns_terminal_that_takes_no_output_holds_no_rank(self):
+        # mpirun itself waits for its terminal.
+        process, main = self.on_terminal_that_nobody_reads(self.mpirun(2) + self.job("stopped-2", **self.KEYS))
+        self.wait_until(lambda: len(ranks_of(process)) == 2, process)
+        ranks = ranks_of(process).values()
+        self.wait_until(lambda: not any(map(is_running, ranks)))
+        self.assertTrue(list((self.folder / "stopped-2/final").glob("*.mkv")))
+        self.assertTrue((self.folder / "stopped-2/report/index.html").exists())
+
+    def test_sigterm_ends_a_run_whose_terminal_takes_no_output(self):
+        process, main = self.on_terminal_that_nobody_reads(self.job("held", **self.KEYS))
+        self.wait_until(lambda: list((self.folder / "held/segments").glob("*.h5")), process)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(30), 143)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertEqual(select.select([main], [], [], 0)[0], [], "it took something: nothing was tested")
+
+    def test_in_the_background_of_a_shell_it_draws_nothing(self):
+        script = 'set -m; "$@" & wait $!'
+        words = ["setsid", "-c", "-w", "bash", "-c", script, "-", *self.job("background", **self.KEYS)]
+        status, screen, screens, _ = self.on_terminal([*words, "--progress-every=0.5"])
+        self.assertEqual(status, 0, screen.text())
+        self.assertFalse([s for s in screens if "░" in s])
+        self.assertRegex(screen.text(), WORKING)
+
     # --- Lines -----------------------------------------------------------------------------------
 
     def test_without_a_terminal_a_line_tells_how_it_goes(self):
         _, output = run(self.job("lines", **self.KEYS) + ["--progress-every=0.5"], check=True)
         self.assertNotIn("\x1b", output)
-        lines = re.findall(r"(?m)^[0-9:]{8} info  \[0\] status: working: upscaled ([0-9]+) of 14 frames", output)
+        lines = re.findall(rf"(?m)^[0-9:]{{8}} info  \[0\] {WORKING} ([0-9]+) of 14 frames", output)
         self.assertGreater(len(lines), 2, output)
         self.assertEqual(lines, sorted(lines, key=int))
         _, output = run(self.job("silence", **self.KEYS) + ["--progress=off", "--progress-every=0.5"], check=True)
@@ -279,6 +330,15 @@ class Status(FilmTest):
         self.assertIn("interrupted", output)
         self.assertIn("nobody is at work here", output)
 
+    def test_a_film_whose_pieces_are_discarded_is_done_all_the_same(self):
+        run(self.job("discarded", segment__keep="off", **self.KEYS), check=True)
+        for file in (self.folder / "discarded/status").iterdir():
+            file.unlink()
+        self.assertEqual(list((self.folder / "discarded/segments").glob("*.h5")), [])
+        _, output = run([PROGRAM, "status", self.folder / "discarded", "--json"], check=True)
+        told = json.loads(output)
+        self.assertEqual((told["state"], told["segment_states"], told["segments_upscaled"]), ("done", "d" * 7, 7))
+
     def test_watching_from_another_terminal(self):
         process = self.begin("watched", **self.KEYS)
         self.wait_until(lambda: list((self.folder / "watched/status").glob("*.json")), process)
@@ -326,7 +386,7 @@ class Status(FilmTest):
         self.assertEqual(told["state"], "working", output)
         self.assertEqual(len(told["ranks"]), 2)
         self.assertEqual(told["frames_total"], 21)
-        self.assertEqual(len(re.findall(r"(?m)^[^ ].*: (working|joining|planning): upscaled", text)), 2, text)
+        self.assertEqual(len(re.findall(r"(?m)^[^ ].*: (working|joining|planning)[^:]*: upscaled", text)), 2, text)
         self.assert_ends(first)
         self.assert_ends(second)
         _, output = run([PROGRAM, "status", self.folder / "shared", "--json"], check=True)

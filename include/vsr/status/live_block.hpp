@@ -5,6 +5,8 @@
 // ends, leaves a terminal that is as usable as before.
 #pragma once
 
+#include "vsr/base/terminal_writer.hpp"
+
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -12,11 +14,12 @@
 
 namespace vsr::status {
 
-// Threads: any.
+// Threads: any. A terminal that takes no output loses what would be drawn and printed, and nobody
+// waits for it.
 class LiveBlock {
  public:
-  // Takes the descriptor of a terminal, which has to outlive this.
-  explicit LiveBlock(int descriptor) : descriptor_(descriptor) {}
+  // Takes the descriptor of a terminal (open_terminal()), which has to outlive this.
+  explicit LiveBlock(int descriptor) : descriptor_(descriptor), writer_(descriptor) {}
 
   int descriptor() const { return descriptor_; }
 
@@ -31,17 +34,20 @@ class LiveBlock {
   void draw(const std::vector<std::string>& lines);
   // Whole lines, above the block.
   void print(std::string_view text);
+  // Leaves the block where it stands: the terminal is others' for now. What is drawn next is drawn
+  // where the cursor is then.
+  void let_go();
   // Removes the block; what is printed from now on is printed as ever, what is drawn is not.
   void close();
 
  private:
   std::string up() const;
   std::string block() const;
-  void write(std::string_view bytes) const;
 
   const int descriptor_;
   std::mutex mutex_;
   // Guarded by mutex_.
+  TerminalWriter writer_;
   std::vector<std::string> lines_;  // as they stand there
   bool closed_ = false;
 };
