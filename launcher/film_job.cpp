@@ -29,6 +29,7 @@
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/status/live_block.hpp"
+#include "vsr/status/terminal.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <algorithm>
@@ -578,6 +579,7 @@ int lead_film(const Arguments& arguments,
   const auto block =
       terminal == nullptr ? nullptr : std::make_shared<status::LiveBlock>(terminal->descriptor());
   std::vector<fs::path> films;
+  std::string closing;
   {
     RunWatch watch(arguments, lead, *own, terminal, block);
     RunBook::NoteTaker note = [](log::Level, int, std::string_view) {};
@@ -586,8 +588,10 @@ int lead_film(const Arguments& arguments,
     page.show(watch.board(), lead.directory, static_cast<int>(lead.prepared.plan.segments.size()));
     FilmMaker maker(lead, book, *watch.board(), communicator, signals, runner);
     films = make_watched(maker, watch);
+    closing = status::closing_line(watch.board()->status());
   }
   for (const fs::path& film : films) log::info("launcher", "made {}", film.string());
+  log::info("launcher", "{}", closing);
   return 0;
 }
 

@@ -118,10 +118,10 @@ std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
                settings.rank,
                json_escaped(host)));
   } else {
-    terminal->set_pattern(format("%H:%M:%S %^%-5!l%$ [{}] %v", settings.rank));
+    terminal->set_pattern(format("%H:%M:%S %^%-7l%$ [{}] %v", settings.rank));
     for (std::size_t i = 1; i < sinks.size(); ++i) {
       sinks[i]->set_pattern(
-          format("%Y-%m-%d %H:%M:%S.%e %-5!l rank={} host={} %v", settings.rank, host));
+          format("%Y-%m-%d %H:%M:%S.%e %-7l rank={} host={} %v", settings.rank, host));
     }
   }
   return logger;

@@ -170,6 +170,10 @@ std::string segments_text(const RunStatus& run) {
   return text;
 }
 
+std::string limited_text(const RunStatus& run) {
+  return run.limit.empty() ? "" : "limited " + printable(run.limit);
+}
+
 std::string quality_text(const RunStatus& run) {
   if (run.frames_measured == 0) return "";
   return format("back-projection {:.1f} dB, lowest {:.1f} at frame {}",
@@ -310,7 +314,7 @@ std::vector<std::string> terminal_lines(const RunStatus& run, const TerminalStyl
   if (!run.message.empty()) {
     add(Line(style).add(" ").add(printable(run.message), colour_of_state(run.state)));
   }
-  add_all({upscaled_text(run), encoded_text(run), segments_text(run), printable(run.limit)});
+  add_all({upscaled_text(run), encoded_text(run), segments_text(run), limited_text(run)});
   add_all({quality_text(run), disk_text(run)});
   std::vector<const RankStatus*> ranks;
   int digits = 1;
@@ -338,7 +342,7 @@ std::string progress_line(const RunStatus& run) {
   };
   add(encoded_text(run));
   if (run.left_s > 0) add(format("about {} left", duration_text(run.left_s)));
-  add(printable(run.limit));
+  add(limited_text(run));
   constexpr std::size_t kFew = 8;
   std::size_t working = 0;
   for (const RankStatus& rank : run.ranks) {
@@ -350,6 +354,17 @@ std::string progress_line(const RunStatus& run) {
   }
   if (run.ranks.size() > kFew) add(format("{} of {} ranks work", working, run.ranks.size()));
   return text;
+}
+
+std::string closing_line(const RunStatus& run) {
+  std::string text =
+      format("{} frames in {}", run.frames_total, duration_text(std::max(1.0, run.elapsed_s)));
+  if (run.upscale_fps_mean > 0) {
+    text += format(", {} fps upscaled", rate_text(run.upscale_fps_mean));
+  }
+  if (run.frames_measured > 0) text += "; " + quality_text(run);
+  const auto notices = run.notices.size();
+  return text + (notices == 0 ? "; no warnings" : format("; warnings: {}", notices));
 }
 
 }  // namespace vsr::status

@@ -62,8 +62,8 @@ TEST(Log, LinesForTheTerminalGoWhereTheyAreToldToWhole) {
   log::configure({});
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(lines[0].substr(8), " info  [2] pipeline: segment 7 done\n");
-  EXPECT_EQ(lines[1].substr(8), " warni [2] store: the disk\\nis slow\n");
+  EXPECT_EQ(lines[0].substr(8), " info    [2] pipeline: segment 7 done\n");
+  EXPECT_EQ(lines[1].substr(8), " warning [2] store: the disk\\nis slow\n");
   EXPECT_EQ(heard, std::vector<std::string>{"store: the disk\nis slow"});
 }
 
@@ -72,7 +72,7 @@ TEST(Log, ColourIsOfTheLevelAlone) {
   log::configure({.terminal_writer = [&](std::string_view text) { line = text; }, .colour = true});
   log::warning("store", "slow");
   log::configure({});
-  EXPECT_EQ(line.substr(8), " \x1b[33;1mwarni\x1b[0m [0] store: slow\n");
+  EXPECT_EQ(line.substr(8), " \x1b[33;1mwarning\x1b[0m [0] store: slow\n");
 }
 
 TEST(Log, WarningsAreHeardWhereNoSinkTakesThem) {

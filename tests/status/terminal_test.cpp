@@ -71,10 +71,11 @@ TEST(TerminalLines, TellTheWholeRunAndEveryRank) {
   EXPECT_EQ(lines[0],
             "film.mkv working #####===========............................................ 18.1%  "
             "6 h 55 min left");
-  EXPECT_EQ(lines[1],
-            " upscaled 15600 of 57600 frames, 61 fps (mean 58)  encoded 5280, 2.1 fps (mean 2.1)  "
-            "32 of 120 segments, 11 chunks  by the encoders (2.1 fps against 61 of upscaling): "
-            "twice the cores would halve it");
+  EXPECT_EQ(
+      lines[1],
+      " upscaled 15600 of 57600 frames, 61 fps (mean 58)  encoded 5280, 2.1 fps (mean 2.1)  "
+      "32 of 120 segments, 11 chunks  limited by the encoders (2.1 fps against 61 of upscaling): "
+      "twice the cores would halve it");
   EXPECT_EQ(lines[2],
             " back-projection 38.2 dB, lowest 31.0 at frame 4711  32.0 GB written, 1.25 TB free");
   EXPECT_EQ(
@@ -189,7 +190,7 @@ TEST(ProgressLine, TellsTheRunAndWhatRanksDo) {
   run.ranks[1].silent_s = 75;
   EXPECT_EQ(progress_line(run),
             "working, 18.1%: upscaled 15600 of 57600 frames, 61 fps (mean 58); encoded 5280, 2.1 "
-            "fps (mean 2.1); about 6 h 55 min left; by the encoders (2.1 fps against 61 of "
+            "fps (mean 2.1); about 6 h 55 min left; limited by the encoders (2.1 fps against 61 of "
             "upscaling): twice the cores would halve it; rank 0: segment 7 120/504 window 2/5, "
             "chunk 3 20/480; rank 1 silent for 75 s");
 }
@@ -199,6 +200,16 @@ TEST(ProgressLine, OfWhatIsOverTheMeanAlone) {
   run.state = "done";
   EXPECT_EQ(progress_line(run).find("61 fps"), std::string::npos) << progress_line(run);
   EXPECT_THAT(progress_line(run), HasSubstr("58 fps;"));
+}
+
+TEST(ClosingLine, TellsHowItWent) {
+  RunStatus run = a_run(0);
+  run.notices.clear();
+  EXPECT_THAT(closing_line(run), ::testing::StartsWith("57600 frames in "));
+  EXPECT_THAT(closing_line(run), HasSubstr("58 fps upscaled; back-projection"));
+  EXPECT_THAT(closing_line(run), ::testing::EndsWith("; no warnings"));
+  run.notices.push_back({"2026-01-02T03:04:05Z", "warning", 0, "store: slow"});
+  EXPECT_THAT(closing_line(run), ::testing::EndsWith("; warnings: 1"));
 }
 
 TEST(ProgressLine, OfManyRanksTheirNumber) {

@@ -296,7 +296,7 @@ class Status(FilmTest):
     def test_lines_of_several_ranks_are_whole(self):
         _, output = run(self.mpirun(3) + self.job("whole", **self.KEYS) + ["--log-level=debug"], check=True)
         for line in output.splitlines():
-            self.assertRegex(line, r"^[0-9:]{8} (debug|info |warni|error) \[[0-2]\] [a-z]+: ")
+            self.assertRegex(line, r"^[0-9:]{8} (debug  |info   |warning|error  ) \[[0-2]\] [a-z]+: ")
 
     # --- vsr-dist status --------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ std::vector<std::string> terminal_lines(const RunStatus& status, const TerminalS
 // "upscaled 1204 of 14400 frames (8.4%), 61 fps (mean 58); encoded ...; about 3 h 2 min left; rank
 // 0: segment 12 ...". One line, in ASCII but for names.
 std::string progress_line(const RunStatus& status);
+// Of a run that is over, in a line: "57600 frames in 6 h 55 min, 2.3 fps upscaled; back-projection
+// 38.2 dB, lowest 31.0 at frame 4711; no warnings".
+std::string closing_line(const RunStatus& status);
 
 // Columns that `text` takes on a terminal, which is UTF-8 without control characters or escapes.
 int columns_of(std::string_view text);
