@@ -459,4 +459,15 @@ std::string report_html(const ReportData& data) {
   return page;
 }
 
+bool is_report(std::string_view begin) {
+  constexpr std::string_view kTitle = "<!-- title -->";
+  constexpr std::string_view kTitleEnd = "</title>";
+  const std::string_view page = web_file("report.html");
+  const std::size_t at = page.find(kTitle);
+  const std::string_view behind = page.substr(at + kTitle.size());
+  return begin.starts_with(page.substr(0, at)) &&
+         begin.find(behind.substr(0, behind.find(kTitleEnd) + kTitleEnd.size())) !=
+             std::string_view::npos;
+}
+
 }  // namespace vsr::status

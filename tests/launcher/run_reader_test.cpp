@@ -321,8 +321,9 @@ TEST_F(ReadRun, AStartThatCannotBeReadIsNamed) {
 // --- The command
 // -------------------------------------------------------------------------------------
 
-int report(const fs::path& run, const fs::path& output = "") {
+int report(const fs::path& run, const fs::path& output = "", bool force = false) {
   Arguments arguments;
+  arguments.force = force;
   arguments.command = Command::kReport;
   arguments.run_dir = run.string();
   arguments.output = output.string();
@@ -340,15 +341,38 @@ TEST_F(ReadRun, TheCommandWritesThePageAndBringsTheLedgerUpToDate) {
   EXPECT_EQ(read_file(directory_.run_file()), ledger) << "written anew, though nothing was new";
 }
 
+ErrorCode code(const fs::path& run, const fs::path& output) {
+  try {
+    report(run, output);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode::kInternal;
+}
+
+TEST_F(ReadRun, TheCommandReplacesAReportAndNothingElse) {
+  commit(0);
+  const fs::path page = folder_.path() / "page.html";
+  EXPECT_EQ(report(directory_.root(), page), 0);
+  EXPECT_EQ(report(directory_.root(), page), 0);
+  const std::string other = "<!doctype html>\n<title>of somebody else</title>";
+  for (const std::string& content : {std::string("a film"), std::string(), other}) {
+    write_file(page, content);
+    EXPECT_EQ(code(directory_.root(), page), ErrorCode::kUsage);
+    EXPECT_EQ(read_file(page), content);
+  }
+  EXPECT_EQ(report(directory_.root(), page, true), 0);
+  EXPECT_THAT(read_file(page), HasSubstr("1 of 16"));
+}
+
+TEST_F(ReadRun, TheCommandLeavesNothingBesideAFolderThatItIsGiven) {
+  commit(0);
+  EXPECT_EQ(code(directory_.root(), directory_.root()), ErrorCode::kUsage);
+  EXPECT_FALSE(fs::exists(directory_.root().string() + ".part"));
+  EXPECT_FALSE(fs::exists(directory_.run_file())) << "refused before anything is written";
+}
+
 TEST_F(ReadRun, TheCommandRefusesWhatIsNoRunAndWhatCannotBeWritten) {
-  const auto code = [](const fs::path& run, const fs::path& output) {
-    try {
-      report(run, output);
-    } catch (const Error& error) {
-      return error.code();
-    }
-    return ErrorCode::kInternal;
-  };
   EXPECT_EQ(code(folder_.path(), ""), ErrorCode::kUsage);
   EXPECT_EQ(code(folder_.path() / "nothing", ""), ErrorCode::kUsage);
   EXPECT_EQ(code(directory_.root(), folder_.path() / "no" / "such" / "folder.html"),
