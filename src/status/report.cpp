@@ -357,10 +357,10 @@ std::string sizes_section(const ReportData& data) {
   return section("sizes", "Sizes", table({"What", "Size"}, rows));
 }
 
-std::string start_section(const ReportData& data) {
+std::string start_section(const ReportData& data, const Figures& figures) {
   std::string rows;
   std::string commands;
-  int number = 0;
+  std::size_t number = 0;
   for (const auto& [name, start] : data.run.starts) {
     ++number;
     std::string hosts;
@@ -377,8 +377,9 @@ std::string start_section(const ReportData& data) {
     rows += format("<tr>{}{}{}{}{}{}</tr>\n",
                    number_cell(format("{}", number)),
                    time_cell(start.begun),
-                   start.ended.empty() ? cell(format("none known; last seen {}", start.seen))
-                                       : time_cell(start.ended),
+                   start.ended.empty()
+                       ? cell(format("none known; at work at {}", figures.starts[number - 1].last))
+                       : time_cell(start.ended),
                    cell(end_in_words(start)),
                    number_cell(format("{}", start.ranks.size())),
                    cell(hosts));
@@ -443,7 +444,7 @@ std::string report_html(const ReportData& data) {
   content += summary_section(data, figures);
   content += time_section(data, figures);
   const std::string behind = seams_section(data) + retries_section(data, figures) +
-                             sizes_section(data) + start_section(data);
+                             sizes_section(data) + start_section(data, figures);
   const std::string for_script = script_data(data, figures);
   std::string page = whole_page("report.html");
   constexpr std::size_t kWordsOnPicture = 20'000;

@@ -1,6 +1,7 @@
 // What the report says of a run, in figures and in words. Private.
 #pragma once
 
+#include "report_starts.hpp"
 #include "report_text.hpp"
 #include "vsr/status/report.hpp"
 
@@ -29,6 +30,7 @@ struct Failure {
   int segment = 0;
   int rank = 0;
   std::string reason;
+  int start = 0;  // among the run's starts
 };
 
 struct MeasureFigures {
@@ -42,6 +44,7 @@ struct MeasureFigures {
 struct Figures {
   WorkFigures upscaling;
   WorkFigures encoding;  // of chunks
+  std::vector<AtWork> starts;
   double work_s = 0;     // in which a start was at work
   double elapsed_s = 0;  // from the first begin to the last end, pauses and all
   std::vector<Failure> failures;

@@ -125,4 +125,19 @@ std::optional<double> seconds_of(const std::string& utc) {
          second;
 }
 
+std::string utc_text(double seconds) {
+  const std::chrono::sys_seconds time(
+      std::chrono::seconds(static_cast<std::int64_t>(std::floor(seconds))));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss of_day(time - day);
+  return format("{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z",
+                static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()),
+                of_day.hours().count(),
+                of_day.minutes().count(),
+                of_day.seconds().count());
+}
+
 }  // namespace vsr::status

@@ -29,5 +29,7 @@ std::string counted(std::int64_t count, std::string_view what);
 
 // "2026-01-31T12:34:56Z" -> seconds since 1970.
 std::optional<double> seconds_of(const std::string& utc);
+// And back.
+std::string utc_text(double seconds);
 
 }  // namespace vsr::status

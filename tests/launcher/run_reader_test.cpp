@@ -171,6 +171,7 @@ TEST_F(ReadRun, ADamagedRecordIsNamedAndTheOthersStand) {
   const auto problems = reader.report_data().problems;
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(problems[0], HasSubstr("segment 3: its record cannot be used"));
+  EXPECT_THAT(problems[0], Not(HasSubstr("run.h5")));
 }
 
 TEST_F(ReadRun, ShowsTheWorstFramesOfAll) {
@@ -278,6 +279,20 @@ TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
   EXPECT_EQ(seams(later).size(), kSegments - 1U);
   ASSERT_EQ(later.report_data().films.size(), 1U);
   EXPECT_EQ(later.report_data().films[0].name, "film.mkv");
+}
+
+TEST_F(ReadRun, WhatIsToldOfADamagedRecordOutOfTheLedgerIsSaidToBe) {
+  commit_all();
+  RunReader reader(directory_);
+  reader.update();
+  write_ledger(reader);
+  make_the_film();
+  std::ofstream(directory_.record_file(3), std::ios::binary | std::ios::app) << "more";
+  RunReader later(directory_);
+  later.update();
+  EXPECT_TRUE(later.run().segments[3]);
+  EXPECT_THAT(later.report_data().problems,
+              ElementsAre(HasSubstr("what is told of it is from run.h5")));
 }
 
 TEST_F(ReadRun, WithoutTheStampRecordsThatAreGoneAreToBeMadeAgain) {

@@ -5,8 +5,8 @@
 
   // --- Time ----------------------------------------------------------------------------------------------------------
 
-  const pieces = rows => rows.map(([segment, begin, end, rank, host, attempt, begun, took]) =>
-    ({segment, begin, end, rank, host, attempt, begun, end_s: begun + took, took}));
+  const pieces = rows => rows.map(([segment, begin, end, rank, host, attempt, begun, took, start]) =>
+    ({segment, begin, end, rank, host, attempt, begun, end_s: begun + took, took, start}));
   const segments = pieces(data.segments), chunks = pieces(data.chunks);
   const spans = [...data.starts.map(s => [s.begun, s.end]), ...[...segments, ...chunks].map(p => [p.begun, p.end_s])];
 
@@ -83,25 +83,22 @@
   // A row for each host's rank and kind of work; within it as many lanes as are busy at once.
   function rows() {
     const found = new Map();
+    // Starts that were at work together have rows of their own: each has a rank 0.
+    const rowOf = (of, kind) => {
+      const shared = data.starts.find(start => start.number === of.start + 1 && start.shares);
+      const start = shared ? shared.number : 0;
+      const key = JSON.stringify([of.host, start, of.rank, kind]);
+      if (!found.has(key)) found.set(key, {host: of.host, start, rank: of.rank, kind, pieces: [], failed: []});
+      return found.get(key);
+    };
     const add = (list, kind) => {
-      for (const piece of list) {
-        const key = JSON.stringify([piece.host, piece.rank, kind]);
-        if (!found.has(key)) found.set(key, {host: piece.host, rank: piece.rank, kind, pieces: [], failed: []});
-        found.get(key).pieces.push({...piece, kind});
-      }
+      for (const piece of list) rowOf(piece, kind).pieces.push({...piece, kind});
     };
     add(segments, 'segment');
     add(chunks, 'chunk');
-    for (const failure of data.failures) {
-      const kind = failure.chunk ? 'chunk' : 'segment';
-      let row = [...found.values()].find(r => r.rank === failure.rank && r.kind === kind);
-      if (!row) {
-        row = {host: '', rank: failure.rank, kind, pieces: [], failed: []};
-        found.set(JSON.stringify(['', failure.rank, kind]), row);
-      }
-      row.failed.push(failure);
-    }
-    const sorted = [...found.values()].sort((a, b) => a.rank - b.rank || a.host.localeCompare(b.host) || (a.kind < b.kind) - (a.kind > b.kind));
+    for (const failure of data.failures) rowOf(failure, failure.chunk ? 'chunk' : 'segment').failed.push(failure);
+    const sorted = [...found.values()].sort((a, b) => a.host.localeCompare(b.host, 'en', {numeric: true}) || a.start - b.start || a.rank - b.rank ||
+      (a.kind < b.kind) - (a.kind > b.kind));
     for (const row of sorted) {
       row.pieces.sort((a, b) => a.begun - b.begun);
       const ends = [];
@@ -148,14 +145,14 @@
     svg.classList.add('chart');
     hatch(svg);
     const scale = timeScale(box);
-    data.starts.forEach((start, i) => {
+    data.starts.forEach(start => {
       const left = scale.x(start.begun), right = Math.max(left + 1, scale.x(start.end));
       const band = element('rect', {class: 'band', x: left, y: 4, width: right - left, height: height - 4}, svg);
-      element('title', {}, band, `Start ${i + 1}, ${clock(start.begun)} to ${start.open ? 'about ' : ''}${clock(start.end)}: ${start.how}`);
+      element('title', {}, band, `Start ${start.number}, ${clock(start.begun)} to ${start.open ? 'about ' : ''}${clock(start.end)}: ${start.how}`);
       if (right - left > 50) {
-        element('text', {x: left + 4, y: 17}, svg, `start ${i + 1}${start.open ? ' (no end known)' : ''}`);
+        element('text', {x: left + 4, y: 17}, svg, `start ${start.number}${start.open ? ' (no end known)' : ''}`);
       } else if (right - left > 14) {
-        element('text', {x: left + 2, y: 17}, svg, String(i + 1));
+        element('text', {x: left + 2, y: 17}, svg, String(start.number));
       }
     });
     timeAxis(svg, box, scale);
@@ -163,7 +160,7 @@
     for (const row of list) {
       const what = row.kind === 'chunk' ? 'encodes' : 'upscales';
       const host = row.host.length > 14 ? row.host.slice(0, 13) + '\u2026' : row.host;
-      element('text', {class: 'name end', x: box.left - 8, y: y + 13}, svg, `${host} rank ${row.rank} ${what}`);
+      element('text', {class: 'name end', x: box.left - 8, y: y + 13}, svg, `${host} ${row.start ? `start ${row.start} ` : ''}rank ${row.rank} ${what}`);
       for (const piece of row.pieces) {
         const left = scale.x(piece.begun), width = Math.max(1, scale.x(piece.end_s) - left);
         const at = y + piece.lane * lane;
