@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 #include <string_view>
 
 namespace vsr::status {
@@ -159,6 +160,8 @@ std::string jpeg(const std::string& bytes, const std::string& what) {
       "<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">", html_escaped(what), base64(bytes));
 }
 
+using Pictures = std::span<const ReportPicture>;
+
 // Which pictures are on the page.
 struct Shown {
   std::set<const std::string*> files;
@@ -166,7 +169,7 @@ struct Shown {
 };
 
 // Of the worst frames first, whole ones before details, as long as there is room.
-Shown choose_pictures(const ReportData& data, std::size_t room) {
+Shown choose_pictures(const Pictures& worst, const Pictures& middle, std::size_t room) {
   constexpr std::size_t kMarkup = 200;
   Shown shown;
   const auto take = [&](const std::string& before, const std::string& after) {
@@ -179,11 +182,14 @@ Shown choose_pictures(const ReportData& data, std::size_t room) {
     room -= needed;
     shown.files.insert({&before, &after});
   };
-  for (const auto* list : {&data.worst, &data.middle}) {
-    for (const ReportPicture& one : *list) take(one.preview.before, one.preview.after);
+  for (const Pictures& list : {worst, middle}) {
+    for (const ReportPicture& one : list) take(one.preview.before, one.preview.after);
   }
-  for (const auto* list : {&data.worst, &data.middle}) {
-    for (const ReportPicture& one : *list) {
+  for (const Pictures& list : {worst, middle}) {
+    for (const ReportPicture& one : list) {
+      // Of a small film the detail is the whole.
+      const auto whole = jpeg_size(one.preview.after);
+      if (whole && jpeg_size(one.preview.detail_after) == whole) continue;
       take(one.preview.detail_before, one.preview.detail_after);
     }
   }
@@ -213,7 +219,7 @@ std::string picture(const ReportData& data, const ReportPicture& one, const Show
 
 std::string pictures(const ReportData& data,
                      const char* title,
-                     const std::vector<ReportPicture>& list,
+                     const Pictures& list,
                      const Shown& shown) {
   if (list.empty()) return "";
   std::string frames;
@@ -230,7 +236,8 @@ std::string quality_section(const ReportData& data, const Figures& figures, std:
                              "quiet"));
   }
   std::string text = paragraph(quality_in_words(figures));
-  text += chart("back-projection", "Back-projection of each frame, dB");
+  text += chart("back-projection",
+                "Back-projection of each frame, dB (higher is more like the source)");
   text += chart("sharpness-gain", "Sharpness, times that of a bicubic enlargement");
   text += chart("luma", "Mean luma, 0 (black) to 1 (white)");
   std::string rows;
@@ -244,8 +251,10 @@ std::string quality_section(const ReportData& data, const Figures& figures, std:
   }
   text += folded("Table: least, usual and most",
                  table({"Measure", "Least", "Median", "Most", "Frame of the least"}, rows));
-  const Shown shown = choose_pictures(data, room);
-  text += pictures(data, "Worst frames", data.worst, shown);
+  const Pictures worst = Pictures(data.worst).first(figures.worst_shown);
+  const bool is_low = !worst.empty() && worst.front().back_projection_db < figures.low_db;
+  const Shown shown = choose_pictures(worst, data.middle, room);
+  text += pictures(data, is_low ? "Worst frames" : "Lowest frames", worst, shown);
   text += pictures(data, "As the film usually looks", data.middle, shown);
   if (shown.left_out > 0) {
     text += paragraph(format("{} are not on this page, which would be too large; the segments' "
@@ -281,10 +290,12 @@ std::string seams_section(const ReportData& data) {
              "than it moves.",
              seams.size(),
              seen));
-  text += chart("seams-plot", "How alike both segments are where they meet, dB");
+  text +=
+      chart("seams-plot", "Likeness of both segments where they meet, dB (higher is more alike)");
   text += folded(
       format("Table: {} places, the ones that may be seen first", seams.size()),
-      table({"Frame", "Time", "Segment", "Alike, dB", "Step, of 255", "Usual step", "Seen"}, rows));
+      table({"Frame", "Time", "Segment", "Likeness, dB", "Step, of 255", "Usual step", "Seen"},
+            rows));
   return section("seams", "Seams", text);
 }
 

@@ -208,6 +208,13 @@ Figures figures_of(const ReportData& data) {
   }
   figures.failures = failures_of(run);
   figures.low_db = low_db(run);
+  // Those that are worth a look; where none is, a few for what the lowest looks like.
+  constexpr std::size_t kLowestShown = 3;
+  const auto low = std::ranges::count_if(data.worst, [&](const ReportPicture& picture) {
+    return picture.back_projection_db < figures.low_db;
+  });
+  figures.worst_shown =
+      low > 0 ? static_cast<std::size_t>(low) : std::min(kLowestShown, data.worst.size());
   for (const auto& record : run.segments) {
     if (record && record->measures.back_projection_db.empty()) ++figures.pieces_unmeasured;
   }
@@ -312,7 +319,8 @@ std::vector<std::string> warnings_of(const ReportData& data, const Figures& figu
   }
   if (figures.frames_low > 0) {
     warnings.push_back(
-        format("{} less than {:.0f} dB like the source when made as small (Picture).",
+        format("{} under {:.0f} dB of back-projection: the picture is not the source's there "
+               "(Picture).",
                figures.frames_low == 1 ? "1 frame is" : format("{} frames are", figures.frames_low),
                figures.low_db));
   }
@@ -423,17 +431,19 @@ std::string quality_in_words(const Figures& figures) {
   for (const MeasureFigures& of : figures.measures) {
     if (of.name.rfind("Back", 0) != 0) continue;
     text += format(
-        "Made as small as the source again, a frame is {:.1f} dB like it (median); the worst, "
-        "frame {}, {:.1f} dB",
+        "Each was made as small as the source again and compared with it (back-projection, a PSNR: "
+        "higher is more alike). Half of them reach {:.1f} dB; the lowest is frame {} with {:.1f} "
+        "dB.",
         of.median,
         of.least_frame,
         of.least);
     if (figures.low_db > 0) {
-      text += format("; under {:.0f} dB, where it is worth a look: {}",
+      text += format(" Under {:.0f} dB a frame is worth a look: {}.",
                      figures.low_db,
-                     counted(figures.frames_low, "frame"));
+                     figures.frames_low == 0   ? "none is"
+                     : figures.frames_low == 1 ? "1 is"
+                                               : format("{} are", figures.frames_low));
     }
-    text += ".";
   }
   return text;
 }

@@ -5,6 +5,7 @@
 #include "report_text.hpp"
 #include "vsr/status/report.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -52,6 +53,7 @@ struct Figures {
   std::int64_t frames_measured = 0;                  // by back-projection
   double low_db = 0;                                 // a frame below is worth a look; 0: none is
   std::int64_t frames_low = 0;                       // below that
+  std::size_t worst_shown = 0;                       // of the worst pictures, from the first on
   int pieces_unmeasured = 0;                         // segments of whose frames nothing is known
   std::vector<MeasureFigures> measures;
 };

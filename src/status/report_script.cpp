@@ -135,7 +135,9 @@ std::string script_data(const ReportData& data, const Figures& figures) {
                     {"encoding", stages(figures.encoding)}};
   json["seams"] = seams(run);
   Json worst = Json::array();
-  for (const ReportPicture& shown : data.worst) worst.push_back(shown.preview.frame);
+  for (std::size_t i = 0; i < figures.worst_shown; ++i) {
+    worst.push_back(data.worst[i].preview.frame);
+  }
   json["worst"] = worst;
   json["back_projection_db"] =
       frame_values(store::by_frame(run, &FrameMeasures::back_projection_db));

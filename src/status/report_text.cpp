@@ -76,6 +76,23 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
+// The markers up to that of a frame, of which each tells its length (ISO/IEC 10918-1, B.1.1,
+// B.2.2).
+std::optional<std::pair<int, int>> jpeg_size(std::string_view bytes) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
+  const auto word = [&](std::size_t at) { return byte(at) << 8 | byte(at + 1); };
+  if (!bytes.starts_with("\xff\xd8")) return {};
+  std::size_t at = 2;
+  while (at + 9 <= bytes.size() && byte(at) == 0xff) {
+    const int marker = byte(at + 1);
+    const bool is_frame =
+        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (is_frame) return std::pair(word(at + 7), word(at + 5));
+    at += 2 + static_cast<std::size_t>(word(at + 2));
+  }
+  return {};
+}
+
 std::string size_text(double bytes) {
   constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
   if (bytes < 0) return "unknown";

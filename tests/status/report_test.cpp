@@ -158,8 +158,8 @@ TEST(Report, NamesWhatIsWorthALook) {
   EXPECT_THAT(page, HasSubstr("3 of 4"));
   EXPECT_THAT(page, HasSubstr("segment 3: its record cannot be used (damaged)"));
   EXPECT_THAT(page, HasSubstr("1 place between segments may be seen"));
-  EXPECT_THAT(page, HasSubstr("1 frame is less than 25 dB"));
-  EXPECT_THAT(page, HasSubstr("frame 57, 12.5 dB"));
+  EXPECT_THAT(page, HasSubstr("1 frame is under 25 dB"));
+  EXPECT_THAT(page, HasSubstr("frame 57 with 12.5 dB"));
   EXPECT_THAT(page, HasSubstr("No end of the last start is known"));
   EXPECT_THAT(page, HasSubstr("GPU is lost"));
   EXPECT_THAT(page, HasSubstr("window 96 -&gt; 48"));
@@ -306,9 +306,9 @@ TEST(Report, OfOneFrameInFourMeasuredKeepsTheseAlone) {
 TEST(Report, ThresholdIsThatOfTheRun) {
   ReportData data = a_run();
   data.run.job["quality.warn_below"] = "39";
-  EXPECT_THAT(report_html(data), HasSubstr("less than 39 dB"));
+  EXPECT_THAT(report_html(data), HasSubstr("under 39 dB"));
   data.run.job["quality.warn_below"] = "0";
-  EXPECT_THAT(report_html(data), Not(HasSubstr("less than")));
+  EXPECT_THAT(report_html(data), Not(HasSubstr("is under")));
 }
 
 // The largest previews that there are.
@@ -325,6 +325,48 @@ TEST(Report, OfThreeHoursIsBelowFiveMegabytesAndShowsTheWorst) {
   EXPECT_LT(page.size(), kMostPageBytes);
   EXPECT_THAT(page, HasSubstr("alt=\"Frame 0 (0:00:00.0) after\""));
   EXPECT_THAT(page, HasSubstr("pictures are not on this page"));
+}
+
+// What a JPEG file of this size begins with: APP0 of four bytes, then a baseline frame.
+std::string jpeg(char width, char height) {
+  const std::string begin("\xff\xd8\xff\xe0\x00\x04hi\xff\xc0\x00\x0b\x08\x00", 14);
+  return begin + height + std::string(1, '\0') + width + "\x01";
+}
+
+TEST(Report, ShowsFramesUnderTheThresholdOrElseTheThreeLowest) {
+  ReportData data = a_run();
+  for (int i = 0; i < 5; ++i) {
+    data.worst.push_back({i, 30.0 + i, {7 * i + 1, "worst", "b", "a", "", ""}});
+  }
+  std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("Lowest frames"));
+  EXPECT_THAT(page, Not(HasSubstr("Worst frames")));
+  EXPECT_EQ(island(page).at("worst"), nlohmann::json({1, 8, 15}));
+  EXPECT_THAT(page, Not(HasSubstr("Frame 22 ")));
+  data.worst[0].back_projection_db = 20;
+  data.run.segments[0]->measures.back_projection_db[1] = 20;
+  page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("Worst frames"));
+  EXPECT_EQ(island(page).at("worst"), nlohmann::json({1}));
+}
+
+TEST(Report, LeavesOutADetailThatIsTheWholePicture) {
+  ReportData data = a_run();
+  const std::string whole = jpeg(64, 32);
+  data.middle = {{0, 40.0, {3, "middle", whole, whole, whole, whole}}};
+  EXPECT_THAT(report_html(data), HasSubstr("after<"));
+  EXPECT_THAT(report_html(data), Not(HasSubstr("after, detail")));
+  const std::string part = jpeg(32, 32);
+  data.middle = {{0, 40.0, {3, "middle", whole, whole, part, part}}};
+  EXPECT_THAT(report_html(data), HasSubstr("after, detail"));
+}
+
+TEST(ReportText, SizeOfAJpegIsThatOfItsFrame) {
+  EXPECT_EQ(jpeg_size(jpeg(64, 32)), std::pair(64, 32));
+  const std::string whole = jpeg(64, 32);
+  for (std::size_t bytes = 0; bytes + 1 < whole.size(); ++bytes) {
+    EXPECT_FALSE(jpeg_size(whole.substr(0, bytes))) << bytes;
+  }
 }
 
 TEST(ReportText, Base64IsThatOfRfc4648) {
