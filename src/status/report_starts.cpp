@@ -13,7 +13,8 @@ namespace vsr::status {
 namespace {
 
 // Times are of whole seconds, and hosts' clocks not quite the same.
-constexpr double kSlack_s = 2;
+constexpr double kRounding_s = 1;
+constexpr double kClocks_s = 2;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 bool has_rank(const store::StartFile& start, const std::string& host, int rank) {
@@ -59,10 +60,14 @@ std::vector<int> makers_of(const store::RunLedger& run, const store::LedgerPiece
     const double end = begun + piece.wall_s;
     double least_wait = kNever;
     for (std::size_t s = 0; s < spans.size(); ++s) {
-      if (begun + kSlack_s < spans[s].first || end > spans[s].second + kSlack_s) continue;
-      if (!has_rank(run.starts[s].second, piece.host, piece.rank)) continue;
+      const store::StartFile& start = run.starts[s].second;
+      const double clocks = piece.host == start.host ? 0 : kClocks_s;
+      if (begun < spans[s].first - clocks) continue;
+      if (end > spans[s].second + kRounding_s + clocks) continue;
+      if (!has_rank(start, piece.host, piece.rank)) continue;
       const auto busy = busy_until.find({static_cast<int>(s), piece.rank});
-      const double wait = busy == busy_until.end() ? 0 : std::max(0.0, busy->second - begun - 1);
+      const double wait =
+          busy == busy_until.end() ? 0 : std::max(0.0, busy->second - begun - kRounding_s);
       if (wait > least_wait) continue;
       least_wait = wait;
       makers[i] = static_cast<int>(s);

@@ -113,7 +113,7 @@ const charts = (() => {
       if (value > most) most = value;
     }
     // Far from all values the threshold would press them flat: then it is told in words.
-    const near = 0.5 * Math.max(most - least, 1);
+    const near = Math.max(most - least, 1);
     const drawn = options.low !== undefined && options.low > least - near && options.low < most + near;
     if (drawn) {
       least = Math.min(least, options.low);
@@ -168,7 +168,7 @@ const charts = (() => {
       const note = document.createElement('p');
       note.className = 'key';
       note.textContent = `Under ${options.low} ${options.unit} a frame is worth a look; ` +
-        `that is far ${options.low < least ? 'below' : 'above'} all that is drawn here.`;
+        `that is ${options.low < least ? 'below' : 'above'} all that is drawn here.`;
       place.append(note);
     } else if (drawn) {
       element('line', {class: 'low', x1: box.left, x2: box.right, y1: y(options.low), y2: y(options.low)}, svg);
