@@ -75,7 +75,10 @@ po::options_description status_options() {
 po::options_description report_options() {
   po::options_description options("Options of 'vsr-dist report'");
   options.add_options()  //
-      ("output,o", po::value<std::string>(), "the page; default: report/index.html in the run");
+      ("output,o",
+       po::value<std::string>(),
+       "the page; default: report/index.html in the run")  //
+      ("force", "replace the file of -o, also where it is no report");
   return options;
 }
 

@@ -47,7 +47,7 @@ struct Arguments {
   // status, report
   std::string run_dir;
   bool watch = false;  // status: again and again
-  bool force = false;  // qc, compare: replaces an output that is there
+  bool force = false;  // report, qc, compare: replaces an output that is there
   // qc, compare: two films (compare: or pictures)
   std::vector<std::string> inputs;
   std::string output;           // report, qc (a table of frames), compare; empty: see there

@@ -1,6 +1,7 @@
 #include "report_command.hpp"
 
 #include "run_reader.hpp"
+#include "two_films.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string>
 
@@ -42,6 +44,16 @@ bool is_out_of_date(const RunReader& reader) {
   return false;
 }
 
+bool is_report(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return false;  // a pipe would be waited for
+  std::ifstream file(path, std::ios::binary);
+  std::string begin(status::kReportBegin, '\0');
+  file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  begin.resize(static_cast<std::size_t>(file.gcount()));
+  return status::is_report(begin);
+}
+
 }  // namespace
 
 int run_report(const Arguments& arguments) {
@@ -50,6 +62,10 @@ int run_report(const Arguments& arguments) {
     throw Error(ErrorCode::kUsage,
                 format("{}: no run directory of vsr-dist: give the folder that run.dir names",
                        arguments.run_dir));
+  }
+  // A report is made again and again; anything else that is there is somebody's.
+  if (!arguments.output.empty() && !is_report(arguments.output)) {
+    check_output(arguments.output, arguments);
   }
   RunReader reader(*directory);
   reader.update();

@@ -5,8 +5,9 @@
 
 namespace vsr::launcher {
 
-// Returns the exit status. Throws Error: kUsage where no run is, kStorage where it cannot be read
-// or the page not written.
+// Returns the exit status. Throws Error: kUsage where no run is, or something that is no report
+// where the page is to go, unless `force`; kStorage where the run cannot be read or the page not
+// written.
 int run_report(const Arguments& arguments);
 
 }  // namespace vsr::launcher

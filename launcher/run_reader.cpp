@@ -288,11 +288,16 @@ status::ReportData RunReader::report_data() const {
   data.made = utc_now();
   if (!job_problem_.empty()) data.problems.push_back(job_problem_);
   for (const std::string& problem : start_problems_) data.problems.push_back(problem);
-  for (const auto* pieces : {&segments_, &chunks_}) {
-    for (const Known& known : *pieces) {
-      if (!known.problem.empty()) data.problems.push_back(known.problem);
+  const auto add = [&](const std::vector<Known>& pieces, const store::LedgerPieces& records) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      if (pieces[i].problem.empty()) continue;
+      const bool is_told = i < records.size() && records[i];
+      data.problems.push_back(pieces[i].problem +
+                              (is_told ? "; what is told of it is from run.h5" : ""));
     }
-  }
+  };
+  add(segments_, data.run.segments);
+  add(chunks_, data.run.chunks);
   for (const fs::path& film : directory_.films()) {
     data.films.push_back({film.filename().string(), bytes_of(film)});
   }

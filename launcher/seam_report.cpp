@@ -15,8 +15,8 @@ constexpr std::size_t kMostListed = 10;
 std::string warning_of(const assemble::Seam& seam, int segment) {
   return format(
       "frame {}, where segment {} begins: the seam may be seen; what both segments made "
-      "of it is {:.1f} dB apart, and the picture changes {:.2f} times as much as it "
-      "moves ({:.1f} of 255 levels)",
+      "of it has a likeness of {:.1f} dB (higher is more alike), and the picture changes {:.2f} "
+      "times as much as it moves ({:.1f} of 255 levels)",
       seam.frame,
       segment,
       seam.likeness_db.value_or(0),
@@ -56,8 +56,8 @@ SeamReport report_seams(const std::vector<store::Record>& records) {
   const assemble::Seam& worst = *std::ranges::min_element(seams, {}, &assemble::Seam::likeness_db);
   if (worst.likeness_db) {
     report.summary = format(
-        "segments meet in {} place{}, of which {} may be seen; the least alike frames are "
-        "{:.1f} dB apart, at frame {}",
+        "segments meet in {} place{}, of which {} may be seen; the lowest likeness of what both "
+        "made is {:.1f} dB, at frame {} (higher is more alike)",
         seams.size(),
         seams.size() == 1 ? "" : "s",
         seen,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 #include <string_view>
 
 namespace vsr::status {
@@ -159,6 +160,8 @@ std::string jpeg(const std::string& bytes, const std::string& what) {
       "<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">", html_escaped(what), base64(bytes));
 }
 
+using Pictures = std::span<const ReportPicture>;
+
 // Which pictures are on the page.
 struct Shown {
   std::set<const std::string*> files;
@@ -166,7 +169,7 @@ struct Shown {
 };
 
 // Of the worst frames first, whole ones before details, as long as there is room.
-Shown choose_pictures(const ReportData& data, std::size_t room) {
+Shown choose_pictures(const Pictures& worst, const Pictures& middle, std::size_t room) {
   constexpr std::size_t kMarkup = 200;
   Shown shown;
   const auto take = [&](const std::string& before, const std::string& after) {
@@ -179,11 +182,14 @@ Shown choose_pictures(const ReportData& data, std::size_t room) {
     room -= needed;
     shown.files.insert({&before, &after});
   };
-  for (const auto* list : {&data.worst, &data.middle}) {
-    for (const ReportPicture& one : *list) take(one.preview.before, one.preview.after);
+  for (const Pictures& list : {worst, middle}) {
+    for (const ReportPicture& one : list) take(one.preview.before, one.preview.after);
   }
-  for (const auto* list : {&data.worst, &data.middle}) {
-    for (const ReportPicture& one : *list) {
+  for (const Pictures& list : {worst, middle}) {
+    for (const ReportPicture& one : list) {
+      // Of a small film the detail is the whole.
+      const auto whole = jpeg_size(one.preview.after);
+      if (whole && jpeg_size(one.preview.detail_after) == whole) continue;
       take(one.preview.detail_before, one.preview.detail_after);
     }
   }
@@ -213,7 +219,7 @@ std::string picture(const ReportData& data, const ReportPicture& one, const Show
 
 std::string pictures(const ReportData& data,
                      const char* title,
-                     const std::vector<ReportPicture>& list,
+                     const Pictures& list,
                      const Shown& shown) {
   if (list.empty()) return "";
   std::string frames;
@@ -230,7 +236,8 @@ std::string quality_section(const ReportData& data, const Figures& figures, std:
                              "quiet"));
   }
   std::string text = paragraph(quality_in_words(figures));
-  text += chart("back-projection", "Back-projection of each frame, dB");
+  text += chart("back-projection",
+                "Back-projection of each frame, dB (higher is more like the source)");
   text += chart("sharpness-gain", "Sharpness, times that of a bicubic enlargement");
   text += chart("luma", "Mean luma, 0 (black) to 1 (white)");
   std::string rows;
@@ -244,8 +251,10 @@ std::string quality_section(const ReportData& data, const Figures& figures, std:
   }
   text += folded("Table: least, usual and most",
                  table({"Measure", "Least", "Median", "Most", "Frame of the least"}, rows));
-  const Shown shown = choose_pictures(data, room);
-  text += pictures(data, "Worst frames", data.worst, shown);
+  const Pictures worst = Pictures(data.worst).first(figures.worst_shown);
+  const bool is_low = !worst.empty() && worst.front().back_projection_db < figures.low_db;
+  const Shown shown = choose_pictures(worst, data.middle, room);
+  text += pictures(data, is_low ? "Worst frames" : "Lowest frames", worst, shown);
   text += pictures(data, "As the film usually looks", data.middle, shown);
   if (shown.left_out > 0) {
     text += paragraph(format("{} are not on this page, which would be too large; the segments' "
@@ -281,10 +290,12 @@ std::string seams_section(const ReportData& data) {
              "than it moves.",
              seams.size(),
              seen));
-  text += chart("seams-plot", "How alike both segments are where they meet, dB");
+  text +=
+      chart("seams-plot", "Likeness of both segments where they meet, dB (higher is more alike)");
   text += folded(
       format("Table: {} places, the ones that may be seen first", seams.size()),
-      table({"Frame", "Time", "Segment", "Alike, dB", "Step, of 255", "Usual step", "Seen"}, rows));
+      table({"Frame", "Time", "Segment", "Likeness, dB", "Step, of 255", "Usual step", "Seen"},
+            rows));
   return section("seams", "Seams", text);
 }
 
@@ -357,10 +368,10 @@ std::string sizes_section(const ReportData& data) {
   return section("sizes", "Sizes", table({"What", "Size"}, rows));
 }
 
-std::string start_section(const ReportData& data) {
+std::string start_section(const ReportData& data, const Figures& figures) {
   std::string rows;
   std::string commands;
-  int number = 0;
+  std::size_t number = 0;
   for (const auto& [name, start] : data.run.starts) {
     ++number;
     std::string hosts;
@@ -377,8 +388,9 @@ std::string start_section(const ReportData& data) {
     rows += format("<tr>{}{}{}{}{}{}</tr>\n",
                    number_cell(format("{}", number)),
                    time_cell(start.begun),
-                   start.ended.empty() ? cell(format("none known; last seen {}", start.seen))
-                                       : time_cell(start.ended),
+                   start.ended.empty()
+                       ? cell(format("none known; at work at {}", figures.starts[number - 1].last))
+                       : time_cell(start.ended),
                    cell(end_in_words(start)),
                    number_cell(format("{}", start.ranks.size())),
                    cell(hosts));
@@ -443,7 +455,7 @@ std::string report_html(const ReportData& data) {
   content += summary_section(data, figures);
   content += time_section(data, figures);
   const std::string behind = seams_section(data) + retries_section(data, figures) +
-                             sizes_section(data) + start_section(data);
+                             sizes_section(data) + start_section(data, figures);
   const std::string for_script = script_data(data, figures);
   std::string page = whole_page("report.html");
   constexpr std::size_t kWordsOnPicture = 20'000;
@@ -457,6 +469,17 @@ std::string report_html(const ReportData& data) {
   fill(page, "<!-- content -->", content);
   fill(page, "<!-- title -->", html_escaped(film_name(data)));
   return page;
+}
+
+bool is_report(std::string_view begin) {
+  constexpr std::string_view kTitle = "<!-- title -->";
+  constexpr std::string_view kTitleEnd = "</title>";
+  const std::string_view page = web_file("report.html");
+  const std::size_t at = page.find(kTitle);
+  const std::string_view behind = page.substr(at + kTitle.size());
+  return begin.starts_with(page.substr(0, at)) &&
+         begin.find(behind.substr(0, behind.find(kTitleEnd) + kTitleEnd.size())) !=
+             std::string_view::npos;
 }
 
 }  // namespace vsr::status

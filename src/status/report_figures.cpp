@@ -93,14 +93,17 @@ std::optional<Failure> failure_of(const store::StartEvent& event) {
   const auto rank = take_number(rest);
   if (!rank) return {};
   rest.remove_prefix(std::min(rest.find_first_not_of(":, "), rest.size()));
-  return Failure{event.time, std::string(piece), chunk, *segment, *rank, std::string(rest)};
+  return Failure{event.time, std::string(piece), chunk, *segment, *rank, std::string(rest), 0};
 }
 
 std::vector<Failure> failures_of(const store::RunLedger& run) {
   std::vector<Failure> failures;
-  for (const auto& [name, start] : run.starts) {
-    for (const store::StartEvent& event : start.events) {
-      if (auto failure = failure_of(event)) failures.push_back(std::move(*failure));
+  for (std::size_t i = 0; i < run.starts.size(); ++i) {
+    for (const store::StartEvent& event : run.starts[i].second.events) {
+      auto failure = failure_of(event);
+      if (!failure) continue;
+      failure->start = static_cast<int>(i);
+      failures.push_back(std::move(*failure));
     }
   }
   return failures;
@@ -157,9 +160,18 @@ std::vector<std::string> names_of(const store::RunLedger& run,
   return names;
 }
 
-std::size_t most_ranks(const store::RunLedger& run) {
+// At one time, of all starts that were at work then.
+std::size_t most_ranks(const store::RunLedger& run, const std::vector<AtWork>& starts) {
   std::size_t most = 0;
-  for (const auto& [name, start] : run.starts) most = std::max(most, start.ranks.size());
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    std::size_t ranks = run.starts[i].second.ranks.size();
+    for (std::size_t other = 0; other < starts.size(); ++other) {
+      const bool beside = other != i && starts[other].begin <= starts[i].begin &&
+                          starts[i].begin < starts[other].end;
+      if (beside) ranks += run.starts[other].second.ranks.size();
+    }
+    most = std::max(most, ranks);
+  }
   return most;
 }
 
@@ -184,10 +196,9 @@ Figures figures_of(const ReportData& data) {
   figures.encoding = work_of(run.chunks);
   std::vector<Span> spans = spans_of(run.segments);
   for (const Span& span : spans_of(run.chunks)) spans.push_back(span);
-  for (const auto& [name, start] : run.starts) {
-    const auto begin = seconds_of(start.begun);
-    const auto end = seconds_of(start.ended.empty() ? start.seen : start.ended);
-    if (begin && end) spans.emplace_back(*begin, *end);
+  figures.starts = starts_at_work(run);
+  for (const AtWork& start : figures.starts) {
+    if (start.begin > 0) spans.emplace_back(start.begin, start.end);
   }
   figures.work_s = covered(spans);
   if (!spans.empty()) {
@@ -197,6 +208,13 @@ Figures figures_of(const ReportData& data) {
   }
   figures.failures = failures_of(run);
   figures.low_db = low_db(run);
+  // Those that are worth a look; where none is, a few for what the lowest looks like.
+  constexpr std::size_t kLowestShown = 3;
+  const auto low = std::ranges::count_if(data.worst, [&](const ReportPicture& picture) {
+    return picture.back_projection_db < figures.low_db;
+  });
+  figures.worst_shown =
+      low > 0 ? static_cast<std::size_t>(low) : std::min(kLowestShown, data.worst.size());
   for (const auto& record : run.segments) {
     if (record && record->measures.back_projection_db.empty()) ++figures.pieces_unmeasured;
   }
@@ -254,7 +272,7 @@ std::string in_words(const ReportData& data, const Figures& figures) {
   }
   if (figures.work_s > 0) {
     text += format(" in {} of work", span_text(figures.work_s));
-    const std::size_t ranks = most_ranks(data.run);
+    const std::size_t ranks = most_ranks(data.run, figures.starts);
     if (ranks > 0) text += format(" by {}", counted(static_cast<std::int64_t>(ranks), "rank"));
     const auto starts = static_cast<std::int64_t>(data.run.starts.size());
     if (starts > 1) text += format(", {} starts", starts);
@@ -278,7 +296,7 @@ std::vector<std::string> warnings_of(const ReportData& data, const Figures& figu
       warnings.push_back(
           format("No end of the last start is known: it was at work at {}, and is still, or was "
                  "killed since.",
-                 last.seen));
+                 figures.starts.back().last));
     } else if (last.exit_status != 0) {
       warnings.push_back(was_interrupted(last)
                              ? "The last start was interrupted; the same command goes on."
@@ -301,7 +319,8 @@ std::vector<std::string> warnings_of(const ReportData& data, const Figures& figu
   }
   if (figures.frames_low > 0) {
     warnings.push_back(
-        format("{} less than {:.0f} dB like the source when made as small (Picture).",
+        format("{} under {:.0f} dB of back-projection: the picture is not the source's there "
+               "(Picture).",
                figures.frames_low == 1 ? "1 frame is" : format("{} frames are", figures.frames_low),
                figures.low_db));
   }
@@ -412,17 +431,19 @@ std::string quality_in_words(const Figures& figures) {
   for (const MeasureFigures& of : figures.measures) {
     if (of.name.rfind("Back", 0) != 0) continue;
     text += format(
-        "Made as small as the source again, a frame is {:.1f} dB like it (median); the worst, "
-        "frame {}, {:.1f} dB",
+        "Each was made as small as the source again and compared with it (back-projection, a PSNR: "
+        "higher is more alike). Half of them reach {:.1f} dB; the lowest is frame {} with {:.1f} "
+        "dB.",
         of.median,
         of.least_frame,
         of.least);
     if (figures.low_db > 0) {
-      text += format("; under {:.0f} dB, where it is worth a look: {}",
+      text += format(" Under {:.0f} dB a frame is worth a look: {}.",
                      figures.low_db,
-                     counted(figures.frames_low, "frame"));
+                     figures.frames_low == 0   ? "none is"
+                     : figures.frames_low == 1 ? "1 is"
+                                               : format("{} are", figures.frames_low));
     }
-    text += ".";
   }
   return text;
 }

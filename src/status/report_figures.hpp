@@ -1,9 +1,11 @@
 // What the report says of a run, in figures and in words. Private.
 #pragma once
 
+#include "report_starts.hpp"
 #include "report_text.hpp"
 #include "vsr/status/report.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -29,6 +31,7 @@ struct Failure {
   int segment = 0;
   int rank = 0;
   std::string reason;
+  int start = 0;  // among the run's starts
 };
 
 struct MeasureFigures {
@@ -42,6 +45,7 @@ struct MeasureFigures {
 struct Figures {
   WorkFigures upscaling;
   WorkFigures encoding;  // of chunks
+  std::vector<AtWork> starts;
   double work_s = 0;     // in which a start was at work
   double elapsed_s = 0;  // from the first begin to the last end, pauses and all
   std::vector<Failure> failures;
@@ -49,6 +53,7 @@ struct Figures {
   std::int64_t frames_measured = 0;                  // by back-projection
   double low_db = 0;                                 // a frame below is worth a look; 0: none is
   std::int64_t frames_low = 0;                       // below that
+  std::size_t worst_shown = 0;                       // of the worst pictures, from the first on
   int pieces_unmeasured = 0;                         // segments of whose frames nothing is known
   std::vector<MeasureFigures> measures;
 };

@@ -40,10 +40,12 @@ Json frame_values(const std::vector<float>& values) {
   return {{"least", least}, {"most", most}, {"values", base64(measured + bytes)}};
 }
 
-// [segment, begin, end, rank, host, attempt, begun (seconds since 1970), took]
-Json pieces(const store::LedgerPieces& records) {
+// [segment, begin, end, rank, host, attempt, begun (seconds since 1970), took, start (-1: unknown)]
+Json pieces(const store::RunLedger& run, const store::LedgerPieces& records) {
+  const std::vector<int> makers = makers_of(run, records);
   Json rows = Json::array();
-  for (const auto& record : records) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto& record = records[i];
     if (!record) continue;
     const auto begun = seconds_of(record->started);
     if (!begun) continue;
@@ -54,7 +56,8 @@ Json pieces(const store::LedgerPieces& records) {
                     record->host,
                     record->attempt,
                     *begun,
-                    record->wall_s});
+                    record->wall_s,
+                    makers[i]});
   }
   return rows;
 }
@@ -67,30 +70,41 @@ Json stages(const WorkFigures& work) {
   return rows;
 }
 
-Json starts(const store::RunLedger& run) {
+Json starts(const store::RunLedger& run, const Figures& figures) {
   Json rows = Json::array();
-  for (const auto& [name, start] : run.starts) {
-    const auto begun = seconds_of(start.begun);
-    const auto end = seconds_of(start.ended.empty() ? start.seen : start.ended);
-    if (!begun || !end) continue;
-    rows.push_back({{"begun", *begun},
-                    {"end", *end},
+  for (std::size_t i = 0; i < figures.starts.size(); ++i) {
+    const store::StartFile& start = run.starts[i].second;
+    const AtWork& at_work = figures.starts[i];
+    if (at_work.begin <= 0) continue;
+    rows.push_back({{"number", i + 1},
+                    {"begun", at_work.begin},
+                    {"end", at_work.end},
                     {"open", start.ended.empty()},
+                    {"shares", at_work.shares},
                     {"how", end_in_words(start)}});
   }
   return rows;
 }
 
-Json failures(const Figures& figures) {
+std::string host_of(const store::StartFile& start, int rank) {
+  const auto found = std::ranges::find(start.ranks, rank, &store::StartRank::rank);
+  return found == start.ranks.end() ? "" : found->host;
+}
+
+Json failures(const store::RunLedger& run, const Figures& figures) {
   Json rows = Json::array();
   for (const Failure& failure : figures.failures) {
     const auto time = seconds_of(failure.time);
     if (!time) continue;
-    rows.push_back({{"time", *time},
-                    {"chunk", failure.is_chunk},
-                    {"segment", failure.segment},
-                    {"rank", failure.rank},
-                    {"reason", failure.reason}});
+    rows.push_back(
+        {{"time", *time},
+         {"chunk", failure.is_chunk},
+         {"segment", failure.segment},
+         {"rank", failure.rank},
+         {"host",
+          host_of(run.starts[static_cast<std::size_t>(failure.start)].second, failure.rank)},
+         {"start", failure.start},
+         {"reason", failure.reason}});
   }
   return rows;
 }
@@ -113,15 +127,17 @@ std::string script_data(const ReportData& data, const Figures& figures) {
   json["frames"] = run.plan.timeline_frames;
   json["rate"] = run.plan.timeline_rate.to_double();
   json["low_db"] = figures.low_db;
-  json["starts"] = starts(run);
-  json["segments"] = pieces(run.segments);
-  json["chunks"] = pieces(run.chunks);
-  json["failures"] = failures(figures);
+  json["starts"] = starts(run, figures);
+  json["segments"] = pieces(run, run.segments);
+  json["chunks"] = pieces(run, run.chunks);
+  json["failures"] = failures(run, figures);
   json["stages"] = {{"upscaling", stages(figures.upscaling)},
                     {"encoding", stages(figures.encoding)}};
   json["seams"] = seams(run);
   Json worst = Json::array();
-  for (const ReportPicture& shown : data.worst) worst.push_back(shown.preview.frame);
+  for (std::size_t i = 0; i < figures.worst_shown; ++i) {
+    worst.push_back(data.worst[i].preview.frame);
+  }
   json["worst"] = worst;
   json["back_projection_db"] =
       frame_values(store::by_frame(run, &FrameMeasures::back_projection_db));

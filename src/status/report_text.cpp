@@ -76,6 +76,23 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
+// The markers up to that of a frame, of which each tells its length (ISO/IEC 10918-1, B.1.1,
+// B.2.2).
+std::optional<std::pair<int, int>> jpeg_size(std::string_view bytes) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
+  const auto word = [&](std::size_t at) { return byte(at) << 8 | byte(at + 1); };
+  if (!bytes.starts_with("\xff\xd8")) return {};
+  std::size_t at = 2;
+  while (at + 9 <= bytes.size() && byte(at) == 0xff) {
+    const int marker = byte(at + 1);
+    const bool is_frame =
+        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (is_frame) return std::pair(word(at + 7), word(at + 5));
+    at += 2 + static_cast<std::size_t>(word(at + 2));
+  }
+  return {};
+}
+
 std::string size_text(double bytes) {
   constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
   if (bytes < 0) return "unknown";
@@ -123,6 +140,21 @@ std::optional<double> seconds_of(const std::string& utc) {
   const auto days = std::chrono::sys_days(date).time_since_epoch();
   return static_cast<double>(std::chrono::seconds(days).count()) + hour * 3600 + minute * 60 +
          second;
+}
+
+std::string utc_text(double seconds) {
+  const std::chrono::sys_seconds time(
+      std::chrono::seconds(static_cast<std::int64_t>(std::floor(seconds))));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss of_day(time - day);
+  return format("{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z",
+                static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()),
+                of_day.hours().count(),
+                of_day.minutes().count(),
+                of_day.seconds().count());
 }
 
 }  // namespace vsr::status

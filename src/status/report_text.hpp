@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vsr::status {
@@ -18,6 +19,8 @@ std::string html_escaped_lines(const std::string& text);
 // A word as a POSIX shell takes it.
 std::string shell_quoted(const std::string& word);
 std::string base64(std::string_view bytes);
+// Width and height of a JPEG file's picture; nothing of what is none.
+std::optional<std::pair<int, int>> jpeg_size(std::string_view bytes);
 
 // "1.23 GB"; "unknown" for less than nothing.
 std::string size_text(double bytes);
@@ -29,5 +32,7 @@ std::string counted(std::int64_t count, std::string_view what);
 
 // "2026-01-31T12:34:56Z" -> seconds since 1970.
 std::optional<double> seconds_of(const std::string& utc);
+// And back.
+std::string utc_text(double seconds);
 
 }  // namespace vsr::status

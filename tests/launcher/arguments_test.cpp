@@ -97,6 +97,7 @@ TEST(Arguments, OfTwoFilms) {
   EXPECT_EQ(qc.offset, "-3");
   EXPECT_EQ(qc.align, "auto");
   EXPECT_FALSE(qc.force);
+  EXPECT_TRUE(parse({"report", "run", "-o", "x.html", "--force"}).force);
   EXPECT_THAT(refused({"qc", "a.mkv"}), HasSubstr("two films"));
   EXPECT_THAT(refused({"compare", "a.mkv", "b.mkv", "--fail-below=3"}), HasSubstr("fail-below"));
 }

@@ -171,6 +171,7 @@ TEST_F(ReadRun, ADamagedRecordIsNamedAndTheOthersStand) {
   const auto problems = reader.report_data().problems;
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(problems[0], HasSubstr("segment 3: its record cannot be used"));
+  EXPECT_THAT(problems[0], Not(HasSubstr("run.h5")));
 }
 
 TEST_F(ReadRun, ShowsTheWorstFramesOfAll) {
@@ -280,6 +281,20 @@ TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
   EXPECT_EQ(later.report_data().films[0].name, "film.mkv");
 }
 
+TEST_F(ReadRun, WhatIsToldOfADamagedRecordOutOfTheLedgerIsSaidToBe) {
+  commit_all();
+  RunReader reader(directory_);
+  reader.update();
+  write_ledger(reader);
+  make_the_film();
+  std::ofstream(directory_.record_file(3), std::ios::binary | std::ios::app) << "more";
+  RunReader later(directory_);
+  later.update();
+  EXPECT_TRUE(later.run().segments[3]);
+  EXPECT_THAT(later.report_data().problems,
+              ElementsAre(HasSubstr("what is told of it is from run.h5")));
+}
+
 TEST_F(ReadRun, WithoutTheStampRecordsThatAreGoneAreToBeMadeAgain) {
   commit(4);
   RunReader reader(directory_);
@@ -321,8 +336,9 @@ TEST_F(ReadRun, AStartThatCannotBeReadIsNamed) {
 // --- The command
 // -------------------------------------------------------------------------------------
 
-int report(const fs::path& run, const fs::path& output = "") {
+int report(const fs::path& run, const fs::path& output = "", bool force = false) {
   Arguments arguments;
+  arguments.force = force;
   arguments.command = Command::kReport;
   arguments.run_dir = run.string();
   arguments.output = output.string();
@@ -340,15 +356,38 @@ TEST_F(ReadRun, TheCommandWritesThePageAndBringsTheLedgerUpToDate) {
   EXPECT_EQ(read_file(directory_.run_file()), ledger) << "written anew, though nothing was new";
 }
 
+ErrorCode code(const fs::path& run, const fs::path& output) {
+  try {
+    report(run, output);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode::kInternal;
+}
+
+TEST_F(ReadRun, TheCommandReplacesAReportAndNothingElse) {
+  commit(0);
+  const fs::path page = folder_.path() / "page.html";
+  EXPECT_EQ(report(directory_.root(), page), 0);
+  EXPECT_EQ(report(directory_.root(), page), 0);
+  const std::string other = "<!doctype html>\n<title>of somebody else</title>";
+  for (const std::string& content : {std::string("a film"), std::string(), other}) {
+    write_file(page, content);
+    EXPECT_EQ(code(directory_.root(), page), ErrorCode::kUsage);
+    EXPECT_EQ(read_file(page), content);
+  }
+  EXPECT_EQ(report(directory_.root(), page, true), 0);
+  EXPECT_THAT(read_file(page), HasSubstr("1 of 16"));
+}
+
+TEST_F(ReadRun, TheCommandLeavesNothingBesideAFolderThatItIsGiven) {
+  commit(0);
+  EXPECT_EQ(code(directory_.root(), directory_.root()), ErrorCode::kUsage);
+  EXPECT_FALSE(fs::exists(directory_.root().string() + ".part"));
+  EXPECT_FALSE(fs::exists(directory_.run_file())) << "refused before anything is written";
+}
+
 TEST_F(ReadRun, TheCommandRefusesWhatIsNoRunAndWhatCannotBeWritten) {
-  const auto code = [](const fs::path& run, const fs::path& output) {
-    try {
-      report(run, output);
-    } catch (const Error& error) {
-      return error.code();
-    }
-    return ErrorCode::kInternal;
-  };
   EXPECT_EQ(code(folder_.path(), ""), ErrorCode::kUsage);
   EXPECT_EQ(code(folder_.path() / "nothing", ""), ErrorCode::kUsage);
   EXPECT_EQ(code(directory_.root(), folder_.path() / "no" / "such" / "folder.html"),

@@ -12,6 +12,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace vsr::status {
 namespace {
@@ -157,8 +158,8 @@ TEST(Report, NamesWhatIsWorthALook) {
   EXPECT_THAT(page, HasSubstr("3 of 4"));
   EXPECT_THAT(page, HasSubstr("segment 3: its record cannot be used (damaged)"));
   EXPECT_THAT(page, HasSubstr("1 place between segments may be seen"));
-  EXPECT_THAT(page, HasSubstr("1 frame is less than 25 dB"));
-  EXPECT_THAT(page, HasSubstr("frame 57, 12.5 dB"));
+  EXPECT_THAT(page, HasSubstr("1 frame is under 25 dB"));
+  EXPECT_THAT(page, HasSubstr("frame 57 with 12.5 dB"));
   EXPECT_THAT(page, HasSubstr("No end of the last start is known"));
   EXPECT_THAT(page, HasSubstr("GPU is lost"));
   EXPECT_THAT(page, HasSubstr("window 96 -&gt; 48"));
@@ -190,6 +191,64 @@ TEST(Report, FailuresAreWhatTheCoordinatorSaysOfThem) {
   EXPECT_EQ(failures[1].at("segment"), 2);
   EXPECT_EQ(failures[1].at("chunk"), false);
   EXPECT_EQ(failures[1].at("reason"), "to be tried again: " + why);
+}
+
+// A second job joins on the same host: both have a rank 0.
+TEST(Report, JobsThatShareARunHaveRowsAndRanksOfTheirOwn) {
+  ReportData data = a_run(8);
+  store::RunLedger& run = data.run;
+  store::StartFile& first = run.starts[0].second;
+  first.begun = "2026-01-02T03:00:00Z";
+  first.ended = "2026-01-02T03:10:00Z";
+  store::StartFile second = first;
+  second.begun = "2026-01-02T03:02:00Z";
+  second.ended = "2026-01-02T03:20:00Z";
+  second.job_name = "pod-a-7";
+  second.ranks.resize(1);
+  run.starts.emplace_back("second", second);
+  const auto made = [&](std::size_t piece, const char* started, double wall_s) {
+    run.segments[piece]->rank = 0;
+    run.segments[piece]->started = started;
+    run.segments[piece]->wall_s = wall_s;
+  };
+  made(0, "2026-01-02T03:01:00Z", 120);  // before the second began
+  made(1, "2026-01-02T03:02:10Z", 100);  // while the first was at that
+  made(2, "2026-01-02T03:03:00Z", 60);
+  made(3, "2026-01-02T03:09:30Z", 90);  // beyond the end of the first
+  const std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("by 5 ranks, 2 starts"));
+  const auto page_data = island(page);
+  const auto& rows = page_data.at("segments");
+  const std::vector<int> makers = {0, 1, 0, 1};
+  for (std::size_t i = 0; i < makers.size(); ++i) EXPECT_EQ(rows.at(i).at(8), makers[i]) << i;
+  EXPECT_EQ(page_data.at("starts").at(0).at("shares"), true);
+  // One after the other they are no more than the larger one.
+  run.starts[1].second.begun = "2026-01-02T03:10:00Z";
+  EXPECT_THAT(report_html(data), HasSubstr("by 4 ranks, 2 starts"));
+}
+
+TEST(Report, AStartThatWasKilledWorkedAsLongAsWhatItCommitted) {
+  ReportData data = a_run();
+  store::StartFile& killed = data.run.starts[0].second;
+  killed.begun = "2026-01-02T03:00:00Z";
+  killed.seen = "2026-01-02T03:00:20Z";
+  killed.ended.clear();
+  killed.exit_status = -1;
+  for (auto& record : data.run.segments) record->started = "2026-01-02T03:00:10Z";
+  for (auto& record : data.run.chunks) record->started = "2026-01-02T03:00:15Z";
+  const std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("it was at work at 2026-01-02T03:01:15Z"));
+  EXPECT_THAT(page, HasSubstr("none known; at work at 2026-01-02T03:01:15Z"));
+  const auto begun = *seconds_of(killed.begun);
+  EXPECT_EQ(island(page).at("starts").at(0).at("end"), begun + 75);
+  // What the next start made does not lengthen it.
+  store::StartFile next = killed;
+  next.begun = "2026-01-02T03:00:40Z";
+  next.ended = next.seen = "2026-01-02T03:05:00Z";
+  data.run.starts.emplace_back("next", next);
+  for (auto& record : data.run.segments) record->started = "2026-01-02T03:00:50Z";
+  for (auto& record : data.run.chunks) record->started = "2026-01-02T03:02:00Z";
+  EXPECT_EQ(island(report_html(data)).at("starts").at(0).at("end"), begun + 20);
 }
 
 TEST(Report, CountsOneProcessorAsOne) {
@@ -247,9 +306,9 @@ TEST(Report, OfOneFrameInFourMeasuredKeepsTheseAlone) {
 TEST(Report, ThresholdIsThatOfTheRun) {
   ReportData data = a_run();
   data.run.job["quality.warn_below"] = "39";
-  EXPECT_THAT(report_html(data), HasSubstr("less than 39 dB"));
+  EXPECT_THAT(report_html(data), HasSubstr("under 39 dB"));
   data.run.job["quality.warn_below"] = "0";
-  EXPECT_THAT(report_html(data), Not(HasSubstr("less than")));
+  EXPECT_THAT(report_html(data), Not(HasSubstr("is under")));
 }
 
 // The largest previews that there are.
@@ -268,6 +327,48 @@ TEST(Report, OfThreeHoursIsBelowFiveMegabytesAndShowsTheWorst) {
   EXPECT_THAT(page, HasSubstr("pictures are not on this page"));
 }
 
+// What a JPEG file of this size begins with: APP0 of four bytes, then a baseline frame.
+std::string jpeg(char width, char height) {
+  const std::string begin("\xff\xd8\xff\xe0\x00\x04hi\xff\xc0\x00\x0b\x08\x00", 14);
+  return begin + height + std::string(1, '\0') + width + "\x01";
+}
+
+TEST(Report, ShowsFramesUnderTheThresholdOrElseTheThreeLowest) {
+  ReportData data = a_run();
+  for (int i = 0; i < 5; ++i) {
+    data.worst.push_back({i, 30.0 + i, {7 * i + 1, "worst", "b", "a", "", ""}});
+  }
+  std::string page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("Lowest frames"));
+  EXPECT_THAT(page, Not(HasSubstr("Worst frames")));
+  EXPECT_EQ(island(page).at("worst"), nlohmann::json({1, 8, 15}));
+  EXPECT_THAT(page, Not(HasSubstr("Frame 22 ")));
+  data.worst[0].back_projection_db = 20;
+  data.run.segments[0]->measures.back_projection_db[1] = 20;
+  page = report_html(data);
+  EXPECT_THAT(page, HasSubstr("Worst frames"));
+  EXPECT_EQ(island(page).at("worst"), nlohmann::json({1}));
+}
+
+TEST(Report, LeavesOutADetailThatIsTheWholePicture) {
+  ReportData data = a_run();
+  const std::string whole = jpeg(64, 32);
+  data.middle = {{0, 40.0, {3, "middle", whole, whole, whole, whole}}};
+  EXPECT_THAT(report_html(data), HasSubstr("after<"));
+  EXPECT_THAT(report_html(data), Not(HasSubstr("after, detail")));
+  const std::string part = jpeg(32, 32);
+  data.middle = {{0, 40.0, {3, "middle", whole, whole, part, part}}};
+  EXPECT_THAT(report_html(data), HasSubstr("after, detail"));
+}
+
+TEST(ReportText, SizeOfAJpegIsThatOfItsFrame) {
+  EXPECT_EQ(jpeg_size(jpeg(64, 32)), std::pair(64, 32));
+  const std::string whole = jpeg(64, 32);
+  for (std::size_t bytes = 0; bytes + 1 < whole.size(); ++bytes) {
+    EXPECT_FALSE(jpeg_size(whole.substr(0, bytes))) << bytes;
+  }
+}
+
 TEST(ReportText, Base64IsThatOfRfc4648) {
   EXPECT_EQ(base64(""), "");
   EXPECT_EQ(base64("f"), "Zg==");
@@ -282,6 +383,7 @@ TEST(ReportText, TimesAreSecondsSince1970) {
   EXPECT_EQ(seconds_of("2026-01-02T03:04:05Z"), 1767323045);
   EXPECT_FALSE(seconds_of(""));
   EXPECT_FALSE(seconds_of("2026-13-02T03:04:05Z"));
+  EXPECT_EQ(utc_text(1767323045.9), "2026-01-02T03:04:05Z");
 }
 
 TEST(ReportText, WordsForTheShellAreQuotedWhereTheyMustBe) {

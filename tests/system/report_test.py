@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, ranks_of, run
-from web_support import Browser
+from web_support import Browser, until
 
 TOOLS = SOURCE / ".deps/ledger-tools"
 
@@ -182,6 +182,12 @@ class Report(FilmTest):
         run(self.job("line", **SMALL_FILM), check=True)
         self.assert_one_line_error(*run([PROGRAM, "report", self.run_dir("line"), "-o", "/proc/none/x.html"]), 6,
                                    "/proc/none/x.html")
+        film = self.run_dir("line") / "final/film_pitchOK.mkv"
+        made = film.read_bytes()
+        for there in (film, self.run_dir("line")):
+            self.assert_one_line_error(*run([PROGRAM, "report", self.run_dir("line"), "-o", there]), 2, str(there))
+        self.assertEqual(film.read_bytes(), made)
+        self.assertEqual(list(self.folder.glob("*.part")), [])
 
     def test_a_run_without_room_for_its_book_makes_its_film(self):
         # A file where the folder of the starts, and a folder where the ledger would be.
@@ -230,11 +236,11 @@ class Report(FilmTest):
             self.assertEqual(browser.js(charts, place), 1, place)
         # Four segments, all of them within the picture.
         self.assertEqual(browser.js("return document.querySelectorAll('#gantt .bar-segment').length"), 5)  # and the key
-        wide = browser.js("""return [...document.querySelectorAll('#gantt > svg rect, #gantt > svg text')].filter(shape => {
+        outside = """return [...document.querySelectorAll('#gantt > svg rect, #gantt > svg text')].filter(shape => {
             const box = shape.getBBox();
-            return box.x < 0 || box.x + box.width > 1000;
-        }).length""")
-        self.assertEqual(wide, 0)
+            return box.x < 0 || box.x + box.width > shape.ownerSVGElement.viewBox.baseVal.width;
+        }).length"""
+        self.assertEqual(browser.js(outside), 0)
         # What a value is, by the keys alone.
         browser.js("document.querySelector('#back-projection svg').focus()")
         browser.press(browser.keys.ARROW_RIGHT)
@@ -243,6 +249,16 @@ class Report(FilmTest):
         # No scrolling sideways on a narrow screen, but within a table or chart.
         browser.size(360, 800)
         self.assertLessEqual(browser.js("return document.documentElement.scrollWidth"), 360)
+        # Charts are drawn anew for it, with letters as large as on a wide one.
+        scale = """const svg = document.querySelector('#gantt svg');
+            return svg.getBoundingClientRect().width / svg.viewBox.baseVal.width"""
+        until("the charts have the screen's width", lambda: abs(browser.js(scale) - 1) < 0.1)
+        self.assertEqual(browser.js(outside), 0)
+        hidden = """return [...document.querySelectorAll('#starts td')].filter(cell => {
+            const box = cell.getBoundingClientRect();
+            return box.right > 360 || box.height > 100;
+        }).length"""
+        self.assertEqual(browser.js(hidden), 0)
 
 
 if __name__ == "__main__":

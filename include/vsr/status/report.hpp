@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vsr::status {
@@ -41,5 +42,9 @@ inline constexpr std::size_t kMostPageBytes = 5'000'000;
 
 // Names and texts may hold anything; none of it becomes markup or script.
 std::string report_html(const ReportData& data);
+
+// Bytes of a file that tell whether it is such a page.
+inline constexpr std::size_t kReportBegin = 8192;
+bool is_report(std::string_view begin);
 
 }  // namespace vsr::status

@@ -3,7 +3,9 @@
 // pointer or the arrow keys. Text goes in as text, never as markup.
 const charts = (() => {
   const NS = 'http://www.w3.org/2000/svg';
-  const WIDTH = 1000;
+  // Units across a chart: pixels of the place, so that letters keep their size on a phone; no more on a wide screen.
+  let width = 1000;
+  const fit = pixels => { width = Math.min(1000, Math.max(280, Math.round(pixels) || 1000)); };
 
   function element(name, attributes, parent, text) {
     const made = document.createElementNS(NS, name);
@@ -15,7 +17,7 @@ const charts = (() => {
 
   function frame(place, height, label) {
     place.replaceChildren();
-    return element('svg', {class: 'chart', viewBox: `0 0 ${WIDTH} ${height}`, role: 'img', tabindex: 0, 'aria-label': label},
+    return element('svg', {class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: 0, 'aria-label': label},
                    place);
   }
 
@@ -55,6 +57,23 @@ const charts = (() => {
     return y;
   }
 
+  // What stands along the axis below, under its ticks.
+  function axisName(svg, box, text) {
+    element('text', {class: 'middle', x: (box.left + box.right) / 2, y: box.bottom + 34}, svg, text);
+  }
+
+  // Frames of the film; returns x of one.
+  function frameAxis(svg, box, frames) {
+    const x = at => box.left + at / frames * (box.right - box.left);
+    for (const at of ticks(0, frames, Math.max(3, Math.round(width / 125)))) {
+      if (at !== Math.floor(at)) continue;
+      element('line', {class: 'grid', x1: x(at), x2: x(at), y1: box.bottom, y2: box.bottom + 4}, svg);
+      element('text', {class: at > 0.97 * frames ? 'end' : 'middle', x: x(at), y: box.bottom + 18}, svg, number(at));
+    }
+    axisName(svg, box, 'frame');
+    return x;
+  }
+
   // A place that follows the pointer and the arrow keys; `tell(part)` with 0..1 of the width gives {x, text}.
   function reader(svg, box, said, tell) {
     const cursor = element('line', {class: 'cursor', y1: box.top, y2: box.bottom, visibility: 'hidden'}, svg);
@@ -69,7 +88,7 @@ const charts = (() => {
     };
     svg.addEventListener('pointermove', event => {
       const bounds = svg.getBoundingClientRect();
-      part = ((event.clientX - bounds.left) / bounds.width * WIDTH - box.left) / (box.right - box.left);
+      part = ((event.clientX - bounds.left) / bounds.width * width - box.left) / (box.right - box.left);
       show();
     });
     svg.addEventListener('keydown', event => {
@@ -85,27 +104,28 @@ const charts = (() => {
   // One value a frame (NaN: none), as the least and the most of each pixel: a line cannot hide a single bad frame.
   // options: label, unit, low (a threshold), marks (frames), name(frame) -> text, zero (the axis begins there)
   function values(place, data, options) {
-    const box = {left: 56, right: WIDTH - 10, top: 12, bottom: 170};
-    const svg = frame(place, 200, options.label);
+    const box = {left: 56, right: width - 10, top: 12, bottom: 170};
+    const svg = frame(place, 210, options.label);
     const said = sentence(place);
     let least = Infinity, most = -Infinity;
     for (const value of data) {
       if (value < least) least = value;
       if (value > most) most = value;
     }
-    if (options.low !== undefined) least = Math.min(least, options.low);
+    // Far from all values the threshold would press them flat: then it is told in words.
+    const near = Math.max(most - least, 1);
+    const drawn = options.low !== undefined && options.low > least - near && options.low < most + near;
+    if (drawn) {
+      least = Math.min(least, options.low);
+      most = Math.max(most, options.low);
+    }
     if (options.zero) least = Math.min(0, least);
     const room = (most - least || Math.abs(most) || 1) * 0.06;
     least -= options.zero ? 0 : room;
     most += room;
     const y = valueAxis(svg, box, least, most);
     const frames = data.length;
-    const x = at => box.left + at / frames * (box.right - box.left);
-    for (const at of ticks(0, frames, 8)) {
-      if (at !== Math.floor(at)) continue;
-      element('line', {class: 'grid', x1: x(at), x2: x(at), y1: box.bottom, y2: box.bottom + 4}, svg);
-      element('text', {class: at > 0.97 * frames ? 'end' : 'middle', x: x(at), y: box.bottom + 18}, svg, number(at));
-    }
+    const x = frameAxis(svg, box, frames);
     const columns = box.right - box.left;
     const edge = {above: [], below: []};
     let spread = '', line = '';
@@ -144,7 +164,13 @@ const charts = (() => {
     finish();
     element('path', {class: 'spread', d: spread}, svg);
     element('path', {class: 'line', d: line}, svg);
-    if (options.low !== undefined) {
+    if (options.low !== undefined && !drawn) {
+      const note = document.createElement('p');
+      note.className = 'key';
+      note.textContent = `Under ${options.low} ${options.unit} a frame is worth a look; ` +
+        `that is ${options.low < least ? 'below' : 'above'} all that is drawn here.`;
+      place.append(note);
+    } else if (drawn) {
       element('line', {class: 'low', x1: box.left, x2: box.right, y1: y(options.low), y2: y(options.low)}, svg);
       element('text', {class: 'end', x: box.right, y: y(options.low) - 4}, svg, `${options.low} ${options.unit}: look`);
     }
@@ -165,5 +191,5 @@ const charts = (() => {
     });
   }
 
-  return {WIDTH, element, frame, sentence, ticks, number, valueAxis, reader, values};
+  return {fit, width: () => width, element, frame, sentence, ticks, number, valueAxis, axisName, frameAxis, reader, values};
 })();

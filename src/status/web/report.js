@@ -1,12 +1,13 @@
 'use strict';
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const {element, number, WIDTH} = charts;
+  const {element, number} = charts;
+  const isNarrow = () => charts.width() < 600;
 
   // --- Time ----------------------------------------------------------------------------------------------------------
 
-  const pieces = rows => rows.map(([segment, begin, end, rank, host, attempt, begun, took]) =>
-    ({segment, begin, end, rank, host, attempt, begun, end_s: begun + took, took}));
+  const pieces = rows => rows.map(([segment, begin, end, rank, host, attempt, begun, took, start]) =>
+    ({segment, begin, end, rank, host, attempt, begun, end_s: begun + took, took, start}));
   const segments = pieces(data.segments), chunks = pieces(data.chunks);
   const spans = [...data.starts.map(s => [s.begun, s.end]), ...[...segments, ...chunks].map(p => [p.begun, p.end_s])];
 
@@ -56,6 +57,7 @@
   }
 
   function timeAxis(svg, box, scale) {
+    charts.axisName(svg, box, 'time (UTC; +: since then)');
     for (const part of scale.parts) {
       // Round times since the part's begin, as far as their labels have room.
       const length = part.to - part.from;
@@ -83,25 +85,22 @@
   // A row for each host's rank and kind of work; within it as many lanes as are busy at once.
   function rows() {
     const found = new Map();
+    // Starts that were at work together have rows of their own: each has a rank 0.
+    const rowOf = (of, kind) => {
+      const shared = data.starts.find(start => start.number === of.start + 1 && start.shares);
+      const start = shared ? shared.number : 0;
+      const key = JSON.stringify([of.host, start, of.rank, kind]);
+      if (!found.has(key)) found.set(key, {host: of.host, start, rank: of.rank, kind, pieces: [], failed: []});
+      return found.get(key);
+    };
     const add = (list, kind) => {
-      for (const piece of list) {
-        const key = JSON.stringify([piece.host, piece.rank, kind]);
-        if (!found.has(key)) found.set(key, {host: piece.host, rank: piece.rank, kind, pieces: [], failed: []});
-        found.get(key).pieces.push({...piece, kind});
-      }
+      for (const piece of list) rowOf(piece, kind).pieces.push({...piece, kind});
     };
     add(segments, 'segment');
     add(chunks, 'chunk');
-    for (const failure of data.failures) {
-      const kind = failure.chunk ? 'chunk' : 'segment';
-      let row = [...found.values()].find(r => r.rank === failure.rank && r.kind === kind);
-      if (!row) {
-        row = {host: '', rank: failure.rank, kind, pieces: [], failed: []};
-        found.set(JSON.stringify(['', failure.rank, kind]), row);
-      }
-      row.failed.push(failure);
-    }
-    const sorted = [...found.values()].sort((a, b) => a.rank - b.rank || a.host.localeCompare(b.host) || (a.kind < b.kind) - (a.kind > b.kind));
+    for (const failure of data.failures) rowOf(failure, failure.chunk ? 'chunk' : 'segment').failed.push(failure);
+    const sorted = [...found.values()].sort((a, b) => a.host.localeCompare(b.host, 'en', {numeric: true}) || a.start - b.start || a.rank - b.rank ||
+      (a.kind < b.kind) - (a.kind > b.kind));
     for (const row of sorted) {
       row.pieces.sort((a, b) => a.begun - b.begun);
       const ends = [];
@@ -141,21 +140,22 @@
   function gantt(place) {
     const list = rows();
     const lane = 18, between = 8, top = data.starts.length > 0 ? 24 : 8;
-    const height = top + list.reduce((sum, row) => sum + row.lanes * lane + between, 0);
-    const box = {left: 200, right: WIDTH - 10, top, bottom: height};
-    const svg = charts.frame(place, height + 26, `Timeline: ${segments.length} segments and ${chunks.length} chunks on ` +
+    const title = isNarrow() ? 16 : 0;  // a row's name above it
+    const height = top + list.reduce((sum, row) => sum + title + row.lanes * lane + between, 0);
+    const box = {left: title > 0 ? 10 : list.some(row => row.start) ? 240 : 200, right: charts.width() - 10, top, bottom: height};
+    const svg = charts.frame(place, height + 40, `Timeline: ${segments.length} segments and ${chunks.length} chunks on ` +
       `${list.length} rows of ranks, ${data.failures.length} failed attempts. The table below has the same.`);
     svg.classList.add('chart');
     hatch(svg);
     const scale = timeScale(box);
-    data.starts.forEach((start, i) => {
+    data.starts.forEach(start => {
       const left = scale.x(start.begun), right = Math.max(left + 1, scale.x(start.end));
       const band = element('rect', {class: 'band', x: left, y: 4, width: right - left, height: height - 4}, svg);
-      element('title', {}, band, `Start ${i + 1}, ${clock(start.begun)} to ${start.open ? 'about ' : ''}${clock(start.end)}: ${start.how}`);
+      element('title', {}, band, `Start ${start.number}, ${clock(start.begun)} to ${start.open ? 'about ' : ''}${clock(start.end)}: ${start.how}`);
       if (right - left > 50) {
-        element('text', {x: left + 4, y: 17}, svg, `start ${i + 1}${start.open ? ' (no end known)' : ''}`);
+        element('text', {x: left + 4, y: 17}, svg, `start ${start.number}${start.open ? ' (no end known)' : ''}`);
       } else if (right - left > 14) {
-        element('text', {x: left + 2, y: 17}, svg, String(i + 1));
+        element('text', {x: left + 2, y: 17}, svg, String(start.number));
       }
     });
     timeAxis(svg, box, scale);
@@ -163,7 +163,8 @@
     for (const row of list) {
       const what = row.kind === 'chunk' ? 'encodes' : 'upscales';
       const host = row.host.length > 14 ? row.host.slice(0, 13) + '\u2026' : row.host;
-      element('text', {class: 'name end', x: box.left - 8, y: y + 13}, svg, `${host} rank ${row.rank} ${what}`);
+      element('text', title > 0 ? {class: 'name', x: box.left, y: y + 12} : {class: 'name end', x: box.left - 8, y: y + 13}, svg, `${host} ${row.start ? `start ${row.start} ` : ''}rank ${row.rank} ${what}`);
+      y += title;
       for (const piece of row.pieces) {
         const left = scale.x(piece.begun), width = Math.max(1, scale.x(piece.end_s) - left);
         const at = y + piece.lane * lane;
@@ -196,7 +197,7 @@
   }
 
   function speed(place) {
-    const box = {left: 56, right: WIDTH - 10, top: 12, bottom: 190};
+    const box = {left: 56, right: charts.width() - 10, top: 12, bottom: 190};
     const scale = timeScale(box);
     const columns = 200;
     const width = (box.right - box.left) / columns;
@@ -217,7 +218,7 @@
     const series = [['upscaled', rates(segments), 'series-1']];
     if (chunks.length > 0) series.push(['encoded', rates(chunks), 'series-2']);
     const most = Math.max(...series.flatMap(s => s[1])) * 1.08 || 1;
-    const svg = charts.frame(place, 220, `Frames a second over time: ${series.map(([name, values]) =>
+    const svg = charts.frame(place, 230, `Frames a second over time: ${series.map(([name, values]) =>
       `${name} at most ${number(Math.max(...values))}`).join(', ')}.`);
     const said = charts.sentence(place);
     const y = charts.valueAxis(svg, box, 0, most);
@@ -240,15 +241,15 @@
   function stages(place) {
     const list = [...data.stages.upscaling.map(([name, s]) => [`upscaling: ${name}`, s, 'fill-1']),
                   ...data.stages.encoding.map(([name, s]) => [`chunks: ${name}`, s, 'fill-2'])];
-    const row = 26;
+    const row = 26, left = isNarrow() ? 130 : 200;
     const most = Math.max(...list.map(entry => entry[1]), 1e-9);
     const svg = charts.frame(place, list.length * row + 8, 'Seconds at work for each frame: ' +
       list.map(([name, s]) => `${name} ${number(s)}`).join(', '));
     list.forEach(([name, s, css], i) => {
-      const y = i * row + 6, width = s / most * (WIDTH - 340);
-      element('text', {class: 'name end', x: 190, y: y + 14}, svg, name);
-      element('rect', {class: css, x: 200, y: y + 1, width: Math.max(1, width), height: row - 8}, svg);
-      element('text', {x: 208 + width, y: y + 14}, svg, `${number(s)} s a frame`);
+      const y = i * row + 6, width = s / most * (charts.width() - left - 125);
+      element('text', {class: 'name end', x: left - 10, y: y + 14}, svg, name);
+      element('rect', {class: css, x: left, y: y + 1, width: Math.max(1, width), height: row - 8}, svg);
+      element('text', {x: left + 8 + width, y: y + 14}, svg, `${number(s)} s a frame`);
     });
   }
 
@@ -274,10 +275,9 @@
     return `Frame ${frame} (${Math.floor(s / 3600)}:${two(s / 60 % 60)}:${two(s % 60)})`;
   }
 
-  function measure(id, packed, options) {
+  function measure(id, values, options) {
     const place = document.getElementById(id);
     if (!place) return;
-    const values = unpacked(packed);
     if (values) charts.values(place, values, {name: nameOf, ...options});
     else place.textContent = 'Not measured.';
   }
@@ -288,17 +288,14 @@
       place.textContent = 'No frame was upscaled twice (stream.overlap = 0), so nothing can be told.';
       return;
     }
-    const box = {left: 56, right: WIDTH - 10, top: 12, bottom: 170};
-    const svg = charts.frame(place, 200, `Likeness at ${list.length} places where segments meet; the least ` +
+    const box = {left: 56, right: charts.width() - 10, top: 12, bottom: 170};
+    const svg = charts.frame(place, 210, `Likeness at ${list.length} places where segments meet; the least ` +
       `${number(Math.min(...list.map(s => s[1])))} dB. The table below has the same.`);
     const said = charts.sentence(place);
     const values = list.map(seam => seam[1]);
     const least = Math.min(...values) - 1, most = Math.max(...values) + 1;
     const y = charts.valueAxis(svg, box, least, most);
-    const x = at => box.left + at / data.frames * (box.right - box.left);
-    for (const at of charts.ticks(0, data.frames, 8)) {
-      element('text', {class: at > 0.97 * data.frames ? 'end' : 'middle', x: x(at), y: box.bottom + 18}, svg, number(at));
-    }
+    const x = charts.frameAxis(svg, box, data.frames);
     for (const [at, db, seen] of list) {
       if (seen) {
         element('path', {class: 'mark', d: `M${x(at) - 6} ${y(db) + 5}L${x(at)} ${y(db) - 6}L${x(at) + 6} ${y(db) + 5}Z`}, svg);
@@ -321,18 +318,39 @@
     const place = document.getElementById(id);
     if (place) how(place);
   };
-  if (work.length > 0 && segments.length + chunks.length > 0) {
-    draw('gantt', gantt);
-    draw('speed', speed);
-    draw('stages', stages);
-  } else {
-    for (const id of ['gantt', 'speed', 'stages']) draw(id, place => { place.textContent = 'Nothing is made yet.'; });
+  const measures = [
+    ['back-projection', unpacked(data.back_projection_db),
+     {label: 'Back-projection by frame, dB', unit: 'dB', low: data.low_db || undefined, marks: data.worst}],
+    ['sharpness-gain', unpacked(data.sharpness_gain), {label: 'Sharpness gain by frame', unit: 'times'}],
+    ['luma', unpacked(data.luma_mean), {label: 'Mean luma by frame', unit: '', zero: true}]];
+
+  function drawAll(pixels) {
+    charts.fit(pixels);
+    if (work.length > 0 && segments.length + chunks.length > 0) {
+      draw('gantt', gantt);
+      draw('speed', speed);
+      draw('stages', stages);
+    } else {
+      for (const id of ['gantt', 'speed', 'stages']) draw(id, place => { place.textContent = 'Nothing is made yet.'; });
+    }
+    for (const [id, values, options] of measures) measure(id, values, options);
+    draw('seams-plot', seams);
   }
-  measure('back-projection', data.back_projection_db,
-          {label: 'Back-projection by frame, dB', unit: 'dB', low: data.low_db || undefined, marks: data.worst});
-  measure('sharpness-gain', data.sharpness_gain, {label: 'Sharpness gain by frame', unit: 'times'});
-  measure('luma', data.luma_mean, {label: 'Mean luma by frame', unit: '', zero: true});
-  draw('seams-plot', seams);
+  const room = () => document.getElementById('gantt').clientWidth;
+  drawAll(room());
+  let drawnFor = innerWidth;
+  addEventListener('resize', () => {
+    if (innerWidth === drawnFor || matchMedia('print').matches) return;
+    drawnFor = innerWidth;
+    drawAll(room());
+  });
+
+  // Where a row of the starts has no room on a phone each of its values is a line.
+  for (const table of document.querySelectorAll('#starts table')) {
+    const heads = [...table.querySelectorAll('th')].map(head => head.textContent);
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, i) => { cell.dataset.head = heads[i]; });
+    table.classList.add('lines');
+  }
 
   for (const block of document.querySelectorAll('.copy')) {
     if (!navigator.clipboard) break;
@@ -352,6 +370,7 @@
 
   // On paper what is folded is not there, but for short tables.
   addEventListener('beforeprint', () => {
+    drawAll(1000);
     for (const folded of document.querySelectorAll('details')) {
       if (folded.open || folded.querySelectorAll('tr').length > 60) continue;
       folded.open = true;
@@ -359,6 +378,7 @@
     }
   });
   addEventListener('afterprint', () => {
+    drawAll(room());
     for (const folded of document.querySelectorAll('details[data-printed]')) {
       folded.open = false;
       delete folded.dataset.printed;
