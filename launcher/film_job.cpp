@@ -590,8 +590,8 @@ int lead_film(const Arguments& arguments,
     films = make_watched(maker, watch);
     closing = status::closing_line(watch.board()->status());
   }
-  for (const fs::path& film : films) log::info("launcher", "made {}", film.string());
   log::info("launcher", "{}", closing);
+  for (const fs::path& film : films) log::info("launcher", "made {}", film.string());
   return 0;
 }
 

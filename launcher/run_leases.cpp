@@ -157,7 +157,8 @@ std::optional<store::Lease> RunLeases::another_job() {
 
 void RunLeases::bury_dead_jobs() {
   for (const store::Lease& lease : leases_.list()) {
-    if (is_job(lease) && lease.stale && take(lease.name)) release(lease.name);
+    // On pieces too: of one that was committed and not released nobody else asks for the lease.
+    if (!lease.ours && lease.stale && take(lease.name)) release(lease.name);
   }
 }
 

@@ -56,8 +56,8 @@ SeamReport report_seams(const std::vector<store::Record>& records) {
   const assemble::Seam& worst = *std::ranges::min_element(seams, {}, &assemble::Seam::likeness_db);
   if (worst.likeness_db) {
     report.summary = format(
-        "segments meet in {} place{}, of which {} may be seen; the lowest likeness of what both "
-        "made is {:.1f} dB, at frame {} (higher is more alike)",
+        "segments meet in {} place{}, of which {} may be seen; the lowest likeness of both "
+        "is {:.1f} dB, at frame {} (higher is more alike)",
         seams.size(),
         seams.size() == 1 ? "" : "s",
         seen,

@@ -364,7 +364,7 @@ std::string closing_line(const RunStatus& run) {
   }
   if (run.frames_measured > 0) text += "; " + quality_text(run);
   const auto notices = run.notices.size();
-  return text + (notices == 0 ? "; no warnings" : format("; warnings: {}", notices));
+  return notices == 0 ? text : text + format("; warnings: {}", notices);
 }
 
 }  // namespace vsr::status

@@ -46,7 +46,7 @@ TEST(SeamReport, NamesFrameAndFiguresOfTheSeamsThatMayBeSeen) {
                         "198: 38.6 199: 38.6 200: 38.6 201: 38.6"));
   EXPECT_THAT(report.summary, HasSubstr("in 3 places, of which 1 may be seen"));
   EXPECT_THAT(report.summary,
-              HasSubstr("the lowest likeness of what both made is 38.6 dB, at frame 200 (higher"));
+              HasSubstr("the lowest likeness of both is 38.6 dB, at frame 200 (higher"));
 }
 
 TEST(SeamReport, CountsTheManyThatItDoesNotList) {

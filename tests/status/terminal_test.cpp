@@ -207,7 +207,7 @@ TEST(ClosingLine, TellsHowItWent) {
   run.notices.clear();
   EXPECT_THAT(closing_line(run), ::testing::StartsWith("57600 frames in "));
   EXPECT_THAT(closing_line(run), HasSubstr("58 fps upscaled; back-projection"));
-  EXPECT_THAT(closing_line(run), ::testing::EndsWith("; no warnings"));
+  EXPECT_THAT(closing_line(run), Not(HasSubstr("warnings")));
   run.notices.push_back({"2026-01-02T03:04:05Z", "warning", 0, "store: slow"});
   EXPECT_THAT(closing_line(run), ::testing::EndsWith("; warnings: 1"));
 }

@@ -278,7 +278,7 @@ class Status(FilmTest):
     def test_without_a_terminal_a_line_tells_how_it_goes(self):
         _, output = run(self.job("lines", **self.KEYS) + ["--progress-every=0.5"], check=True)
         self.assertNotIn("\x1b", output)
-        lines = re.findall(rf"(?m)^[0-9:]{{8}} info  \[0\] {WORKING} ([0-9]+) of 14 frames", output)
+        lines = re.findall(rf"(?m)^[0-9:]{{8}} info    \[0\] {WORKING} ([0-9]+) of 14 frames", output)
         self.assertGreater(len(lines), 2, output)
         self.assertEqual(lines, sorted(lines, key=int))
         _, output = run(self.job("silence", **self.KEYS) + ["--progress=off", "--progress-every=0.5"], check=True)

@@ -25,7 +25,7 @@ std::vector<std::string> terminal_lines(const RunStatus& status, const TerminalS
 // 0: segment 12 ...". One line, in ASCII but for names.
 std::string progress_line(const RunStatus& status);
 // Of a run that is over, in a line: "57600 frames in 6 h 55 min, 2.3 fps upscaled; back-projection
-// 38.2 dB, lowest 31.0 at frame 4711; no warnings".
+// 38.2 dB, lowest 31.0 at frame 4711; warnings: 2".
 std::string closing_line(const RunStatus& status);
 
 // Columns that `text` takes on a terminal, which is UTF-8 without control characters or escapes.
