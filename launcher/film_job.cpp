@@ -512,14 +512,12 @@ log::Settings settings_beside(const std::shared_ptr<status::LiveBlock>& block,
                               log::Settings settings) {
   settings.observer = [board, note](
                           log::Level level, std::string_view room, std::string_view text) {
-    const std::string line = format("{}: {}", room, text);
-    board->notice({utc_now(), name_of(level), 0, line});
-    note(level, 0, line);
+    const status::Notice notice{utc_now(), name_of(level), 0, format("{}: {}", room, text)};
+    board->notice(notice);
+    note(notice);
   };
   board->on_notice([block, note](const status::Notice& notice) {
-    note(notice.level == "error" ? log::Level::kError : log::Level::kWarning,
-         notice.rank,
-         notice.text);
+    note(notice);
     if (!block) return;
     const std::string time = notice.time.size() > 19 ? notice.time.substr(11, 8) : notice.time;
     block->print(
@@ -582,7 +580,7 @@ int lead_film(const Arguments& arguments,
   std::string closing;
   {
     RunWatch watch(arguments, lead, *own, terminal, block);
-    RunBook::NoteTaker note = [](log::Level, int, std::string_view) {};
+    RunBook::NoteTaker note = [](const status::Notice&) {};
     if (book != nullptr) note = book->note_taker();
     const LogMeanwhile log(usual, settings_beside(block, watch.board(), note, arguments, usual));
     page.show(watch.board(), lead.directory, static_cast<int>(lead.prepared.plan.segments.size()));

@@ -1,10 +1,7 @@
 #include "rank_teller.hpp"
 
-#include "vsr/base/error.hpp"
-#include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 
-#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -13,8 +10,6 @@
 namespace vsr::launcher {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr auto kLookEvery = std::chrono::milliseconds(500);
 constexpr auto kOfLate = std::chrono::seconds(10);
@@ -40,10 +35,7 @@ double seconds_between(RankTeller::Clock::time_point from, RankTeller::Clock::ti
 // The rank's status on a line, then a line for each notice.
 std::string encode(const Told& told) {
   std::string bytes = to_json(told.status);
-  for (const status::Notice& notice : told.notices) {
-    const Json line{{"time", notice.time}, {"level", notice.level}, {"text", notice.text}};
-    bytes += '\n' + line.dump(-1, ' ', false, Json::error_handler_t::replace);
-  }
+  for (const status::Notice& notice : told.notices) bytes += '\n' + to_json(notice);
   return bytes;
 }
 
@@ -53,15 +45,7 @@ Told decode_told(const std::string& bytes) {
   while (end < bytes.size()) {
     const std::size_t begin = end + 1;
     end = std::min(bytes.find('\n', begin), bytes.size());
-    try {
-      const Json line = Json::parse(bytes.substr(begin, end - begin));
-      told.notices.push_back({line.at("time").get<std::string>(),
-                              line.at("level").get<std::string>(),
-                              told.status.rank,
-                              line.at("text").get<std::string>()});
-    } catch (const Json::exception& error) {
-      throw Error(ErrorCode::kStorage, format("not a notice of a rank: {}", error.what()));
-    }
+    told.notices.push_back(status::notice_from_json(bytes.substr(begin, end - begin)));
   }
   return told;
 }

@@ -4,6 +4,7 @@
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
+#include "vsr/base/log.hpp"
 
 #include <unistd.h>
 
@@ -126,8 +127,7 @@ void RunBook::changed() noexcept {
   wake_.notify_all();
 }
 
-void RunBook::Events::add(log::Level level, int rank, std::string text) noexcept {
-  if (level < log::Level::kWarning) return;
+void RunBook::Events::add(const status::Notice& notice) noexcept {
   const std::lock_guard lock(mutex);
   is_new = true;
   if (first.size() >= kMostEvents) {
@@ -135,10 +135,7 @@ void RunBook::Events::add(log::Level level, int rank, std::string text) noexcept
     return;
   }
   try {
-    first.push_back({utc_now(),
-                     level == log::Level::kWarning ? "warning" : "error",
-                     rank,
-                     store::cut_event(std::move(text))});
+    first.push_back({notice.time, notice.level, notice.rank, store::cut_event(notice.text)});
   } catch (const std::exception&) {
     ++left_out;  // the log has it
   }
@@ -157,9 +154,7 @@ void RunBook::Events::tell(store::StartFile& start) {
 }
 
 RunBook::NoteTaker RunBook::note_taker() const {
-  return [events = events_](log::Level level, int rank, std::string_view text) {
-    events->add(level, rank, std::string(text));
-  };
+  return [events = events_](const status::Notice& notice) { events->add(notice); };
 }
 
 void RunBook::read_all() noexcept {

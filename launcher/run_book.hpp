@@ -4,7 +4,7 @@
 
 #include "open_run.hpp"
 #include "run_reader.hpp"
-#include "vsr/base/log.hpp"
+#include "vsr/status/run_status.hpp"
 #include "vsr/store/start_file.hpp"
 
 #include <chrono>
@@ -14,7 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -34,8 +33,8 @@ class RunBook {
 
   // Something was committed: the ledger is written anew, within kLedgerEvery.
   void changed() noexcept;
-  // Takes a warning or an error of any rank ("room: what"); may outlive the book.
-  using NoteTaker = std::function<void(log::Level level, int rank, std::string_view text)>;
+  // Takes a warning or an error of any rank; may outlive the book.
+  using NoteTaker = std::function<void(const status::Notice&)>;
   NoteTaker note_taker() const;
   // Takes in what was committed until now, and writes the ledger, for records are about to go: jobs
   // beside this one that have not read them take them from there. Waits for it.
@@ -56,7 +55,7 @@ class RunBook {
     std::int64_t left_out = 0;
     bool is_new = false;
 
-    void add(log::Level level, int rank, std::string text) noexcept;
+    void add(const status::Notice& notice) noexcept;
     bool has_new();  // since the last tell()
     void tell(store::StartFile& start);
   };

@@ -36,11 +36,13 @@ std::string job_lease(const std::string& owner) {
   return kJob + owner.substr(owner.size() - std::min<std::size_t>(16, owner.size()));
 }
 
-bool is_job(const store::Lease& lease) { return !lease.ours && lease.name.rfind(kJob, 0) == 0; }
-
-bool is_other_job(const store::Lease& lease) { return is_job(lease) && !lease.stale; }
+bool is_other_job(const store::Lease& lease) {
+  return !lease.ours && is_job_lease(lease.name) && !lease.stale;
+}
 
 }  // namespace
+
+bool is_job_lease(const std::string& name) { return name.rfind(kJob, 0) == 0; }
 
 std::string describe(const store::Lease& lease) {
   return lease.host.empty() ? lease.owner : format("process {} on {}", lease.pid, lease.host);
@@ -142,9 +144,8 @@ bool RunLeases::wait_for(const std::string& name,
 
 std::vector<store::Lease> RunLeases::jobs() {
   std::vector<store::Lease> jobs = leases_.list();
-  std::erase_if(jobs, [](const store::Lease& lease) {
-    return lease.name.rfind(kJob, 0) != 0 || lease.stale;
-  });
+  std::erase_if(jobs,
+                [](const store::Lease& lease) { return !is_job_lease(lease.name) || lease.stale; });
   return jobs;
 }
 

@@ -21,6 +21,8 @@ namespace vsr::launcher {
 inline constexpr const char* kStartLease = "start";
 // Held by who joins the film.
 inline constexpr const char* kFinalLease = "final";
+// Whether it is one that a job holds as long as it works here.
+bool is_job_lease(const std::string& name);
 
 // Threads: any. One of its own renews what is held.
 class RunLeases {

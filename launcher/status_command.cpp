@@ -4,6 +4,7 @@
 #include "final_films.hpp"
 #include "ledger.hpp"
 #include "roles.hpp"
+#include "run_leases.hpp"
 #include "run_terminal.hpp"
 #include "status_board.hpp"
 #include "vsr/base/atomic_file.hpp"
@@ -45,10 +46,6 @@ constexpr auto kSignOfLife = std::chrono::seconds(16);
 constexpr std::size_t kFewNotices = 5;
 constexpr int kEveryRank = 1'000'000;  // rows, for whoever does not draw them again
 constexpr int kUsualWidth = 120;
-
-bool is_over(const RunStatus& run) {
-  return run.state == "done" || run.state == "failed" || run.state == "interrupted";
-}
 
 // A job that has left its status.
 struct LeftStatus {
@@ -120,7 +117,7 @@ class Jobs {
       // Who plans, or whose disk is full, has left nothing yet.
       quiet_.reset();
       for (const auto& [name, lease] : leases) {
-        if (name.rfind("job-", 0) != 0) continue;
+        if (!is_job_lease(name)) continue;
         if (shows_life(lease, "")) {
           quiet_ = lease;
         } else {
@@ -199,7 +196,7 @@ struct Report {
 
 Report look(const store::RunDirectory& directory, Jobs& jobs) {
   std::vector<RunStatus> found = jobs.look();
-  const bool nobody_tells = std::all_of(found.begin(), found.end(), is_over);
+  const bool nobody_tells = std::all_of(found.begin(), found.end(), status::is_over);
   if (nobody_tells && jobs.quiet()) {
     RunStatus run = status_by_ledger(directory);
     run.state = "planning";
@@ -281,10 +278,6 @@ void watch(const store::RunDirectory& directory, Jobs& jobs, bool json) {
     std::this_thread::sleep_for(kWatchEvery);
   }
 }
-
-}  // namespace
-
-namespace {
 
 bool is_upscaled(const status::SegmentStatus& segment) {
   return segment.state == "done" || segment.state == "upscaled" || segment.state == "encoding";

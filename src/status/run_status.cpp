@@ -150,7 +150,7 @@ auto parsed(const std::string& json, const char* what, const Read& read) {
   try {
     return read(Json::parse(json));
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kStorage, format("not the status of a {}: {}", what, error.what()));
+    throw Error(ErrorCode::kStorage, format("not a status, of a {}: {}", what, error.what()));
   }
 }
 
@@ -198,6 +198,10 @@ std::string to_json(const RankStatus& rank) {
   return Json(rank).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string to_json(const Notice& notice) {
+  return Json(notice).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 RunStatus run_status_from_json(const std::string& json) {
   return parsed(json, "run", [](const Json& read) {
     if (read.at("version") != kRunStatusVersion) {
@@ -216,6 +220,14 @@ RunStatus run_status_from_json(const std::string& json) {
 
 RankStatus rank_status_from_json(const std::string& json) {
   return parsed(json, "rank", [](const Json& read) { return read.get<RankStatus>(); });
+}
+
+Notice notice_from_json(const std::string& json) {
+  return parsed(json, "notice", [](const Json& read) { return read.get<Notice>(); });
+}
+
+bool is_over(const RunStatus& run) {
+  return run.state == "done" || run.state == "failed" || run.state == "interrupted";
 }
 
 char state_letter(const std::string& segment_state) {

@@ -140,8 +140,7 @@ std::string first_line(const RunStatus& run, const TerminalStyle& style) {
 
 // Of what is over there is no "now".
 std::string rates_text(const RunStatus& run, double now, double mean) {
-  const bool over =
-      run.state == "done" || run.state == "failed" || run.state == "interrupted" || now < 0;
+  const bool over = is_over(run) || now < 0;
   if (over && mean < 0) return "";
   if (over) return format("{} fps", rate_text(mean));
   if (mean < 0) return format("{} fps", rate_text(now));

@@ -151,10 +151,15 @@ struct RunStatus {
 // below. One line.
 std::string to_json(const RunStatus& status, bool whole);
 std::string to_json(const RankStatus& rank);
+std::string to_json(const Notice& notice);
 
 // Read what to_json() wrote (a whole one). Throw Error(kStorage) for anything else.
 RunStatus run_status_from_json(const std::string& json);
 RankStatus rank_status_from_json(const std::string& json);
+Notice notice_from_json(const std::string& json);
+
+// Done, failed or interrupted.
+bool is_over(const RunStatus& run);
 
 // w: waiting, u: upscaling, U: upscaled, e: encoding, d: done.
 char state_letter(const std::string& segment_state);
