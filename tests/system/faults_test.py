@@ -194,9 +194,13 @@ class Disks(Faults):
         subprocess.run(["mount", "-o", "remount,rw", path], check=True)
         job = self.begin("read", **KEYS)
         self.wait_until(lambda: self.records("read") > 1, job)
-        subprocess.run(["mount", "--bind", path, path], check=True)
+        # Made read-only aside and put over the disk in one step: a mount that somebody writes to by then is busy.
+        aside = self.folder / "aside"
+        aside.mkdir()
+        subprocess.run(["mount", "--bind", path, aside], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", aside], check=True)
+        subprocess.run(["mount", "--move", aside, path], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", path])
-        subprocess.run(["mount", "-o", "remount,bind,ro", path], check=True)
         status = job.wait(120)
         self.assertEqual(status, 6, job.output.read_text())
         self.assertIn("Read-only file system", job.output.read_text())
