@@ -246,9 +246,9 @@ def film_of_dry_run(text, job=None):
         return match.groups()
 
     frames, width, height = map(int, of("timeline", r"(\d+) frames of (\d+)x(\d+)"))
-    channels, blocks = of("network", r"c(\d+) n(\d+) on ")
+    scale, channels, blocks = of("network", r"x(\d+) c(\d+) n(\d+) on ")
     chunk, = of("plan", r"segments of about (\d+) frames")
-    film = Film(frames, width, height, network=f"c{channels}n{blocks}", chunk_frames=int(chunk), **_encode_of(job or {}))
+    film = Film(frames, width, height, network=f"{'' if scale == '4' else f'x{scale} '}c{channels}n{blocks}", chunk_frames=int(chunk), **_encode_of(job or {}))
     upscaling = re.search(r"\((\d+) GPUs?, ([\d.e+]+) fps\), by .* on (.+), [\d.]+ TFLOP/s", lines.get("upscaling", ""))
     core_s = re.search(r"([\d.e+]+) core-seconds a frame", lines.get("encoding", ""))
     return film, Rates(gpu=upscaling[3] if upscaling else "",

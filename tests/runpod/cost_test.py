@@ -55,6 +55,10 @@ class Table(unittest.TestCase):
         self.assertAlmostEqual(cost.encode_core_s(FILM), 7.8, delta=0.05)
         self.assertIn("64.5 frames a second", text)
         self.assertAlmostEqual(cost.film_fps(FILM, H100)[0], 64.5, delta=0.05)
+        text = (ROOT / "docs/costs.md").read_text(encoding="utf-8")
+        for name, one in cost.known()["gpus"].items():
+            row = f"| {name} | {one['memory_gb']} | {one['rate']} | {one['source']} | {one['how']} | {one['cuda']} |"
+            self.assertIn(row, text)
 
 
 class Hours(unittest.TestCase):
