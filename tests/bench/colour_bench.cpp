@@ -152,7 +152,7 @@ class Bench {
 
  private:
   struct Axis {
-    Axis(const kernels::LanczosTable& table, const gpu::Stream& stream)
+    Axis(const kernels::AxisTable& table, const gpu::Stream& stream)
         : first(table.first.size() * sizeof(int), 0),
           weights(table.weights.size() * sizeof(float), 0) {
       gpu::copy_bytes_async(table.first.data(), first.data(), first.size(), stream.view());
@@ -167,7 +167,7 @@ class Bench {
 
     DeviceBuffer first;
     DeviceBuffer weights;
-    kernels::LanczosAxis axis;
+    kernels::DeviceAxis axis;
   };
 
   void row(const std::string& what, std::size_t traffic, const std::function<void(int)>& launch) {

@@ -158,11 +158,11 @@ class Scaler {
   static std::int64_t row_elements(int width) { return (std::int64_t{width} + 3) / 4 * 4; }
 
  private:
-  static kernels::LanczosAxis axis(int in,
+  static kernels::DeviceAxis axis(int in,
                                    int out,
                                    gpu::StreamView stream,
                                    std::array<gpu::DeviceBuffer, 2>& memory) {
-    const kernels::LanczosTable table = kernels::make_lanczos_table(in, out);
+    const kernels::AxisTable table = kernels::make_lanczos_table(in, out);
     const auto put = [&](const auto& values, gpu::DeviceBuffer& buffer) {
       buffer = gpu::DeviceBuffer(values.size() * sizeof(values[0]), stream.device);
       gpu::copy_bytes_async(values.data(), buffer.data(), buffer.size(), stream);
@@ -179,8 +179,8 @@ class Scaler {
 
   std::array<gpu::DeviceBuffer, 2> across_memory_;
   std::array<gpu::DeviceBuffer, 2> down_memory_;
-  kernels::LanczosAxis across_;
-  kernels::LanczosAxis down_;
+  kernels::DeviceAxis across_;
+  kernels::DeviceAxis down_;
   gpu::DeviceBuffer picture_;
 };
 
