@@ -23,8 +23,8 @@ void copy_samples(const PictureView& from,
   const int width = plane_width(to.format, plane);
   const int height = plane_height(to.format, plane);
   for (int y = 0; y < height; ++y) {
-    const auto* row = reinterpret_cast<const Sample*>(from.planes[from_plane] +
-                                                      y * from.pitch_bytes[from_plane]);
+    const auto* row =
+        reinterpret_cast<const Sample*>(from.planes[from_plane] + y * from.pitch_bytes[from_plane]);
     auto* out = reinterpret_cast<Sample*>(to.planes[p] + y * to.pitch_bytes[p]);
     for (int x = 0; x < width; ++x) {
       out[x] = static_cast<Sample>(row[first + step * x] >> form.shift_bits);

@@ -33,10 +33,10 @@ PictureFormat rows_format(const DigestShape& shape) {
 
 void check(const PictureView& picture, const DigestShape& shape) {
   if (picture.format == shape.picture) return;
-  throw Error(
-      ErrorCode::kInternal,
-      format(
-          "a digest of {} for a picture of {}", to_string(shape.picture), to_string(picture.format)));
+  throw Error(ErrorCode::kInternal,
+              format("a digest of {} for a picture of {}",
+                     to_string(shape.picture),
+                     to_string(picture.format)));
 }
 
 }  // namespace
@@ -116,8 +116,7 @@ void launch_digest(const PictureView& picture,
   for (int plane = 0; plane < call.plane_count; ++plane) {
     const auto p = static_cast<std::size_t>(plane);
     const DevicePlaneAxes& of_plane = axes[is_chroma(shape.picture, plane) ? 1 : 0];
-    call.planes[p] = {
-        picture.planes[p], picture.pitch_bytes[p], of_plane.across, of_plane.down};
+    call.planes[p] = {picture.planes[p], picture.pitch_bytes[p], of_plane.across, of_plane.down};
   }
   call.small = reinterpret_cast<float*>(digest);
   call.width = shape.width;

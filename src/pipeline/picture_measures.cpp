@@ -56,21 +56,19 @@ float sharpness_of(const DigestView& digest) {
   if (!has_sharpness(digest.shape.picture)) return std::numeric_limits<float>::quiet_NaN();
   const PictureView rows = kernels::digest_rows(digest.shape, digest.memory);
   const auto [width, height] = std::pair(rows.format.width, rows.format.height);
-  return sharpness_of(
-      LumaRows(rows, digest.shape.colour, width, height, Enlarge::kCubic),
-      width,
-      height / 2,
-      [](int pair) { return 2 * pair; });
+  return sharpness_of(LumaRows(rows, digest.shape.colour, width, height, Enlarge::kCubic),
+                      width,
+                      height / 2,
+                      [](int pair) { return 2 * pair; });
 }
 
 // Of the picture enlarged to the size of `to`, in the rows that a digest of that has.
 float enlarged_sharpness(const ColouredPicture& picture, const PictureFormat& to) {
   if (!has_sharpness(to)) return std::numeric_limits<float>::quiet_NaN();
-  return sharpness_of(
-      LumaRows(picture.view, picture.colour, to.width, to.height, Enlarge::kCubic),
-      to.width,
-      kernels::digest_pairs(to.height),
-      [&](int pair) { return kernels::digest_row(pair, to.height); });
+  return sharpness_of(LumaRows(picture.view, picture.colour, to.width, to.height, Enlarge::kCubic),
+                      to.width,
+                      kernels::digest_pairs(to.height),
+                      [&](int pair) { return kernels::digest_row(pair, to.height); });
 }
 
 // --- luma ----------------------------------------------------------------------------------------
@@ -183,8 +181,8 @@ PictureMeasures measure_picture(const ColouredPicture& source, const DigestView&
 
 PictureMeasures measure_picture(const DigestView& upscaled) {
   PictureMeasures measures;
-  measures.luma_mean = luma_mean(small_picture(upscaled.shape, upscaled.memory),
-                                 upscaled.shape.colour.matrix);
+  measures.luma_mean =
+      luma_mean(small_picture(upscaled.shape, upscaled.memory), upscaled.shape.colour.matrix);
   measures.sharpness = sharpness_of(upscaled);
   return measures;
 }
@@ -192,8 +190,7 @@ PictureMeasures measure_picture(const DigestView& upscaled) {
 PictureMeasures measure_picture(const ColouredPicture& source, const ColouredPicture& upscaled) {
   const auto& [view, colour] = upscaled;
   return measure_picture(
-      source,
-      OwnDigest(view, kernels::digest_shape(source.view.format, view.format, colour)).view);
+      source, OwnDigest(view, kernels::digest_shape(source.view.format, view.format, colour)).view);
 }
 
 PictureMeasures measure_picture(const ColouredPicture& upscaled) {

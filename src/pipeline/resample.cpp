@@ -100,13 +100,8 @@ LumaRows::LumaRows(const PictureView& picture,
                    Enlarge enlarge)
     : picture_(picture),
       colour_(colour),
-      axes_(kernels::plane_axes(picture.format,
-                                colour.siting,
-                                0,
-                                whole(picture.format),
-                                width,
-                                height,
-                                enlarge)) {}
+      axes_(kernels::plane_axes(
+          picture.format, colour.siting, 0, whole(picture.format), width, height, enlarge)) {}
 
 void LumaRows::read(int y, std::vector<float>& row) {
   row.resize(static_cast<std::size_t>(axes_.across.out));

@@ -1,6 +1,7 @@
-// Pictures at another size and in colours, for measuring and looking at, on the host. Slow and plain
-// beside what the network's pictures go through, and made apart from it, so that it shares none of
-// its errors: of what converts colours it has the tables of numbers alone. Private to the room.
+// Pictures at another size and in colours, for measuring and looking at, on the host. Slow and
+// plain beside what the network's pictures go through, and made apart from it, so that it shares
+// none of its errors: of what converts colours it has the tables of numbers alone. Private to the
+// room.
 #pragma once
 
 #include "vsr/base/picture.hpp"

@@ -63,8 +63,7 @@ TEST(Picture, ComesOutOfADecodersForm) {
   const MutablePictureView to = packed_view(format, reinterpret_cast<std::byte*>(packed.data()));
   copy_picture(from, form, to);
   EXPECT_EQ(packed,
-            (std::vector<std::uint16_t>{
-                0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 10, 12, 14, 16}));
+            (std::vector<std::uint16_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 10, 12, 14, 16}));
   EXPECT_THROW(copy_picture(from, form, packed_view({.width = 4, .height = 4}, to.planes[0])),
                Error);
 }

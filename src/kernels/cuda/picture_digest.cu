@@ -9,8 +9,8 @@ namespace vsr::kernels {
 // As with Lanczos, a block makes a tile of one plane's small picture: sums down, of all columns
 // that the tile needs, into shared memory; then sums across. Some more planes of the grid copy the
 // rows. Each product is rounded by itself and the sums go in the order of the host's resample_row()
-// (the file is compiled without contraction), so the floats are the host's. Bound by memory: 4096x1728 of
-// 16-bit 4:2:2 is 28 MB in and 7 MB out.
+// (the file is compiled without contraction), so the floats are the host's. Bound by memory:
+// 4096x1728 of 16-bit 4:2:2 is 28 MB in and 7 MB out.
 
 namespace {
 
@@ -82,8 +82,7 @@ __device__ void copy_rows(const DigestCall& call, int z) {
   for (int row = block; row < 2 * call.pairs; row += blocks) {
     const int y = row_of_pair(row / 2, call.pairs, call.picture_height) + row % 2;
     const Sample* from = row_of<Sample>(call.planes[z], y);
-    Sample* to =
-        rows + (static_cast<std::int64_t>(z) * 2 * call.pairs + row) * call.picture_width;
+    Sample* to = rows + (static_cast<std::int64_t>(z) * 2 * call.pairs + row) * call.picture_width;
     for (int x = static_cast<int>(threadIdx.x); x < call.picture_width; x += kThreads) {
       to[x] = from[x];
     }
