@@ -19,7 +19,8 @@ struct DigestCall {
 
   Plane planes[3];
   int plane_count = 0;
-  float* small = nullptr;  // [plane_count, height, width]
+  std::uint16_t* small = nullptr;  // [plane_count, height, width], averages * unit
+  float unit = 1;
   int width = 0;
   int height = 0;
   void* rows = nullptr;  // [row_planes, 2 pairs, picture_width]

@@ -5,6 +5,7 @@
 #include "vsr/base/format.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -20,7 +21,7 @@ std::size_t plane_samples(const DigestShape& shape) {
 }
 
 std::size_t small_bytes(const DigestShape& shape) {
-  return sizeof(float) * static_cast<std::size_t>(plane_count(shape.picture)) *
+  return sizeof(std::uint16_t) * static_cast<std::size_t>(plane_count(shape.picture)) *
          plane_samples(shape);
 }
 
@@ -58,8 +59,12 @@ int digest_pairs(int height) { return std::clamp(height - 1, 0, kMostPairs); }
 
 int digest_row(int pair, int height) { return row_of_pair(pair, digest_pairs(height), height); }
 
-const float* digest_plane(const DigestShape& shape, const std::byte* digest, int plane) {
-  return reinterpret_cast<const float*>(digest) +
+float digest_unit(const DigestShape& shape) {
+  return static_cast<float>(1 << (16 - shape.picture.bit_depth));
+}
+
+const std::uint16_t* digest_plane(const DigestShape& shape, const std::byte* digest, int plane) {
+  return reinterpret_cast<const std::uint16_t*>(digest) +
          static_cast<std::size_t>(plane) * plane_samples(shape);
 }
 
@@ -85,12 +90,17 @@ std::array<PlaneAxes, 2> digest_axes(const DigestShape& shape) {
 void make_digest(const PictureView& picture, const DigestShape& shape, std::byte* digest) {
   check(picture, shape);
   const std::array<PlaneAxes, 2> axes = digest_axes(shape);
-  auto* small = reinterpret_cast<float*>(digest);
+  const float unit = digest_unit(shape);
+  auto* small = reinterpret_cast<std::uint16_t*>(digest);
   std::vector<float> sums;
+  std::vector<float> made(static_cast<std::size_t>(shape.width));
   for (int plane = 0; plane < plane_count(shape.picture); ++plane) {
     const auto& [across, down] = axes[is_chroma(shape.picture, plane) ? 1 : 0];
     for (int y = 0; y < shape.height; ++y, small += shape.width) {
-      resample_row(picture, plane, across, down, y, sums, small);
+      resample_row(picture, plane, across, down, y, sums, made.data());
+      for (int x = 0; x < shape.width; ++x) {
+        small[x] = static_cast<std::uint16_t>(made[static_cast<std::size_t>(x)] * unit + 0.5F);
+      }
     }
   }
   const MutablePictureView rows = packed_view(rows_format(shape), digest + small_bytes(shape));
@@ -118,7 +128,8 @@ void launch_digest(const PictureView& picture,
     const DevicePlaneAxes& of_plane = axes[is_chroma(shape.picture, plane) ? 1 : 0];
     call.planes[p] = {picture.planes[p], picture.pitch_bytes[p], of_plane.across, of_plane.down};
   }
-  call.small = reinterpret_cast<float*>(digest);
+  call.small = reinterpret_cast<std::uint16_t*>(digest);
+  call.unit = digest_unit(shape);
   call.width = shape.width;
   call.height = shape.height;
   call.rows = digest + small_bytes(shape);

@@ -146,15 +146,14 @@ double difference_square(const RgbPicture& a, const RgbPicture& b) {
   return sum / (3.0 * a.width * a.height);
 }
 
-// A digest made here. Its memory is of floats for their alignment.
+// A digest made here.
 struct OwnDigest {
   OwnDigest(const PictureView& picture, const kernels::DigestShape& shape)
-      : memory((kernels::digest_bytes(shape) + sizeof(float) - 1) / sizeof(float)),
-        view{shape, reinterpret_cast<const std::byte*>(memory.data())} {
-    kernels::make_digest(picture, shape, reinterpret_cast<std::byte*>(memory.data()));
+      : memory(kernels::digest_bytes(shape)), view{shape, memory.data()} {
+    kernels::make_digest(picture, shape, memory.data());
   }
 
-  std::vector<float> memory;
+  std::vector<std::byte> memory;
   DigestView view;
 };
 

@@ -84,10 +84,14 @@ RgbPicture resample(const PictureView& picture,
 
 RgbPicture small_picture(const kernels::DigestShape& shape, const std::byte* digest) {
   RgbPicture made{shape.width, shape.height, {}};
+  const float step = 1 / kernels::digest_unit(shape);
   for (int plane = 0; plane < plane_count(shape.picture); ++plane) {
-    const float* samples = kernels::digest_plane(shape, digest, plane);
-    made.planes[static_cast<std::size_t>(plane)].assign(
-        samples, samples + std::ptrdiff_t{shape.width} * shape.height);
+    const std::uint16_t* averages = kernels::digest_plane(shape, digest, plane);
+    std::vector<float>& values = made.planes[static_cast<std::size_t>(plane)];
+    values.resize(static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.height));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(averages[i]) * step;
+    }
   }
   to_rgb(shape.picture, shape.colour, made);
   return made;

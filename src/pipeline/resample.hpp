@@ -34,7 +34,7 @@ RgbPicture resample(const PictureView& picture,
                     int height,
                     Enlarge enlarge);
 
-// The small picture of a digest: that of the whole picture by resample(), to the bit.
+// The small picture of a digest: resample() of the whole picture, but for the digest's rounding.
 RgbPicture small_picture(const kernels::DigestShape& shape, const std::byte* digest);
 
 // Rows of luma (0 black, 1 white; Y' of RGB by the colour's matrix) of a picture at another size.

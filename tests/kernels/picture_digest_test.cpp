@@ -50,9 +50,10 @@ TEST(Digest, IsMeansOfBlocksAndRowsAsTheyAre) {
   PlanesOnHost picture(format, 2, 6);
   picture.fill(1);
   const DigestShape shape = digest_shape({10, 100, kYuv, k420, 8}, format, {});
-  std::vector<float> memory(digest_bytes(shape) / sizeof(float));
-  auto* digest = reinterpret_cast<std::byte*>(memory.data());
+  std::vector<std::byte> memory(digest_bytes(shape));
+  std::byte* const digest = memory.data();
   make_digest(picture.view(), shape, digest);
+  ASSERT_EQ(digest_unit(shape), 64);
   for (int plane = 0; plane < 3; ++plane) {
     for (int y = 0; y < 100; ++y) {
       for (int x = 0; x < 10; ++x) {
@@ -60,8 +61,7 @@ TEST(Digest, IsMeansOfBlocksAndRowsAsTheyAre) {
         for (int i = 0; i < 16; ++i) {
           sum += sample_at(picture.view(), plane, 4 * y + i / 4, 4 * x + i % 4);
         }
-        // Of a sixteenth each: no float is rounded.
-        ASSERT_EQ(digest_plane(shape, digest, plane)[10 * y + x], static_cast<float>(sum) / 16);
+        ASSERT_EQ(digest_plane(shape, digest, plane)[10 * y + x], sum * 64 / 16);
       }
     }
   }

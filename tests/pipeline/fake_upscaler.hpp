@@ -6,10 +6,10 @@
 #include "vsr/kernels/picture_digest.hpp"
 #include "vsr/model/upscaler.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <thread>
@@ -80,18 +80,18 @@ class FakeUpscaler : public model::PictureUpscaler {
   std::vector<int> frames_before;  // those seen before the first one given, by window
 
  protected:
-  std::vector<float> digest_of(const PictureView& picture) const {
+  std::vector<std::byte> digest_of(const PictureView& picture) const {
     const kernels::DigestShape shape = kernels::digest_shape(input_, output_, {});
-    std::vector<float> digest(kernels::digest_bytes(shape) / sizeof(float));
-    kernels::make_digest(picture, shape, reinterpret_cast<std::byte*>(digest.data()));
+    std::vector<std::byte> digest(kernels::digest_bytes(shape));
+    kernels::make_digest(picture, shape, digest.data());
     return digest;
   }
 
-  void hand_out(const std::vector<float>& digest, std::size_t index, model::OutputSink& sink) {
-    const std::span<std::byte> to = sink.acquire_digest(index, digest.size() * sizeof(float));
+  void hand_out(const std::vector<std::byte>& digest, std::size_t index, model::OutputSink& sink) {
+    const std::span<std::byte> to = sink.acquire_digest(index, digest.size());
     if (to.empty()) return;
     ++digests_wanted;
-    std::memcpy(to.data(), digest.data(), to.size());
+    std::ranges::copy(digest, to.begin());
   }
 
  private:

@@ -34,7 +34,7 @@ class PacketUpscaler : public FakeUpscaler {
                                 Rational(1, 1),
                                 0,
                                 1);
-    std::vector<std::vector<float>> of_pictures;
+    std::vector<std::vector<std::byte>> of_pictures;
     PictureSink pictures(output_format(), [&](const PictureView& picture) {
       writer.write(picture);
       of_pictures.push_back(digest_of(picture));

@@ -1,11 +1,12 @@
 // What an upscaled picture is measured by, taken where the picture lies: itself averaged down to a
-// small size, and pairs of rows of luma as they are. So a quarter of a picture comes down from a
-// GPU beside packets that need not be decoded, and the host has the averaging no more. A digest
-// made on a GPU is the host's own, byte for byte (docs/quality.md).
+// small size, and pairs of rows of luma as they are. So a seventh of a picture comes down from a
+// GPU beside packets that need not be decoded, and the averaging is not the host's. A digest made
+// on a GPU is the host's own, byte for byte (docs/quality.md).
 //
-// In memory: each plane's sums of samples, fp32 [height, width], chroma at luma's size as its
-// siting has it; then rows 2i and 2i + 1 for pair i, [2 pairs, picture.width] in the picture's own
-// samples, of luma, or of each plane of RGB.
+// In memory: each plane's averages, [height, width] of 16 bits, chroma at luma's size as its siting
+// has it; then rows 2i and 2i + 1 for pair i, [2 pairs, picture.width] in the picture's own
+// samples, of luma, or of each plane of RGB. An average counts 1 / 2^(16 - bits) of a sample's
+// steps: what it is rounded by is far below what is measured.
 #pragma once
 
 #include "vsr/base/picture.hpp"
@@ -14,6 +15,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace vsr::kernels {
 
@@ -36,12 +38,13 @@ std::size_t digest_bytes(const DigestShape& shape);
 int digest_pairs(int height);
 int digest_row(int pair, int height);
 
-// [height, width].
-const float* digest_plane(const DigestShape& shape, const std::byte* digest, int plane);
+// [height, width] in steps of which digest_unit() make a sample's.
+const std::uint16_t* digest_plane(const DigestShape& shape, const std::byte* digest, int plane);
+float digest_unit(const DigestShape& shape);
 // The rows as a picture: gray or RGB, of 2 * digest_pairs() rows.
 PictureView digest_rows(const DigestShape& shape, const std::byte* digest);
 
-// On the host. `digest`: digest_bytes(), aligned for floats.
+// On the host. `digest`: digest_bytes(), as memory from new is aligned.
 void make_digest(const PictureView& picture, const DigestShape& shape, std::byte* digest);
 
 // What samples are made of, of luma (and RGB) and of chroma.
