@@ -75,6 +75,17 @@ TEST(Digest, IsMeansOfBlocksAndRowsAsTheyAre) {
   }
 }
 
+// By ratios whose weights do not add up to 1 exactly, of samples that leave no room above.
+TEST(Digest, OfWhiteIsWhite) {
+  const PictureFormat format{130, 70, kYuv, k420, 16};
+  PlanesOnHost picture(format, 2, 0);
+  picture.set_bytes(std::vector(picture.bytes().size(), std::byte{0xFF}));
+  const DigestShape shape = digest_shape({39, 21, kYuv, k420, 8}, format, {});
+  std::vector<std::byte> digest(digest_bytes(shape));
+  make_digest(picture.view(), shape, digest.data());
+  EXPECT_EQ(digest, std::vector(digest.size(), std::byte{0xFF}));
+}
+
 struct Case {
   const char* name;
   PictureFormat source;
