@@ -63,6 +63,19 @@ void add_rows(const std::byte* plane,
   }
 }
 
+// Then of columns. kTaps: of the axis, or 0 where the loop's length is not known when compiling.
+template <int kTaps>
+void add_columns(const AxisTable& across, const float* sums, float* row) {
+  const int taps = kTaps > 0 ? kTaps : across.taps;
+  const float* weights = across.weights.data();
+  for (int x = 0; x < across.out; ++x, weights += taps) {
+    const float* samples = sums + across.first[static_cast<std::size_t>(x)];
+    float sum = 0;
+    for (int t = 0; t < taps; ++t) sum += weights[t] * samples[t];
+    row[x] = sum;
+  }
+}
+
 // From luma's pixels to a chroma plane's of half as many, the first of which lies `offset` behind
 // the first of luma.
 double halved(double place, double offset) { return (place - 0.5 - offset) / 2 + 0.5; }
@@ -151,12 +164,17 @@ void resample_row(const PictureView& picture,
     add_rows<std::uint8_t>(
         picture.planes[p], picture.pitch_bytes[p], down, y, begin, end, sums.data());
   }
-  const float* weights = across.weights.data();
-  for (int x = 0; x < across.out; ++x, weights += across.taps) {
-    const float* samples = sums.data() + across.first[static_cast<std::size_t>(x)];
-    float sum = 0;
-    for (int t = 0; t < across.taps; ++t) sum += weights[t] * samples[t];
-    row[x] = sum;
+  switch (across.taps) {
+    case 1:
+      return add_columns<1>(across, sums.data(), row);
+    case 2:
+      return add_columns<2>(across, sums.data(), row);
+    case 3:
+      return add_columns<3>(across, sums.data(), row);
+    case 4:
+      return add_columns<4>(across, sums.data(), row);
+    default:
+      return add_columns<0>(across, sums.data(), row);
   }
 }
 

@@ -60,8 +60,21 @@ RgbPicture resample(const PictureView& picture,
                     int width,
                     int height,
                     Enlarge enlarge) {
+  RgbPicture made;
+  resample(picture, colour, region, width, height, enlarge, made);
+  return made;
+}
+
+void resample(const PictureView& picture,
+              const ColourDescription& colour,
+              const Region& region,
+              int width,
+              int height,
+              Enlarge enlarge,
+              RgbPicture& made) {
   const PictureFormat& format = picture.format;
-  RgbPicture made{width, height, {}};
+  made.width = width;
+  made.height = height;
   std::vector<float> sums;
   for (int plane = 0; plane < plane_count(format); ++plane) {
     const kernels::PlaneAxes axes =
@@ -79,11 +92,11 @@ RgbPicture resample(const PictureView& picture,
     }
   }
   to_rgb(format, colour, made);
-  return made;
 }
 
-RgbPicture small_picture(const kernels::DigestShape& shape, const std::byte* digest) {
-  RgbPicture made{shape.width, shape.height, {}};
+void read_digest(const kernels::DigestShape& shape, const std::byte* digest, RgbPicture& made) {
+  made.width = shape.width;
+  made.height = shape.height;
   const float step = 1 / kernels::digest_unit(shape);
   for (int plane = 0; plane < plane_count(shape.picture); ++plane) {
     const std::uint16_t* averages = kernels::digest_plane(shape, digest, plane);
@@ -94,7 +107,6 @@ RgbPicture small_picture(const kernels::DigestShape& shape, const std::byte* dig
     }
   }
   to_rgb(shape.picture, shape.colour, made);
-  return made;
 }
 
 LumaRows::LumaRows(const PictureView& picture,

@@ -34,8 +34,17 @@ RgbPicture resample(const PictureView& picture,
                     int height,
                     Enlarge enlarge);
 
+// The same into memory that is there: `made` may be of any size before.
+void resample(const PictureView& picture,
+              const ColourDescription& colour,
+              const Region& region,
+              int width,
+              int height,
+              Enlarge enlarge,
+              RgbPicture& made);
+
 // The small picture of a digest: resample() of the whole picture, but for the digest's rounding.
-RgbPicture small_picture(const kernels::DigestShape& shape, const std::byte* digest);
+void read_digest(const kernels::DigestShape& shape, const std::byte* digest, RgbPicture& made);
 
 // Rows of luma (0 black, 1 white; Y' of RGB by the colour's matrix) of a picture at another size.
 class LumaRows {
