@@ -31,7 +31,7 @@ namespace vsr::pipeline {
 struct SourceFrame {
   std::int64_t frame = 0;
   double decode_s = 0;
-  // Of frames that are measured, and of their neighbours; empty where the picture stayed on a GPU.
+  // Of frames that are measured, and of their neighbours; empty where measuring had ended.
   std::optional<LumaSamples> luma;
   // Of frames that are measured; likewise.
   PictureFormat format;
@@ -49,8 +49,8 @@ struct Upscaled {
 // Whether a frame or one beside it is measured: keep_source() wants its picture.
 bool keeps_source(std::int64_t frame, int every);
 
-// `every`: keeps pictures of the frames that it divides. `picture`: null where it is not on the
-// host, or nobody will measure by it.
+// `every`: keeps pictures of the frames that it divides. `picture`: null where nobody will
+// measure by it.
 std::shared_ptr<SourceFrame> keep_source(std::int64_t frame, int every, const PictureView* picture);
 
 // A failure is none of the segment's: it ends the measuring, and a warning says so. From then on
