@@ -25,26 +25,11 @@ namespace {
 
 constexpr auto kProgressEvery = std::chrono::seconds(15);
 
-// With 75 frames a second a quarter of a core (docs/performance.md).
-constexpr int kEveryOnGpu = 4;
-// Packets have to be decoded to be measured, and source pictures wait for it to the segment's end.
-constexpr int kEveryOfPackets = 24;
-constexpr std::int64_t kMostWaiting = 24;
-
-pipeline::QualityOptions quality_options(const QualityChoice& asked,
-                                         const store::Plan& plan,
-                                         const model::PictureUpscaler& upscaler,
-                                         bool on_gpu) {
-  pipeline::QualityOptions options;
-  options.warn_below_db = asked.warn_below_db;
-  if (!asked.measure) return options;
-  options.every = asked.every > 0 ? asked.every : on_gpu ? kEveryOnGpu : 1;
-  if (asked.every == 0 && upscaler.usual_packet_bytes() > 0) {
-    std::int64_t longest = 0;
-    for (const Segment& segment : plan.segments) longest = std::max(longest, segment.core.size());
-    options.every = std::max(kEveryOfPackets, static_cast<int>(longest / kMostWaiting));
-  }
-  return options;
+// Every frame, unless asked otherwise: that takes half a core at 75 frames a second
+// (docs/performance.md), and where the host has not got it, frames are passed over.
+pipeline::QualityOptions quality_options(const QualityChoice& asked) {
+  return {.every = !asked.measure ? 0 : std::max(1, asked.every),
+          .warn_below_db = asked.warn_below_db};
 }
 
 }  // namespace
@@ -137,6 +122,7 @@ void SegmentRunner::make_pipeline() {
   options.window_frames = plan_.max_seq_len;
   options.tile = plan_.tile;
   set_output(options, job_, checkpoint.shape(), plan_.picture);
+  options.digests = job_.quality.measure;
   upscaler_.emplace(checkpoint, options);
   pipeline::PipelineOptions pipeline_options;
   pipeline_options.codec = codec_of(job_.segment.codec);
@@ -149,7 +135,7 @@ void SegmentRunner::make_pipeline() {
   pipeline_options.decode_device = decode_device(job_.stream, local_rank_);
   pipeline_options.encode_threads = std::max(1, cpus_ - pipeline_options.decode_threads);
   pipeline_options.pinned = device.cuda;
-  pipeline_options.quality = quality_options(job_.quality, plan_, *upscaler_, device.cuda);
+  pipeline_options.quality = quality_options(job_.quality);
   if (job_.segment.codec == SegmentCodec::kNone) {
     assemble::AssembleSpec spec = assemble_spec(job_, plan_, timeline_, directory_.final_dir());
     spec.open_source = storage_.film();

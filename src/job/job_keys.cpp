@@ -675,8 +675,7 @@ void add_quality_keys(std::vector<JobKey>& keys) {
                                   kOnOff,
                                   VSR_FIELD(quality.measure)));
   keys.push_back(number_key("quality.every",
-                            "measure one frame of so many; auto: all on a CPU, one of 4 on a GPU, "
-                            "one of 24 where it encodes",
+                            "measure one frame of so many; auto: all",
                             Affects::kNothing,
                             1,
                             100000,

@@ -29,7 +29,7 @@ int mirrored(int at, int count) {
 
 }  // namespace
 
-LanczosTable make_lanczos_table(int in, int out) {
+AxisTable make_lanczos_table(int in, int out) {
   const double scale = static_cast<double>(out) / in;
   const double step = std::min(scale, 1.0);
   const int reach = 2 * static_cast<int>(std::ceil(kLobes / step));
@@ -45,7 +45,7 @@ LanczosTable make_lanczos_table(int in, int out) {
     }
   }
 
-  LanczosTable table{
+  AxisTable table{
       .in = in, .out = out, .taps = 0, .first = std::vector<int>(rows.size()), .weights = {}};
   int lowest = in;
   for (std::size_t i = rows.size(); i-- > 0;) {

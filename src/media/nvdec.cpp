@@ -44,14 +44,14 @@ constexpr NvdecForm kForms[] = {{AV_PIX_FMT_NV12, true, 8},
                                 {AV_PIX_FMT_YUV444P16LE, false, 16}};
 
 // Throws Error(kUsage) where the form does not hold pictures of that format.
-NvdecForm form_for(AVPixelFormat found, const PictureFormat& wanted) {
+SampleForm form_for(AVPixelFormat found, const PictureFormat& wanted) {
   for (const NvdecForm& form : kForms) {
     const ChromaSubsampling chroma =
         form.semi_planar ? ChromaSubsampling::k420 : ChromaSubsampling::k444;
     const bool wide = form.sample_bits == 16;
     if (form.av == found && wanted.model == ColourModel::kYuv && wanted.subsampling == chroma &&
         wide == (wanted.bit_depth > 8)) {
-      return form;
+      return {.semi_planar = form.semi_planar, .shift_bits = wide ? 16 - wanted.bit_depth : 0};
     }
   }
   throw Error(
@@ -80,39 +80,6 @@ void refuse_offset(const AVFrame& frame) {
                      "and {} rows at the top, which is not supported; set stream.decode = cpu",
                      frame.crop_left,
                      frame.crop_top));
-}
-
-template <typename Sample>
-void copy_samples(const AVFrame& from,
-                  std::size_t plane,
-                  int first,
-                  int step,
-                  int shift,
-                  const MutablePictureView& to,
-                  std::size_t to_plane) {
-  const int width = plane_width(to.format, static_cast<int>(to_plane));
-  const int height = plane_height(to.format, static_cast<int>(to_plane));
-  for (int y = 0; y < height; ++y) {
-    const auto* row = reinterpret_cast<const Sample*>(
-        from.data[plane] + static_cast<std::ptrdiff_t>(y) * from.linesize[plane]);
-    auto* out = reinterpret_cast<Sample*>(to.planes[to_plane] + y * to.pitch_bytes[to_plane]);
-    for (int x = 0; x < width; ++x) out[x] = static_cast<Sample>(row[first + step * x] >> shift);
-  }
-}
-
-template <typename Sample>
-void to_planes(const AVFrame& from,
-               const NvdecForm& form,
-               int shift,
-               const MutablePictureView& to) {
-  copy_samples<Sample>(from, 0, 0, 1, shift, to, 0);
-  if (form.semi_planar) {
-    copy_samples<Sample>(from, 1, 0, 2, shift, to, 1);
-    copy_samples<Sample>(from, 1, 1, 2, shift, to, 2);
-  } else {
-    copy_samples<Sample>(from, 1, 0, 1, shift, to, 1);
-    copy_samples<Sample>(from, 2, 0, 1, shift, to, 2);
-  }
 }
 
 bool uses_nvdec(const AVCodec& decoder) {
@@ -222,19 +189,19 @@ AVPixelFormat NvdecChoice::choose(const AVPixelFormat* offered, const std::strin
 FramePtr planar_of(const AVFrame& picture, AVPixelFormat wanted) {
   refuse_offset(picture);
   const PictureFormat format = format_wanted(wanted, picture.width, picture.height);
-  const NvdecForm form = form_for(static_cast<AVPixelFormat>(picture.format), format);
+  const SampleForm form = form_for(static_cast<AVPixelFormat>(picture.format), format);
   FramePtr made = make_frame();
   made->format = wanted;
   made->width = picture.width;
   made->height = picture.height;
   check_av(av_frame_get_buffer(made.get(), 0), ErrorCode::kInternal, "allocating a picture");
   check_av(av_frame_copy_props(made.get(), &picture), ErrorCode::kInternal, "copying a picture");
-  const MutablePictureView view = mutable_view_of(*made);
-  if (form.sample_bits == 8) {
-    to_planes<std::uint8_t>(picture, form, 0, view);
-  } else {
-    to_planes<std::uint16_t>(picture, form, form.sample_bits - format.bit_depth, view);
+  PictureView samples{.format = format};
+  for (std::size_t i = 0; i < 3; ++i) {
+    samples.planes[i] = reinterpret_cast<const std::byte*>(picture.data[i]);
+    samples.pitch_bytes[i] = picture.linesize[i];
   }
+  copy_picture(samples, form, mutable_view_of(*made));
   return made;
 }
 
@@ -303,12 +270,8 @@ DevicePicture device_picture(const AVFrame& frame, AVPixelFormat wanted) {
   const auto* cuda = static_cast<const CudaDeviceContext*>(frames->device_ctx->hwctx);
   DevicePicture picture;
   picture.view.format = format_wanted(wanted, frame.width, frame.height);
-  const NvdecForm form = form_for(frames->sw_format, picture.view.format);
-  picture.form.semi_planar = form.semi_planar;
-  if (form.sample_bits == 16) {
-    picture.form.shift_bits = form.sample_bits - picture.view.format.bit_depth;
-  }
-  for (std::size_t i = 0; i < (form.semi_planar ? 2u : 3u); ++i) {
+  picture.form = form_for(frames->sw_format, picture.view.format);
+  for (std::size_t i = 0; i < (picture.form.semi_planar ? 2u : 3u); ++i) {
     picture.view.planes[i] = reinterpret_cast<const std::byte*>(frame.data[i]);
     picture.view.pitch_bytes[i] = frame.linesize[i];
   }

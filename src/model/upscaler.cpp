@@ -32,7 +32,15 @@ std::span<std::byte> OutputSink::acquire_packet(std::size_t /*index*/, std::size
   throw Error(ErrorCode::kInternal, "packets for a sink that takes pictures");
 }
 
+std::span<std::byte> OutputSink::acquire_digest(std::size_t /*index*/, std::size_t /*bytes*/) {
+  return {};
+}
+
 LrFrame PictureUpscaler::take(const DevicePicture& /*picture*/, gpu::Event* /*read*/) {
+  throw Error(ErrorCode::kInternal, "a picture on the GPU for a back end that takes the host's");
+}
+
+gpu::Event PictureUpscaler::copy_down(const DevicePicture& /*picture*/, std::byte* /*to*/) {
   throw Error(ErrorCode::kInternal, "a picture on the GPU for a back end that takes the host's");
 }
 
@@ -90,7 +98,14 @@ LrFrame Upscaler::take(const DevicePicture& picture, gpu::Event* read) {
   return impl_->upscaler->take(picture, read);
 }
 
+gpu::Event Upscaler::copy_down(const DevicePicture& picture, std::byte* to) {
+  check_input(picture.view.format, input_format());
+  return impl_->upscaler->copy_down(picture, to);
+}
+
 std::size_t Upscaler::usual_packet_bytes() const { return impl_->upscaler->usual_packet_bytes(); }
+
+bool Upscaler::gives_digests() const { return impl_->upscaler->gives_digests(); }
 
 bool Upscaler::remembers() const { return impl_->upscaler->remembers(); }
 

@@ -8,15 +8,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace vsr::pipeline {
 
 namespace {
-
-// Rows whose sharpness is measured, of whatever size the picture is.
-constexpr int kSharpnessRows = 96;
 
 // --- sharpness -----------------------------------------------------------------------------------
 
@@ -37,20 +36,39 @@ double gradient_square(const std::vector<float>& row, const std::vector<float>& 
   return sum;
 }
 
-float sharpness_of(const ColouredPicture& picture, int width, int height) {
-  if (width < 2 || height < 2) return std::numeric_limits<float>::quiet_NaN();
-  LumaRows luma(picture.view, picture.colour, width, height, Enlarge::kCubic);
+// Over `pairs` of rows, of which `first_row` gives the first of each.
+template <typename FirstRow>
+float sharpness_of(LumaRows luma, int width, int pairs, const FirstRow& first_row) {
   std::vector<float> row;
   std::vector<float> below;
-  const int rows = std::min(kSharpnessRows, height - 1);
   double sum = 0;
-  for (int i = 0; i < rows; ++i) {
-    const auto y = static_cast<int>((2 * std::int64_t{i} + 1) * (height - 1) / (2 * rows));
-    luma.read(y, row);
-    luma.read(y + 1, below);
+  for (int pair = 0; pair < pairs; ++pair) {
+    luma.read(first_row(pair), row);
+    luma.read(first_row(pair) + 1, below);
     sum += gradient_square(row, below);
   }
-  return static_cast<float>(std::sqrt(sum / (double{1} * rows * (width - 1))));
+  return static_cast<float>(std::sqrt(sum / (double{1} * pairs * (width - 1))));
+}
+
+bool has_sharpness(const PictureFormat& format) { return format.width > 1 && format.height > 1; }
+
+float sharpness_of(const DigestView& digest) {
+  if (!has_sharpness(digest.shape.picture)) return std::numeric_limits<float>::quiet_NaN();
+  const PictureView rows = kernels::digest_rows(digest.shape, digest.memory);
+  const auto [width, height] = std::pair(rows.format.width, rows.format.height);
+  return sharpness_of(LumaRows(rows, digest.shape.colour, width, height, Enlarge::kCubic),
+                      width,
+                      height / 2,
+                      [](int pair) { return 2 * pair; });
+}
+
+// Of the picture enlarged to the size of `to`, in the rows that a digest of that has.
+float enlarged_sharpness(const ColouredPicture& picture, const PictureFormat& to) {
+  if (!has_sharpness(to)) return std::numeric_limits<float>::quiet_NaN();
+  return sharpness_of(LumaRows(picture.view, picture.colour, to.width, to.height, Enlarge::kCubic),
+                      to.width,
+                      kernels::digest_pairs(to.height),
+                      [&](int pair) { return kernels::digest_row(pair, to.height); });
 }
 
 // --- luma ----------------------------------------------------------------------------------------
@@ -128,41 +146,64 @@ double difference_square(const RgbPicture& a, const RgbPicture& b) {
   return sum / (3.0 * a.width * a.height);
 }
 
-RgbPicture smaller(const ColouredPicture& picture, int width, int height) {
-  return resample(
-      picture.view, picture.colour, whole(picture.view.format), width, height, Enlarge::kLinear);
+// What a thread measures in, picture after picture: fresh memory, whose pages the system has to
+// clear, takes half as long again as measuring.
+struct Memory {
+  RgbPicture projected;
+  RgbPicture original;
+  std::vector<std::byte> digest;
+};
+
+thread_local Memory memory;
+
+DigestView own_digest(const PictureView& picture, const kernels::DigestShape& shape) {
+  memory.digest.resize(kernels::digest_bytes(shape));
+  kernels::make_digest(picture, shape, memory.digest.data());
+  return {shape, memory.digest.data()};
 }
 
 }  // namespace
 
-PictureMeasures measure_picture(const ColouredPicture& source, const ColouredPicture& upscaled) {
+PictureMeasures measure_picture(const ColouredPicture& source, const DigestView& upscaled) {
+  const auto& [to, colour, width, height] = upscaled.shape;
   const PictureFormat& from = source.view.format;
-  const PictureFormat& to = upscaled.view.format;
-  const int width = std::min(from.width, to.width);
-  const int height = std::min(from.height, to.height);
-  const RgbPicture projected = smaller(upscaled, width, height);
-  const RgbPicture original = smaller(source, width, height);
+  RgbPicture& projected = memory.projected;
+  RgbPicture& original = memory.original;
+  read_digest(upscaled.shape, upscaled.memory, projected);
+  resample(source.view, source.colour, whole(from), width, height, Enlarge::kLinear, original);
   PictureMeasures measures;
-  measures.luma_mean = luma_mean(projected, upscaled.colour.matrix);
-  measures.sharpness = sharpness_of(upscaled, to.width, to.height);
-  const float bicubic = sharpness_of(source, to.width, to.height);
+  measures.luma_mean = luma_mean(projected, colour.matrix);
+  measures.sharpness = sharpness_of(upscaled);
+  const float bicubic = enlarged_sharpness(source, to);
   if (bicubic > 0) measures.sharpness_gain = measures.sharpness / bicubic;
   measures.back_projection_db = static_cast<float>(psnr_db(difference_square(projected, original)));
-  measures.colours_fit =
-      better_fit(original, {from, source.colour}, projected, {to, upscaled.colour});
+  measures.colours_fit = better_fit(original, {from, source.colour}, projected, {to, colour});
   if (width == from.width && height == from.height) {
     measures.projected = samples_of(projected, from, source.colour);
   }
   return measures;
 }
 
-PictureMeasures measure_picture(const ColouredPicture& upscaled) {
-  const PictureFormat& format = upscaled.view.format;
+PictureMeasures measure_picture(const DigestView& upscaled) {
   PictureMeasures measures;
-  measures.luma_mean = luma_mean(smaller(upscaled, (format.width + 3) / 4, (format.height + 3) / 4),
-                                 upscaled.colour.matrix);
-  measures.sharpness = sharpness_of(upscaled, format.width, format.height);
+  read_digest(upscaled.shape, upscaled.memory, memory.projected);
+  measures.luma_mean = luma_mean(memory.projected, upscaled.shape.colour.matrix);
+  measures.sharpness = sharpness_of(upscaled);
   return measures;
+}
+
+PictureMeasures measure_picture(const ColouredPicture& source, const ColouredPicture& upscaled) {
+  const auto& [view, colour] = upscaled;
+  return measure_picture(
+      source, own_digest(view, kernels::digest_shape(source.view.format, view.format, colour)));
+}
+
+PictureMeasures measure_picture(const ColouredPicture& upscaled) {
+  PictureFormat quarter = upscaled.view.format;
+  quarter.width = (quarter.width + 3) / 4;
+  quarter.height = (quarter.height + 3) / 4;
+  const auto& [view, colour] = upscaled;
+  return measure_picture(own_digest(view, kernels::digest_shape(quarter, view.format, colour)));
 }
 
 }  // namespace vsr::pipeline

@@ -18,8 +18,6 @@ constexpr double kGoodDb = 55;
 constexpr double kClearly = 0.7;
 // The share of measured frames whose colours have to tell of the same mistake.
 constexpr double kManyFrames = 0.1;
-constexpr std::size_t kMostWaiting = std::size_t{256}
-                                     << 20;  // bytes, of a segment's source pictures
 
 PictureView view_of(const PictureFormat& format, const std::vector<std::byte>& memory) {
   return packed_view(format, const_cast<std::byte*>(memory.data()));  // read only from here on
@@ -35,14 +33,8 @@ bool is_one_of(std::int64_t frame, int every) { return every > 0 && frame % ever
 
 }  // namespace
 
-int source_every(const QualityOptions& options,
-                 const Segment& segment,
-                 const PictureFormat& format) {
-  if (options.every <= 0) return options.every;
-  const auto most = static_cast<std::int64_t>(
-      std::max<std::size_t>(2, kMostWaiting / std::max<std::size_t>(1, packed_bytes(format))));
-  const std::int64_t measured = segment.core.size() / options.every + 1;
-  return options.every * static_cast<int>((measured + most - 1) / most);
+bool keeps_source(std::int64_t frame, int every) {
+  return is_one_of(frame - 1, every) || is_one_of(frame, every) || is_one_of(frame + 1, every);
 }
 
 std::shared_ptr<SourceFrame> keep_source(std::int64_t frame,
@@ -55,20 +47,14 @@ std::shared_ptr<SourceFrame> keep_source(std::int64_t frame,
     source->format = picture->format;
     source->memory = copy_of(*picture);
   }
-  for (const std::int64_t near : {frame - 1, frame, frame + 1}) {
-    if (is_one_of(near, every)) {
-      source->luma = sample_luma(*picture);
-      break;
-    }
-  }
+  if (keeps_source(frame, every)) source->luma = sample_luma(*picture);
   return source;
 }
 
 QualityMeter::QualityMeter(const Segment& segment,
                            const PipelineOptions& options,
-                           int source_every,
                            const ColourDescription& colour)
-    : segment_(segment), options_(options), source_every_(source_every), colour_(colour) {
+    : segment_(segment), options_(options), colour_(colour) {
   if (options.quality.every <= 0) return;
   const auto frames = static_cast<std::size_t>(segment.core.size());
   for (auto* list : {&measures_.luma_mean,
@@ -102,22 +88,29 @@ void QualityMeter::end(const char* failure) {
   failure_ = failure;
 }
 
-void QualityMeter::measure(std::int64_t frame, const PictureView& upscaled) {
+void QualityMeter::measure(std::int64_t frame, const Upscaled& upscaled) {
   guarded([&] { measure_frame(frame, upscaled); });
 }
 
-void QualityMeter::measure_frame(std::int64_t frame, const PictureView& upscaled) {
+void QualityMeter::measure_frame(std::int64_t frame, const Upscaled& upscaled) {
   const SourceFramePtr source = source_of(frame);
-  const ColouredPicture after{upscaled, options_.output_colour};
-  if (source && !source->memory.empty()) {
-    PictureMeasures found =
-        measure_picture({view_of(source->format, source->memory), colour_}, after);
-    take_note(frame, found);
-    keep_if_worst(source, found.back_projection_db, upscaled);
-    if (frame == middle_frame()) previews_.push_back(preview(*source, upscaled, "middle"));
+  const bool has_source = source && !source->memory.empty();
+  const auto measures = [&](const auto& after) {
+    if (!has_source) return measure_picture(after);
+    return measure_picture({view_of(source->format, source->memory), colour_}, after);
+  };
+  PictureMeasures found =
+      upscaled.digest.memory != nullptr
+          ? measures(upscaled.digest)
+          : measures(ColouredPicture{*upscaled.picture, options_.output_colour});
+  take_note(frame, found);
+  if (has_source) {
+    keep_if_worst(source, found.back_projection_db, upscaled.picture);
+    if (frame == middle_frame()) {
+      middle_ = source;
+      if (upscaled.picture != nullptr) show(frame, *upscaled.picture);
+    }
     waiting_.push_back({frame, std::move(found.projected), std::move(found.colours_fit)});
-  } else {
-    take_note(frame, measure_picture(after));
   }
   look_at_neighbours(false);
   forget(waiting_.empty() ? frame : waiting_.front().frame - 1);
@@ -135,15 +128,36 @@ void QualityMeter::take_note(std::int64_t frame, const PictureMeasures& found) {
 
 void QualityMeter::keep_if_worst(const SourceFramePtr& source,
                                  float db,
-                                 const PictureView& upscaled) {
+                                 const PictureView* upscaled) {
   if (worst_ && worst_->db <= db) return;
   if (!worst_) worst_.emplace();
   worst_->frame = source->frame;
   worst_->db = db;
   worst_->source = source;
-  worst_->format = upscaled.format;
-  worst_->memory.resize(packed_bytes(upscaled.format));
-  copy_picture(upscaled, packed_view(upscaled.format, worst_->memory.data()));
+  if (upscaled != nullptr) worst_->keep(*upscaled);
+}
+
+void QualityMeter::Worst::keep(const PictureView& upscaled) {
+  format = upscaled.format;
+  memory.resize(packed_bytes(format));
+  copy_picture(upscaled, packed_view(format, memory.data()));
+}
+
+std::set<std::int64_t> QualityMeter::to_show() const {
+  std::set<std::int64_t> frames;
+  if (middle_) frames.insert(middle_->frame);
+  if (worst_ && worst_->memory.empty()) frames.insert(worst_->frame);
+  return frames;
+}
+
+void QualityMeter::show(std::int64_t frame, const PictureView& upscaled) {
+  guarded([&] {
+    if (middle_ && middle_->frame == frame) {
+      previews_.push_back(preview(*middle_, upscaled, "middle"));
+      middle_.reset();
+    }
+    if (worst_ && worst_->frame == frame && worst_->memory.empty()) worst_->keep(upscaled);
+  });
 }
 
 // A frame's next one may come from the decoder only after it has been upscaled.
@@ -199,9 +213,9 @@ bool QualityMeter::has_come(std::int64_t frame) const {
   return frame <= newest_;
 }
 
-// The one with its source kept that is nearest to the middle of the core.
+// The measured one that is nearest to the middle of the core.
 std::int64_t QualityMeter::middle_frame() const {
-  const std::int64_t every = source_every_;
+  const std::int64_t every = options_.quality.every;
   const std::int64_t middle = segment_.core.begin + segment_.core.size() / 2;
   const std::int64_t below = middle / every * every;
   const std::int64_t above = below + every;
@@ -262,7 +276,7 @@ std::vector<std::string> QualityMeter::warnings() const {
 void QualityMeter::finish(SegmentResult& result) {
   guarded([&] {
     look_at_neighbours(true);
-    if (worst_) {
+    if (worst_ && !worst_->memory.empty()) {
       previews_.push_back(
           preview(*worst_->source, view_of(worst_->format, worst_->memory), "worst"));
     }

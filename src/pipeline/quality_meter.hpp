@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ namespace vsr::pipeline {
 struct SourceFrame {
   std::int64_t frame = 0;
   double decode_s = 0;
-  // Of frames that are measured, and of their neighbours; empty where the picture stayed on a GPU.
+  // Of frames that are measured, and of their neighbours; empty where measuring had ended.
   std::optional<LumaSamples> luma;
   // Of frames that are measured; likewise.
   PictureFormat format;
@@ -39,37 +40,43 @@ struct SourceFrame {
 
 using SourceFramePtr = std::shared_ptr<const SourceFrame>;
 
-// Of how many frames one has its picture kept where all of a segment's wait until it is whole: a
-// multiple of options.every, so that they take 256 MiB at most (two of them, where even these are
-// larger). `format`: of the film's pictures.
-int source_every(const QualityOptions& options,
-                 const Segment& segment,
-                 const PictureFormat& format);
+// An upscaled picture as it is to be measured.
+struct Upscaled {
+  const PictureView* picture = nullptr;  // null: a packet came in its place
+  DigestView digest;                     // where none came it is made of the picture
+};
 
-// `every`: keeps pictures of the frames that it divides. `picture`: null where it is not on the
-// host, or nobody will measure by it.
+// Whether a frame or one beside it is measured: keep_source() wants its picture.
+bool keeps_source(std::int64_t frame, int every);
+
+// `every`: keeps pictures of the frames that it divides. `picture`: null where nobody will
+// measure by it.
 std::shared_ptr<SourceFrame> keep_source(std::int64_t frame, int every, const PictureView* picture);
 
 // A failure is none of the segment's: it ends the measuring, and a warning says so. From then on
 // nothing is kept.
 //
-// Threads: add() from the decoding one; measure() from one other; finish() when both are done; all
-// else from any.
+// Threads: add() from the decoding one; measure(), to_show() and show() from one other; finish()
+// when both are done; all else from any.
 class QualityMeter {
  public:
-  // `source_every`: what sources are kept by; what has none is measured alone. `colour`: of the
-  // film's pictures. References must outlive it.
+  // `colour`: of the film's pictures. References must outlive it.
   QualityMeter(const Segment& segment,
                const PipelineOptions& options,
-               int source_every,
                const ColourDescription& colour);
 
   // False for all when the measuring has ended.
   bool measures(std::int64_t frame) const;
   // Every frame of the segment, in ascending order.
   void add(SourceFramePtr source);
-  // Frames in ascending order, each after the add() of its source.
-  void measure(std::int64_t frame, const PictureView& upscaled);
+  // Frames in ascending order, each after the add() of its source; without a source the upscaled
+  // picture is measured alone.
+  void measure(std::int64_t frame, const Upscaled& upscaled);
+
+  // Frames whose previews want pictures in whose place packets came, when all has been measured;
+  // show() each of them.
+  std::set<std::int64_t> to_show() const;
+  void show(std::int64_t frame, const PictureView& upscaled);
 
   // Does what measuring needs beside the meter, unless it has ended. What `work` throws ends it;
   // a stop alone is the segment's too.
@@ -101,7 +108,9 @@ class QualityMeter {
     float db = 0;
     SourceFramePtr source;
     PictureFormat format;
-    std::vector<std::byte> memory;
+    std::vector<std::byte> memory;  // empty: to be shown
+
+    void keep(const PictureView& upscaled);
   };
 
   // How many frames something is wrong with, the first of them or the worst, and what.
@@ -112,9 +121,9 @@ class QualityMeter {
   };
 
   void end(const char* failure);
-  void measure_frame(std::int64_t frame, const PictureView& upscaled);
+  void measure_frame(std::int64_t frame, const Upscaled& upscaled);
   void take_note(std::int64_t frame, const PictureMeasures& found);
-  void keep_if_worst(const SourceFramePtr& source, float db, const PictureView& upscaled);
+  void keep_if_worst(const SourceFramePtr& source, float db, const PictureView* upscaled);
   void look_at_neighbours(bool all_are_there);
   void judge(const Waiting& waiting);
   std::optional<std::int64_t> looks_like(const Waiting& waiting) const;
@@ -129,7 +138,6 @@ class QualityMeter {
 
   const Segment& segment_;
   const PipelineOptions& options_;
-  const int source_every_;
   const ColourDescription colour_;
   std::atomic<bool> ended_ = false;  // set with mutex_ held
   mutable std::mutex mutex_;
@@ -141,6 +149,7 @@ class QualityMeter {
   FrameMeasures measures_;
   std::vector<Preview> previews_;
   std::deque<Waiting> waiting_;  // for the source's next frame
+  SourceFramePtr middle_;        // to be shown
   std::optional<Worst> worst_;
   std::int64_t measured_ = 0;
   Fault below_;

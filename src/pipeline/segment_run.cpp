@@ -43,10 +43,7 @@ SegmentRun::SegmentRun(Stages& stages,
       decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
       finished_(downloads.ring().size()),
       to_measure_(std::max<std::size_t>(1, downloads.ring().size() / kShareToMeasure)),
-      source_every_(downloads.packets
-                        ? source_every(options_.quality, segment, stages.timeline.format)
-                        : options_.quality.every),
-      meter_(segment, stages.options, source_every_, stages.timeline.colour),
+      meter_(segment, stages.options, stages.timeline.colour),
       times_(segment.core),
       failure_([this] {
         decoded_.abort();
@@ -66,8 +63,10 @@ SegmentResult SegmentRun::go(const std::filesystem::path& path) {
   std::thread measurer;
   guarded([&] {
     decoder = std::thread([this] { guarded([this] { decode(); }); });
-    if (measures() && downloads_.pictures) {
-      meter_.guarded([&] { measurer = std::thread([this] { guarded([this] { measure(); }); }); });
+    if (measures()) {
+      meter_.guarded([&] {
+        measurer = std::thread([this, &path] { guarded([this, &path] { measure(path); }); });
+      });
     }
     wait_for_network();
     encoder = std::thread([this, &path] { guarded([this, &path] { encode(path); }); });
@@ -161,8 +160,8 @@ void SegmentRun::decode() {
             format(
                 "the film ends at frame {}, {} were expected", frame, stages_.timeline.frames()));
       }
-      const auto source = keep(frame, on_device ? nullptr : &picture);
       const model::LrFrame uploaded = on_device ? take(*on_device) : upload(picture);
+      const auto source = keep(frame, picture, on_device);
       release_uploads();
       decode_watch_.stop();
       if (source) source->decode_s = decode_watch_.total_s() - before_s;
@@ -231,11 +230,33 @@ void SegmentRun::hand_on(const Decoded& frame) {
 }
 
 // Nothing where nothing is measured; without the picture where measuring has failed.
-std::shared_ptr<SourceFrame> SegmentRun::keep(std::int64_t frame, const PictureView* picture) {
+std::shared_ptr<SourceFrame> SegmentRun::keep(std::int64_t frame,
+                                              const PictureView& picture,
+                                              const std::optional<DevicePicture>& on_device) {
+  const int every = options_.quality.every;
   if (!measures()) return nullptr;
   std::shared_ptr<SourceFrame> source;
-  meter_.guarded([&] { source = keep_source(frame, source_every_, picture); });
-  return source ? source : keep_source(frame, source_every_, nullptr);
+  meter_.guarded([&] {
+    if (!keeps_source(frame, every)) return;
+    const PictureView on_host = on_device ? copy_down(*on_device) : picture;
+    source = keep_source(frame, every, &on_host);
+  });
+  return source ? source : keep_source(frame, every, nullptr);
+}
+
+// By way of the ring of uploads, which is pinned and has nothing to do where pictures stay on the
+// GPU. What this thread waits for is the decoder, which it would do with the next picture.
+PictureView SegmentRun::copy_down(const DevicePicture& picture) {
+  const auto slot = stages_.uploads.acquire();
+  if (!slot) throw Woken{};
+  std::byte* const memory = stages_.uploads.memory(*slot).data();
+  stages_.upscaler.copy_down(picture, memory).wait();
+  const PictureFormat& format = picture.view.format;
+  copied_down_.resize(packed_bytes(format));
+  const MutablePictureView made = packed_view(format, copied_down_.data());
+  copy_picture(packed_view(format, picture.form, memory), picture.form, made);
+  stages_.uploads.release(*slot);
+  return made;
 }
 
 void SegmentRun::remember(const Decoded& frame) {
@@ -248,7 +269,8 @@ void SegmentRun::remember(const Decoded& frame) {
 
 class SegmentRun::Sink : public model::OutputSink {
  public:
-  explicit Sink(SegmentRun& run) : run_(run) {}
+  // `begin`: the first frame that it takes.
+  Sink(SegmentRun& run, std::int64_t begin) : run_(run), begin_(begin) {}
 
   MutablePictureView acquire(std::size_t) override {
     acquire_slot();
@@ -258,6 +280,15 @@ class SegmentRun::Sink : public model::OutputSink {
   std::span<std::byte> acquire_packet(std::size_t, std::size_t bytes) override {
     acquire_slot();
     return run_.downloads_.packets->begin_packet(slot_, bytes);
+  }
+
+  std::span<std::byte> acquire_digest(std::size_t, std::size_t bytes) override {
+    std::vector<gpu::PinnedBuffer>& digests = run_.downloads_.digests;
+    if (digests.empty() || !run_.meter_.measures(begin_ + delivered_)) return {};
+    if (bytes != digests[slot_].size()) {
+      throw Error(ErrorCode::kInternal, "a digest of another size than the pictures'");
+    }
+    return {digests[slot_].data(), bytes};
   }
 
   void deliver(std::size_t, gpu::Event ready) override {
@@ -283,6 +314,7 @@ class SegmentRun::Sink : public model::OutputSink {
   }
 
   SegmentRun& run_;
+  const std::int64_t begin_;
   std::size_t slot_ = 0;
   std::int64_t delivered_ = 0;
 };
@@ -316,7 +348,7 @@ void SegmentRun::upscale() {
     tell_window(window);
     take_pictures(held, window.input.end - held_begin);
     if (window.input.end == segment_.input.end) end_decoding();
-    Sink sink(*this);
+    Sink sink(*this, position);
     const double before_s = network_watch_.total_s();
     network_watch_.start();
     try {
@@ -403,13 +435,12 @@ void SegmentRun::encode(const std::filesystem::path& path) {
                                stages_.timeline.rate,
                                options_.sample_aspect,
                                segment_.input.begin);
-    take_finished([&](std::size_t slot, std::int64_t) {
+    take_finished([&](std::size_t slot, std::int64_t frame) {
+      const SlotLease lease = lend(slot, frame);
       writer.write(downloads_.packets->packet(slot));
-      downloads_.ring().release(slot);
     });
     finish(segment_.input.size(), [&] { return writer.finish(); });
     keep_luma_of_packets(path);
-    measure_packets(path);
   } else {
     media::SegmentWriter writer(path,
                                 options_.codec,
@@ -456,10 +487,10 @@ void SegmentRun::take_finished(const Take& take) {
   if (frame != segment_.input.end) throw Woken{};  // cut short by a failure elsewhere
 }
 
-// A picture in the ring for the encoder, and for whoever else looks at it.
+// A picture or packet in the ring for the encoder, and for whoever else looks at it.
 SegmentRun::SlotLease SegmentRun::lend(std::size_t slot, std::int64_t frame) {
   SlotLease lease(&downloads_, [this, slot](const void*) { downloads_.ring().release(slot); });
-  keep_luma(frame, downloads_.pictures->view(slot));
+  if (downloads_.pictures) keep_luma(frame, downloads_.pictures->view(slot));
   if (meter_.measures(frame)) have_measured(slot, frame, lease);
   return lease;
 }
@@ -525,23 +556,28 @@ void SegmentRun::read_back(const std::filesystem::path& path,
 
 // --- what pictures are like ----------------------------------------------------------------------
 
-// Takes all that comes, though it may have nothing to do with it: what waits keeps its place.
-void SegmentRun::measure() {
+// Takes all that comes, though it may have nothing to do with it: what waits keeps its place. The
+// last comes when the file is whole.
+void SegmentRun::measure(const std::filesystem::path& path) {
   meter_.guarded([] { yield_to_others(Yield::kToMainWork); });
   while (const auto item = to_measure_.pop()) {
-    meter_.measure(item->frame, downloads_.pictures->view(item->slot));
+    const DigestView digest = downloads_.digest(item->slot);
+    if (downloads_.pictures) {
+      const PictureView picture = downloads_.pictures->view(item->slot);
+      meter_.measure(item->frame, {&picture, digest});
+    } else {
+      meter_.measure(item->frame, {nullptr, digest});
+    }
   }
+  if (!failure_.is_set()) show_packets(path);
 }
 
-// The last that the encode thread does: the decoders that it starts are as patient as it is.
-void SegmentRun::measure_packets(const std::filesystem::path& path) {
-  if (!measures()) return;
+// Of packets a few are decoded, for the previews.
+void SegmentRun::show_packets(const std::filesystem::path& path) {
   meter_.guarded([&] {
-    yield_to_others(Yield::kToMainWork);
-    for (std::int64_t frame = segment_.core.begin; frame < segment_.core.end; ++frame) {
-      if (!meter_.measures(frame)) continue;
+    for (const std::int64_t frame : meter_.to_show()) {
       read_back(path, {frame, frame + 1}, [&](std::int64_t, const PictureView& picture) {
-        meter_.measure(frame, picture);
+        meter_.show(frame, picture);
       });
     }
   });

@@ -127,7 +127,10 @@ class SegmentRun {
   model::LrFrame take(const DevicePicture& picture);
   void release_uploads();
   void abandon_uploads() noexcept;
-  std::shared_ptr<SourceFrame> keep(std::int64_t frame, const PictureView* picture);
+  PictureView copy_down(const DevicePicture& picture);
+  std::shared_ptr<SourceFrame> keep(std::int64_t frame,
+                                    const PictureView& picture,
+                                    const std::optional<DevicePicture>& on_device);
   void remember(const Decoded& frame);
   void hand_on(const Decoded& frame);
 
@@ -148,12 +151,12 @@ class SegmentRun {
   void finish(std::int64_t frames, const Finish& finish_file);
   void keep_luma(std::int64_t frame, const PictureView& picture);
   void keep_luma_of_packets(const std::filesystem::path& path);
-  void measure_packets(const std::filesystem::path& path);
   template <typename Use>
   void read_back(const std::filesystem::path& path, const FrameRange& range, const Use& use);
 
-  // Thread beside them; there where pictures come to the host.
-  void measure();
+  // Thread beside them.
+  void measure(const std::filesystem::path& path);
+  void show_packets(const std::filesystem::path& path);
 
   bool measures() const { return options_.quality.every > 0; }
 
@@ -169,13 +172,13 @@ class SegmentRun {
   BoundedQueue<model::LrFrame> decoded_;
   BoundedQueue<Finished> finished_;
   BoundedQueue<ToMeasure> to_measure_;
-  const int source_every_;
   QualityMeter meter_;
   FrameTimes times_;
   std::mutex decoding_mutex_;
   bool decoding_ = false;  // guarded by decoding_mutex_: the ring of uploads is this segment's
   FirstFailure failure_;
   std::deque<Upload> pending_uploads_;  // decode thread only
+  std::vector<std::byte> copied_down_;  // decode thread only: a picture from the GPU
   Stopwatch decode_watch_;              // decode thread only
   Stopwatch network_watch_;             // calling thread only, as the next two
   Stopwatch decode_wait_watch_;

@@ -1,5 +1,6 @@
 #include "stages.hpp"
 
+#include "vsr/base/error.hpp"
 #include "vsr/base/log.hpp"
 
 #include <algorithm>
@@ -42,15 +43,25 @@ media::DecodeDevice resolved(media::DecodeDevice device,
 
 }  // namespace
 
-Downloads::Downloads(const model::PictureUpscaler& upscaler, const PipelineOptions& options) {
+Downloads::Downloads(const model::PictureUpscaler& upscaler, const PipelineOptions& options)
+    : digest_shape(kernels::digest_shape(
+          upscaler.input_format(), upscaler.output_format(), options.output_colour)) {
   const PictureFormat& format = upscaler.output_format();
+  const bool digested = options.quality.every > 0 && upscaler.gives_digests();
+  const std::size_t digest_bytes = digested ? kernels::digest_bytes(digest_shape) : 0;
   if (const std::size_t bytes = upscaler.usual_packet_bytes(); bytes > 0) {
-    packets.emplace(bytes, download_slots(bytes, 0, options.max_seq_len), options.pinned);
+    packets.emplace(
+        bytes, download_slots(bytes + digest_bytes, 0, options.max_seq_len), options.pinned);
   } else {
     const std::size_t inside =
         media::SegmentWriter::pictures_inside(format, options.encode_threads);
     pictures.emplace(
-        format, download_slots(packed_bytes(format), inside, options.max_seq_len), options.pinned);
+        format,
+        download_slots(packed_bytes(format) + digest_bytes, inside, options.max_seq_len),
+        options.pinned);
+  }
+  for (std::size_t i = 0; digested && i < ring().size(); ++i) {
+    digests.emplace_back(digest_bytes, options.pinned);
   }
 }
 
@@ -61,6 +72,10 @@ Stages::Stages(const media::Timeline& timeline_in,
       upscaler(upscaler_in),
       options(options_in),
       decode_device(resolved(options_in.decode_device, timeline_in, upscaler_in)),
-      uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned) {}
+      uploads(upscaler_in.input_format(), kUploadSlots, options_in.pinned) {
+  if (options.quality.every > 0 && upscaler.usual_packet_bytes() > 0 && !upscaler.gives_digests()) {
+    throw Error(ErrorCode::kInternal, "packets can be measured by their digests only");
+  }
+}
 
 }  // namespace vsr::pipeline

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 namespace vsr::pipeline {
 
@@ -34,14 +35,21 @@ constexpr std::size_t kUploadSlots = 4;
 static_assert(kUploadSlots <= DevicePicture::kMostHeld);
 
 // What the network gives, on its way to the mezzanine: pictures to be encoded, or packets. Their
-// slots wait for the encoders, which read pictures where they are.
+// slots wait for the encoders, which read pictures where they are, and for who measures them: by
+// digests, where there are any, one beside each slot.
 struct Downloads {
   Downloads(const model::PictureUpscaler& upscaler, const PipelineOptions& options);
 
   BufferRing& ring() { return packets ? static_cast<BufferRing&>(*packets) : *pictures; }
 
+  DigestView digest(std::size_t slot) const {
+    return {digest_shape, digests.empty() ? nullptr : digests[slot].data()};
+  }
+
   std::optional<PictureRing> pictures;
   std::optional<PacketRing> packets;
+  kernels::DigestShape digest_shape;
+  std::vector<gpu::PinnedBuffer> digests;
 };
 
 // A picture for the network, and what is kept of it to measure by (may be null).

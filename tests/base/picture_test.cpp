@@ -1,9 +1,13 @@
 #include "vsr/base/picture.hpp"
 
+#include "vsr/base/device_picture.hpp"
 #include "vsr/base/error.hpp"
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace vsr {
@@ -41,6 +45,27 @@ TEST(Picture, CopiesBetweenPitches) {
   EXPECT_EQ(to.planes[0][1 * 6 + 5], wide[64 + 5]);
   EXPECT_EQ(to.planes[2][1 * 3 + 2], wide[2 * 64 * 8 + 64 + 2]);
   EXPECT_THROW(copy_picture(from, packed_view({.width = 4, .height = 4}, packed.data())), Error);
+}
+
+TEST(Picture, ComesOutOfADecodersForm) {
+  // P010 of an odd size: 10 bits above 6, Cb and Cr in turn.
+  const PictureFormat format{.width = 3, .height = 3, .bit_depth = 10};
+  const SampleForm form{.semi_planar = true, .shift_bits = 6};
+  std::vector<std::uint16_t> memory(packed_bytes(format) / 2);
+  for (std::size_t i = 0; i < memory.size(); ++i) {
+    memory[i] = static_cast<std::uint16_t>(i << 6 | 0x3f);
+  }
+  const MutablePictureView from =
+      packed_view(format, form, reinterpret_cast<std::byte*>(memory.data()));
+  EXPECT_EQ(from.pitch_bytes, (std::array<std::ptrdiff_t, 3>{6, 8, 0}));
+  EXPECT_EQ(from.planes[2], nullptr);
+  std::vector<std::uint16_t> packed(memory.size());
+  const MutablePictureView to = packed_view(format, reinterpret_cast<std::byte*>(packed.data()));
+  copy_picture(from, form, to);
+  EXPECT_EQ(packed,
+            (std::vector<std::uint16_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 10, 12, 14, 16}));
+  EXPECT_THROW(copy_picture(from, form, packed_view({.width = 4, .height = 4}, to.planes[0])),
+               Error);
 }
 
 }  // namespace

@@ -9,7 +9,10 @@
 #include "vsr/gpu/copy.hpp"
 #include "vsr/kernels/colour.hpp"
 #include "vsr/kernels/lanczos.hpp"
+#include "vsr/kernels/picture_digest.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -150,9 +153,29 @@ class Bench {
     });
   }
 
+  void digest(const PictureFormat& source, const PictureFormat& picture) {
+    const kernels::DigestShape shape = kernels::digest_shape(source, picture, {});
+    const std::array<kernels::PlaneAxes, 2> tables = kernels::digest_axes(shape);
+    const Axis luma_across(tables[0].across, stream_);
+    const Axis luma_down(tables[0].down, stream_);
+    const Axis chroma_across(tables[1].across, stream_);
+    const Axis chroma_down(tables[1].down, stream_);
+    const std::size_t traffic = packed_bytes(picture) + kernels::digest_bytes(shape);
+    Sets sets(traffic, bytes_for(picture), kernels::digest_bytes(shape));
+    row(to_string(picture) + " to a digest", traffic, [&](int i) {
+      const std::size_t turn = sets.turn(i);
+      kernels::launch_digest(planes_in(sets.from[turn], picture, 16),
+                             shape,
+                             {kernels::DevicePlaneAxes{luma_across.axis, luma_down.axis},
+                              kernels::DevicePlaneAxes{chroma_across.axis, chroma_down.axis}},
+                             static_cast<std::byte*>(sets.to[turn].data()),
+                             stream_.view());
+    });
+  }
+
  private:
   struct Axis {
-    Axis(const kernels::LanczosTable& table, const gpu::Stream& stream)
+    Axis(const kernels::AxisTable& table, const gpu::Stream& stream)
         : first(table.first.size() * sizeof(int), 0),
           weights(table.weights.size() * sizeof(float), 0) {
       gpu::copy_bytes_async(table.first.data(), first.data(), first.size(), stream.view());
@@ -167,7 +190,7 @@ class Bench {
 
     DeviceBuffer first;
     DeviceBuffer weights;
-    kernels::LanczosAxis axis;
+    kernels::DeviceAxis axis;
   };
 
   void row(const std::string& what, std::size_t traffic, const std::function<void(int)>& launch) {
@@ -213,6 +236,8 @@ void bench_colour(Arguments& words) {
   bench.lanczos(4096, 1728, 2048, 864);
   bench.lanczos(4096, 1728, 2560, 1080);
   bench.lanczos(1024, 432, 4096, 1728);
+  bench.digest(yuv(1024, 432, k420, 8), full);
+  bench.digest(yuv(1024, 432, k420, 8), yuv(3414, 1440, k422, 10));
   bench.print();
 }
 

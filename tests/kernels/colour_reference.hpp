@@ -149,7 +149,7 @@ inline double exact_sample(const Rgb& rgb,
 }
 
 // Clamped before, as the kernel does.
-inline Rgb lanczos_scaled(const Rgb& from, const LanczosTable& across, const LanczosTable& down) {
+inline Rgb lanczos_scaled(const Rgb& from, const AxisTable& across, const AxisTable& down) {
   Rgb columns(from.width, down.out);
   for (int c = 0; c < 3; ++c) {
     for (int y = 0; y < down.out; ++y) {

@@ -2,6 +2,7 @@
 // the device code emulated on the CPU.
 #include "vsr/kernels/lanczos.hpp"
 
+#include "axis_on_device.hpp"
 #include "picture_memory.hpp"
 #include "vsr/base/error.hpp"
 
@@ -13,15 +14,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 namespace vsr::kernels {
 namespace {
 
+using test::AxisOnDevice;
 using test::kStream;
-using test::OnDevice;
 using test::random_rgb;
 using test::Rgb;
 using test::RgbOnDevice;
@@ -29,7 +29,7 @@ using test::RgbOnDevice;
 TEST(LanczosTable, WeightsSumToOneWithinTheInput) {
   for (const int in : {1, 2, 3, 7, 64, 100, 1728}) {
     for (const int out : {1, 2, 5, 64, 83, 100, 1440, 3456}) {
-      const LanczosTable table = make_lanczos_table(in, out);
+      const AxisTable table = make_lanczos_table(in, out);
       ASSERT_EQ(table.first.size(), static_cast<std::size_t>(out));
       ASSERT_EQ(table.weights.size(), table.first.size() * static_cast<std::size_t>(table.taps));
       EXPECT_TRUE(std::is_sorted(table.first.begin(), table.first.end()));
@@ -55,7 +55,7 @@ TEST(LanczosTable, NumberOfTapsIsTheKernelsWidth) {
 }
 
 TEST(LanczosTable, TheSameSizeIsTheSamePicture) {
-  const LanczosTable table = make_lanczos_table(20, 20);
+  const AxisTable table = make_lanczos_table(20, 20);
   for (int i = 0; i < 20; ++i) {
     for (int tap = 0; tap < table.taps; ++tap) {
       EXPECT_NEAR(
@@ -65,33 +65,6 @@ TEST(LanczosTable, TheSameSizeIsTheSamePicture) {
     }
   }
 }
-
-class AxisOnDevice {
- public:
-  explicit AxisOnDevice(const LanczosTable& table)
-      : in_(table.in),
-        out_(table.out),
-        taps_(table.taps),
-        first_(bytes_of(table.first)),
-        weights_(table.weights, ElementType::kFloat) {}
-
-  LanczosAxis axis() {
-    return {in_, out_, taps_, static_cast<const int*>(first_.data()), weights_.floats()};
-  }
-
- private:
-  static std::vector<std::byte> bytes_of(const std::vector<int>& values) {
-    std::vector<std::byte> bytes(values.size() * sizeof(int));
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-    return bytes;
-  }
-
-  int in_;
-  int out_;
-  int taps_;
-  OnDevice first_;
-  OnDevice weights_;
-};
 
 class LanczosKernel : public testing::Test {
  protected:

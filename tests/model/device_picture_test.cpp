@@ -7,6 +7,7 @@
 #include "vsr/gpu/copy.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/gpu/device_buffer.hpp"
+#include "vsr/gpu/pinned_buffer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -98,6 +99,26 @@ TEST_F(DevicePictures, GiveTheSameAsThoseFromTheHost) {
   }
 }
 
+TEST_F(DevicePictures, ComeDownAsTheyAre) {
+  for (const int bit_depth : {8, 10}) {
+    Upscaler upscaler(*checkpoint_, options(bit_depth, Backend::kFused));
+    const PictureFormat& format = upscaler.input_format();
+    Clip clip(format, 2);
+    gpu::PinnedBuffer memory(packed_bytes(format), true);
+    for (std::size_t t = 0; t < clip.size(); ++t) {
+      const DevicePicture picture = put_on_gpu(clip.view(t));
+      upscaler.copy_down(picture, memory.data()).wait();
+      std::vector<std::byte> got(packed_bytes(format));
+      copy_picture(packed_view(format, picture.form, memory.data()),
+                   picture.form,
+                   packed_view(format, got.data()));
+      std::vector<std::byte> expected(packed_bytes(format));
+      copy_picture(clip.view(t), packed_view(format, expected.data()));
+      EXPECT_EQ(got, expected) << bit_depth << " bits, frame " << t;
+    }
+  }
+}
+
 TEST_F(DevicePictures, OfAnotherContextOrFormatAreRefused) {
   Upscaler upscaler(*checkpoint_, options(8, Backend::kFused));
   gpu::Event read;
@@ -105,6 +126,8 @@ TEST_F(DevicePictures, OfAnotherContextOrFormatAreRefused) {
   DevicePicture picture = put_on_gpu(right.view(0));
   picture.cuda_context = nullptr;
   EXPECT_THROW(upscaler.take(picture, &read), Error);
+  std::vector<std::byte> memory(packed_bytes(picture.view.format));
+  EXPECT_THROW(upscaler.copy_down(picture, memory.data()), Error);
   Clip other({64, 64, ColourModel::kYuv, ChromaSubsampling::k420, 8}, 1);
   EXPECT_THROW(upscaler.take(put_on_gpu(other.view(0)), &read), Error);
 }

@@ -1,14 +1,17 @@
 // An upscaler without a network: every sample becomes a 4x4 block. Frames are told apart, stages
-// can be slowed and made to fail.
+// can be slowed and made to fail. Digests, if any, are made on the host.
 #pragma once
 
 #include "vsr/base/error.hpp"
+#include "vsr/kernels/picture_digest.hpp"
 #include "vsr/model/upscaler.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -26,6 +29,8 @@ class FakeUpscaler : public model::PictureUpscaler {
   const PictureFormat& input_format() const override { return input_; }
 
   const PictureFormat& output_format() const override { return output_; }
+
+  bool gives_digests() const override { return digests; }
 
   model::LrFrame upload(const PictureView& picture, gpu::Event*) override {
     if (uploads_until_out_of_memory-- == 0) throw OutOfMemory("the fake card is full");
@@ -55,8 +60,11 @@ class FakeUpscaler : public model::PictureUpscaler {
       if (frames_until_failure-- == 0) throw Error(ErrorCode::kGpu, "the fake card fell off");
       std::this_thread::sleep_for(time_per_frame);
       const auto& frame = dynamic_cast<const Frame&>(window[static_cast<std::size_t>(i)].state());
-      enlarge(frame.luma, sink.acquire(static_cast<std::size_t>(i - emit.begin)));
-      sink.deliver(static_cast<std::size_t>(i - emit.begin), {});
+      const auto index = static_cast<std::size_t>(i - emit.begin);
+      const MutablePictureView picture = sink.acquire(index);
+      enlarge(frame.luma, picture);
+      if (digests) hand_out(digest_of(picture), index, sink);
+      sink.deliver(index, {});
     }
   }
 
@@ -65,9 +73,26 @@ class FakeUpscaler : public model::PictureUpscaler {
   int uploads_until_out_of_memory = -1;
   std::chrono::microseconds time_per_frame{0};
   bool remembering = false;
+  bool digests = false;
+  int digests_wanted = 0;  // of those handed out
   int sequences = 0;
   std::vector<int> windows;
   std::vector<int> frames_before;  // those seen before the first one given, by window
+
+ protected:
+  std::vector<std::byte> digest_of(const PictureView& picture) const {
+    const kernels::DigestShape shape = kernels::digest_shape(input_, output_, {});
+    std::vector<std::byte> digest(kernels::digest_bytes(shape));
+    kernels::make_digest(picture, shape, digest.data());
+    return digest;
+  }
+
+  void hand_out(const std::vector<std::byte>& digest, std::size_t index, model::OutputSink& sink) {
+    const std::span<std::byte> to = sink.acquire_digest(index, digest.size());
+    if (to.empty()) return;
+    ++digests_wanted;
+    std::ranges::copy(digest, to.begin());
+  }
 
  private:
   struct Frame : model::LrFrame::State {

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 #include <ostream>
@@ -66,27 +67,43 @@ class NvdecPipeline : public ::testing::TestWithParam<Case> {
     options.input_colour = timeline_.colour;
     options.output_bit_depth = 10;
     options.prores_packets = true;
+    options.digests = true;
     return options;
   }
 
-  // The packets' checksums of all segments, in the order in which they are made: the halo of one
-  // reaches into the one before, the last comes before the one ahead of it.
-  std::vector<std::vector<std::uint32_t>> packets_of(const media::DecodeDevice& device,
-                                                     model::PictureUpscaler& upscaler) const {
+  struct Made {
+    std::vector<std::vector<std::uint32_t>> packets;  // checksums
+    std::vector<std::vector<float>> figures;
+    std::vector<Preview> previews;
+  };
+
+  // Of all segments, in the order in which they are made: the halo of one reaches into the one
+  // before, the last comes before the one ahead of it. Every frame is measured, or none.
+  Made made_of(const media::DecodeDevice& device,
+               model::PictureUpscaler& upscaler,
+               bool measured = true) const {
     PipelineOptions options;
     options.max_seq_len = kWindow;
     options.overlap = kOverlap;
     options.decode_threads = 2;
     options.decode_device = device;
     options.pinned = true;
+    options.quality = {.every = measured ? 1 : 0, .patience_s = 60};
     SegmentPipeline pipeline(timeline_, upscaler, options);
     const std::atomic<int> stop = 0;
-    std::vector<std::vector<std::uint32_t>> all;
+    Made all;
     const std::vector<Segment> segments = plan_segments(timeline_.frames(), {20, kOverlap});
     for (const std::size_t i : {0u, 1u, 2u, 1u}) {
       const SegmentResult result =
           pipeline.run(segments.at(i), folder_.path() / "out.mov", stop, [](std::int64_t) {});
-      all.push_back(result.mezzanine.checksums);
+      all.packets.push_back(result.mezzanine.checksums);
+      const FrameMeasures& found = result.measures;
+      for (const auto* values :
+           {&found.luma_mean, &found.sharpness, &found.sharpness_gain, &found.back_projection_db}) {
+        all.figures.push_back(*values);
+        for (const float value : *values) EXPECT_TRUE(std::isfinite(value));
+      }
+      all.previews.insert(all.previews.end(), result.previews.begin(), result.previews.end());
     }
     return all;
   }
@@ -100,15 +117,20 @@ TEST_P(NvdecPipeline, MezzaninesAreTheSameWhereverPicturesAreDecodedAndRead) {
   model::Upscaler upscaler(checkpoint, upscaler_options());
   ASSERT_TRUE(upscaler.takes_device_pictures());
   media::DecodeDevice nvdec{.nvdec = true, .cuda_context = gpu::driver_context(0)};
-  const auto by_cpu = packets_of({}, upscaler);
-  const auto by_host = packets_of(nvdec, upscaler);
+  const Made by_cpu = made_of({}, upscaler);
+  const Made by_host = made_of(nvdec, upscaler);
   nvdec.stay_on_gpu = true;
-  const auto on_gpu = packets_of(nvdec, upscaler);
-  ASSERT_EQ(by_cpu[1], by_cpu[3]);
-  ASSERT_NE(by_cpu[0], by_cpu[1]);
-  EXPECT_EQ(by_host, by_cpu);
-  EXPECT_EQ(on_gpu, by_cpu);
-  std::printf("%s: %lld frames of %s, the same packets thrice\n",
+  const Made on_gpu = made_of(nvdec, upscaler);
+  ASSERT_EQ(by_cpu.packets[1], by_cpu.packets[3]);
+  ASSERT_NE(by_cpu.packets[0], by_cpu.packets[1]);
+  ASSERT_EQ(by_cpu.previews.size(), 2 * by_cpu.packets.size());
+  for (const Made* made : {&by_host, &on_gpu}) {
+    EXPECT_EQ(made->packets, by_cpu.packets);
+    EXPECT_EQ(made->figures, by_cpu.figures);
+    EXPECT_EQ(made->previews, by_cpu.previews);
+  }
+  EXPECT_EQ(made_of(nvdec, upscaler, false).packets, by_cpu.packets);
+  std::printf("%s: %lld frames of %s, the same packets and figures wherever they are made\n",
               GetParam().name,
               static_cast<long long>(timeline_.frames()),
               to_string(timeline_.format).c_str());

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,8 @@ class PacketUpscaler : public FakeUpscaler {
   // `scratch`: a file that it may write and read.
   PacketUpscaler(const PictureFormat& input, std::filesystem::path scratch)
       : FakeUpscaler(input), scratch_(std::move(scratch)) {}
+
+  bool gives_digests() const override { return true; }
 
   std::size_t usual_packet_bytes() const override { return 1 << 16; }
 
@@ -31,7 +34,11 @@ class PacketUpscaler : public FakeUpscaler {
                                 Rational(1, 1),
                                 0,
                                 1);
-    PictureSink pictures(writer, output_format());
+    std::vector<std::vector<std::byte>> of_pictures;
+    PictureSink pictures(output_format(), [&](const PictureView& picture) {
+      writer.write(picture);
+      of_pictures.push_back(digest_of(picture));
+    });
     FakeUpscaler::run(window, emit, pictures);
     const auto written = writer.finish();
     media::SegmentPackets packets(
@@ -40,6 +47,7 @@ class PacketUpscaler : public FakeUpscaler {
     for (std::size_t index = 0; packets.read(*packet); ++index) {
       const auto bytes = static_cast<std::size_t>(packet->size);
       std::memcpy(sink.acquire_packet(index, bytes).data(), packet->data, bytes);
+      hand_out(of_pictures[index], index, sink);
       sink.deliver(index, {});
     }
   }
@@ -47,20 +55,18 @@ class PacketUpscaler : public FakeUpscaler {
  private:
   class PictureSink : public model::OutputSink {
    public:
-    PictureSink(media::SegmentWriter& writer, const PictureFormat& format)
-        : writer_(writer), format_(format), memory_(packed_bytes(format)) {}
+    PictureSink(const PictureFormat& format, std::function<void(const PictureView&)> take)
+        : format_(format), take_(std::move(take)), memory_(packed_bytes(format)) {}
 
     MutablePictureView acquire(std::size_t) override {
       return packed_view(format_, memory_.data());
     }
 
-    void deliver(std::size_t, gpu::Event) override {
-      writer_.write(packed_view(format_, memory_.data()));
-    }
+    void deliver(std::size_t, gpu::Event) override { take_(packed_view(format_, memory_.data())); }
 
    private:
-    media::SegmentWriter& writer_;
     PictureFormat format_;
+    std::function<void(const PictureView&)> take_;
     std::vector<std::byte> memory_;
   };
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -50,6 +51,13 @@ class MistakenUpscaler : public test::FakeUpscaler {
 
   std::function<std::size_t(std::size_t)> shown = [](std::size_t i) { return i; };
 };
+
+// By which NaN is what it is.
+std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
+  std::vector<std::uint32_t> bits;
+  for (const float value : values) bits.push_back(std::bit_cast<std::uint32_t>(value));
+  return bits;
+}
 
 class Quality : public Pipeline {
  protected:
@@ -146,18 +154,73 @@ TEST_F(Quality, TwoPreviewsOfASegment) {
   EXPECT_EQ(worst.detail_before, "");
 }
 
-TEST_F(Quality, PicturesThatNeverWereOnTheHostAreMeasuredFromTheMezzanine) {
-  test::PacketUpscaler upscaler(film_.timeline().format, film_.folder() / "packets.mov");
-  PipelineOptions given = options(6);
-  given.codec = media::MezzanineCodec::kProres;
-  SegmentPipeline pipeline(film_.timeline(), upscaler, given);
-  for (const Segment& segment : plan_segments(60, {25, 3})) {
-    const SegmentResult result = run(pipeline, segment);
-    expect_measured(segment, result.measures.back_projection_db, 6);
-    expect_measured(segment, result.measures.encode_s, 1);
-    EXPECT_THAT(result.quality_warnings, IsEmpty());
-    EXPECT_THAT(result.previews, SizeIs(2));
+TEST_F(Quality, DigestsGiveTheFiguresOfPictures) {
+  for (const int every : {1, 3}) {
+    SegmentPipeline pictures(film_.timeline(), upscaler_, options(every));
+    test::FakeUpscaler digesting(film_.timeline().format);
+    digesting.digests = true;
+    SegmentPipeline digests(film_.timeline(), digesting, options(every));
+    test::PacketUpscaler packing(film_.timeline().format, film_.folder() / "packets.mov");
+    PipelineOptions given = options(every);
+    given.codec = media::MezzanineCodec::kProres;
+    SegmentPipeline packets(film_.timeline(), packing, given);
+    int measured = 0;
+    for (const Segment& segment : plan_segments(60, {25, 3})) {
+      const SegmentResult by_picture = run(pictures, segment);
+      const SegmentResult by_digest = run(digests, segment);
+      const SegmentResult by_packet = run(packets, segment);
+      expect_measured(segment, by_packet.measures.encode_s, 1);
+      for (const SegmentResult* result : {&by_digest, &by_packet}) {
+        expect_measured(segment, result->measures.back_projection_db, every);
+        const auto& [was, is] = std::pair(&by_picture.measures, &result->measures);
+        for (const auto figures : {&FrameMeasures::luma_mean,
+                                   &FrameMeasures::sharpness,
+                                   &FrameMeasures::sharpness_gain,
+                                   &FrameMeasures::back_projection_db}) {
+          EXPECT_EQ(bits_of(is->*figures), bits_of(was->*figures));
+        }
+        EXPECT_THAT(result->quality_warnings, IsEmpty());
+        EXPECT_THAT(result->events, IsEmpty());
+        ASSERT_THAT(result->previews, SizeIs(2));
+        for (std::size_t i = 0; i < 2; ++i) {
+          EXPECT_EQ(result->previews[i].frame, by_picture.previews[i].frame);
+          EXPECT_EQ(result->previews[i].kind, by_picture.previews[i].kind);
+        }
+      }
+      EXPECT_EQ(by_digest.previews, by_picture.previews);
+      measured += static_cast<int>(std::ranges::count_if(
+          by_picture.measures.luma_mean, [](float value) { return !std::isnan(value); }));
+    }
+    // Of no frame that is not measured.
+    EXPECT_EQ(digesting.digests_wanted, measured);
+    EXPECT_EQ(packing.digests_wanted, measured);
   }
+}
+
+TEST_F(Quality, PacketsAreTheSameMeasuredOrNot) {
+  const Segment segment = plan_segments(60, {25, 3}).at(1);
+  std::vector<std::vector<std::uint32_t>> checksums;
+  for (const int every : {0, 1}) {
+    test::PacketUpscaler upscaler(film_.timeline().format, film_.folder() / "packets.mov");
+    PipelineOptions given = options(every);
+    given.codec = media::MezzanineCodec::kProres;
+    SegmentPipeline pipeline(film_.timeline(), upscaler, given);
+    checksums.push_back(run(pipeline, segment).mezzanine.checksums);
+    EXPECT_EQ(upscaler.digests_wanted, every * segment.core.size());
+  }
+  EXPECT_EQ(checksums[0], checksums[1]);
+}
+
+TEST_F(Quality, PacketsWithoutDigestsAreRefused) {
+  struct NoDigests : test::PacketUpscaler {
+    using PacketUpscaler::PacketUpscaler;
+
+    bool gives_digests() const override { return false; }
+  };
+
+  NoDigests upscaler(film_.timeline().format, film_.folder() / "packets.mov");
+  EXPECT_THROW(SegmentPipeline(film_.timeline(), upscaler, options(1)), Error);
+  EXPECT_NO_THROW(SegmentPipeline(film_.timeline(), upscaler, options(0)));
 }
 
 // A writer that keeps nothing.
@@ -273,7 +336,7 @@ TEST_F(Quality, AMeterThatThrowsLeavesTheSegmentAlone) {
   }
 }
 
-// Gives packets one of which nobody can decode.
+// Gives packets one of which, the middle one of the film, nobody can decode.
 class SpoiltPackets : public test::PacketUpscaler {
  public:
   using PacketUpscaler::PacketUpscaler;
@@ -296,9 +359,13 @@ class SpoiltPackets : public test::PacketUpscaler {
       return packet_ = to_.acquire_packet(index, bytes);
     }
 
+    std::span<std::byte> acquire_digest(std::size_t index, std::size_t bytes) override {
+      return to_.acquire_digest(index, bytes);
+    }
+
     void deliver(std::size_t index, gpu::Event ready) override {
       constexpr std::size_t kHeader = 28;  // by which it is a frame of ProRes still
-      if (first_ + static_cast<int>(index) == 12) {
+      if (first_ + static_cast<int>(index) == 30) {
         std::ranges::fill(packet_.subspan(kHeader), std::byte{0xff});
       }
       to_.deliver(index, std::move(ready));
@@ -312,14 +379,15 @@ class SpoiltPackets : public test::PacketUpscaler {
   int frames_ = 0;
 };
 
-TEST_F(Quality, APacketThatCannotBeReadBackEndsTheMeasuringAlone) {
+TEST_F(Quality, APacketThatCannotBeReadBackCostsPreviewsAlone) {
   SpoiltPackets upscaler(film_.timeline().format, film_.folder() / "packets.mov");
   PipelineOptions given = options(6);
   given.codec = media::MezzanineCodec::kProres;
   SegmentPipeline pipeline(film_.timeline(), upscaler, given);
   const SegmentResult result = run(pipeline, plan_segments(60, {60, 3}).front());
   EXPECT_EQ(result.mezzanine.frames, 60);
-  EXPECT_THAT(result.quality_warnings, ElementsAre(HasSubstr("measuring ended after 2 frames")));
+  EXPECT_THAT(result.quality_warnings, ElementsAre(HasSubstr("measuring ended after 10 frames")));
+  expect_measured(plan_segments(60, {60, 3}).front(), result.measures.back_projection_db, 6);
 }
 
 TEST_F(Quality, AMeterThatHasFailedKeepsNothing) {
@@ -328,7 +396,7 @@ TEST_F(Quality, AMeterThatHasFailedKeepsNothing) {
   const PictureView picture = packed_view(format, memory.data());
   const Segment segment = plan_segments(60, {60, 3}).front();
   const PipelineOptions given = options(1);
-  QualityMeter meter(segment, given, 1, {});
+  QualityMeter meter(segment, given, {});
   std::vector<std::weak_ptr<const SourceFrame>> kept;
   const auto add = [&](std::int64_t frame) {
     const auto source = keep_source(frame, 1, &picture);
@@ -356,7 +424,7 @@ TEST_F(Quality, AMeterThatHasFailedKeepsNothing) {
 TEST_F(Quality, AStopIsNoFailureOfTheMeter) {
   const Segment segment = plan_segments(60, {60, 3}).front();
   const PipelineOptions given = options(1);
-  QualityMeter meter(segment, given, 1, {});
+  QualityMeter meter(segment, given, {});
   EXPECT_THROW(meter.guarded([] { throw Error(ErrorCode::kInterrupted, "stopped"); }), Error);
   EXPECT_TRUE(meter.measures(10));
 }
@@ -368,28 +436,15 @@ TEST_F(Quality, WhatWaitsForANeighbourThatIsNotThereIsForgotten) {
   const PictureView picture = packed_view(format, memory.data());
   const Segment segment = plan_segments(60, {60, 3}).front();
   const PipelineOptions given = options(1);
-  QualityMeter meter(segment, given, 1, {});
+  QualityMeter meter(segment, given, {});
   std::weak_ptr<const SourceFrame> first;
   for (std::int64_t frame = 0; frame < 10; ++frame) {
     const auto source = keep_source(frame, 1, frame == 1 ? nullptr : &picture);
     if (frame == 2) first = source;
     meter.add(source);
   }
-  for (std::int64_t frame = 0; frame < 9; ++frame) meter.measure(frame, picture);
+  for (std::int64_t frame = 0; frame < 9; ++frame) meter.measure(frame, {.picture = &picture});
   EXPECT_TRUE(first.expired());
-}
-
-TEST(SourceEvery, BoundsWhatWaitsForASegmentsEnd) {
-  const Segment segment = plan_segments(480, {480, 3}).front();
-  const auto every = [&](int asked, const PictureFormat& format) {
-    return source_every({.every = asked}, segment, format);
-  };
-  EXPECT_EQ(every(1, gray_picture(64, 48)), 1);
-  EXPECT_EQ(every(24, gray_picture(1920, 1080)), 24);
-  EXPECT_EQ(every(0, gray_picture(1920, 1080)), 0);
-  EXPECT_EQ(every(1, gray_picture(1920, 1080)), 4) << "481 pictures of 2 MB, 129 of them may wait";
-  EXPECT_EQ(every(3, gray_picture(1920, 1080)), 6) << "a multiple of what was asked for";
-  EXPECT_EQ(every(1, gray_picture(32'768, 32'768)), 241) << "two at least";
 }
 
 }  // namespace

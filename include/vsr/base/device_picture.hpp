@@ -4,6 +4,7 @@
 
 #include "vsr/base/picture.hpp"
 
+#include <cstddef>
 #include <memory>
 
 namespace vsr {
@@ -16,6 +17,14 @@ struct SampleForm {
 
   bool operator==(const SampleForm&) const = default;
 };
+
+// A view of a picture laid out so, planes one after another and rows unpadded: as large as
+// packed_view()'s without a form.
+MutablePictureView packed_view(const PictureFormat& format,
+                               const SampleForm& form,
+                               std::byte* memory);
+// On the host: all samples, as vsr/base/picture.hpp has them. REQUIRES: equal formats.
+void copy_picture(const PictureView& from, const SampleForm& form, const MutablePictureView& to);
 
 struct DevicePicture {
   PictureView view;  // planes are CUdeviceptr; format is the one on the host

@@ -140,7 +140,7 @@ struct ClusterOptions {
 // What is measured of the pictures beside the work (docs/quality.md).
 struct QualityChoice {
   bool measure = true;
-  int every = 0;              // of so many frames one; 0: auto, by the device
+  int every = 0;              // of so many frames one; 0: auto, all
   double warn_below_db = 22;  // back-projection
 };
 

@@ -4,34 +4,14 @@
 #pragma once
 
 #include "vsr/gpu/stream.hpp"
+#include "vsr/kernels/axis_table.hpp"
 #include "vsr/kernels/rgb_view.hpp"
-
-#include <vector>
 
 namespace vsr::kernels {
 
-// One axis: output sample i is the sum over t of weights[i * taps + t] * input[first[i] + t].
-// first never falls from one sample to the next, and all samples named are inside the input.
-struct LanczosTable {
-  int in = 0;
-  int out = 0;
-  int taps = 0;
-  std::vector<int> first;      // [out]
-  std::vector<float> weights;  // [out, taps]
-};
-
 // Made once for a size; computed in double precision. Any ratio.
 // REQUIRES: in > 0, out > 0.
-LanczosTable make_lanczos_table(int in, int out);
-
-// The table's vectors in device memory.
-struct LanczosAxis {
-  int in = 0;
-  int out = 0;
-  int taps = 0;
-  const int* first = nullptr;
-  const float* weights = nullptr;
-};
+AxisTable make_lanczos_table(int in, int out);
 
 // Scales the three channels of `from` (across.in x down.in) into `to` (across.out x down.out); one
 // kernel for both axes, and nothing between them but fp32.
@@ -42,8 +22,8 @@ struct LanczosAxis {
 // Queues and returns. Throws Error(kGpu), or Error(kInternal) for sizes that do not fit together or
 // a ratio beyond some hundreds.
 void launch_lanczos(const RgbView& from,
-                    const LanczosAxis& across,
-                    const LanczosAxis& down,
+                    const DeviceAxis& across,
+                    const DeviceAxis& down,
                     const MutableRgbView& to,
                     gpu::StreamView stream);
 

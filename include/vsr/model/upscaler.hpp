@@ -50,6 +50,8 @@ struct UpscalerOptions {
   // Give ProRes 422 HQ packets in place of pictures, encoded on the device (fused back end only;
   // the output has to be 4:2:2 of 10 bits and an even width).
   bool prores_packets = false;
+  // Give each picture's digest beside it (fused back end only).
+  bool digests = false;
 };
 
 // One low-resolution picture on the device, already RGB in 0..1. Cheap to copy (shared).
@@ -77,7 +79,8 @@ class LrFrame {
 
 // Takes finished pictures, or packets from an upscaler that gives those. acquire() or
 // acquire_packet() gives the memory for frame `index` (it may wait for a free slot: that is the
-// back-pressure); deliver() says that its copy was queued: it may be read once `ready.wait()` has
+// back-pressure), acquire_digest() after that the memory for its digest, where the upscaler gives
+// those; deliver() says that their copies were queued: they may be read once `ready.wait()` has
 // returned. All are called by the thread in run(), in frame order.
 class OutputSink {
  public:
@@ -85,6 +88,8 @@ class OutputSink {
   virtual MutablePictureView acquire(std::size_t index) = 0;
   // Exactly `bytes`. Throws Error(kInternal) in a sink that takes pictures only.
   virtual std::span<std::byte> acquire_packet(std::size_t index, std::size_t bytes);
+  // Exactly `bytes`, or nothing where nobody wants the digest of this frame.
+  virtual std::span<std::byte> acquire_digest(std::size_t index, std::size_t bytes);
   virtual void deliver(std::size_t index, gpu::Event ready) = 0;
 };
 
@@ -100,6 +105,10 @@ class PictureUpscaler {
   // but for a rare one.
   virtual std::size_t usual_packet_bytes() const { return 0; }
 
+  // Whether run() gives digests of the shape digest_shape(input_format(), output_format(), colour
+  // of the output).
+  virtual bool gives_digests() const { return false; }
+
   // Copies `picture` to the device and turns it to RGB. Returns once the copy is queued;
   // `picture` (pinned memory, for the copy to be asynchronous) may be reused once `*copied` has
   // been waited for. Throws OutOfMemory.
@@ -113,6 +122,11 @@ class PictureUpscaler {
   // until `*read` has been waited for. Throws OutOfMemory, Error(kInternal) for a picture of
   // another context or format.
   virtual LrFrame take(const DevicePicture& picture, gpu::Event* read);
+
+  // Queues the copy of such a picture to `to`, as packed_view() of its form has it; there once the
+  // event has come. `to`: pinned memory of packed_bytes(). It is queued where the decoder's work
+  // is, so waits for no other. Throws as take() does.
+  virtual gpu::Event copy_down(const DevicePicture& picture, std::byte* to);
 
   // Whether windows may go on from each other. Then begin_sequence() is called before the first of
   // them, and the next run()'s window begins with the frame after the last one that this one gives;
@@ -141,9 +155,11 @@ class Upscaler final : public PictureUpscaler {
   const PictureFormat& input_format() const override;
   const PictureFormat& output_format() const override;
   std::size_t usual_packet_bytes() const override;
+  bool gives_digests() const override;
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override;
   bool takes_device_pictures() const override;
   LrFrame take(const DevicePicture& picture, gpu::Event* read) override;
+  gpu::Event copy_down(const DevicePicture& picture, std::byte* to) override;
   bool remembers() const override;
   void begin_sequence() override;
   void run(std::span<const LrFrame> window, const FrameRange& emit, OutputSink& sink) override;

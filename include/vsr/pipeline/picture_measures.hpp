@@ -4,7 +4,9 @@
 
 #include "vsr/base/luma_samples.hpp"
 #include "vsr/base/picture.hpp"
+#include "vsr/kernels/picture_digest.hpp"
 
+#include <cstddef>
 #include <limits>
 #include <string>
 
@@ -14,6 +16,12 @@ namespace vsr::pipeline {
 struct ColouredPicture {
   PictureView view;
   ColourDescription colour;
+};
+
+// An upscaled picture as its digest shows it; the memory is somebody else's, null: there is none.
+struct DigestView {
+  kernels::DigestShape shape;
+  const std::byte* memory = nullptr;
 };
 
 // NaN: it cannot be told.
@@ -35,5 +43,10 @@ struct PictureMeasures {
 PictureMeasures measure_picture(const ColouredPicture& source, const ColouredPicture& upscaled);
 // luma_mean and sharpness alone.
 PictureMeasures measure_picture(const ColouredPicture& upscaled);
+
+// The same figures of the picture's digest. REQUIRES: its shape is digest_shape() with `source`.
+PictureMeasures measure_picture(const ColouredPicture& source, const DigestView& upscaled);
+// Its small picture has the mean that counts here.
+PictureMeasures measure_picture(const DigestView& upscaled);
 
 }  // namespace vsr::pipeline

@@ -26,15 +26,15 @@
 namespace vsr::pipeline {
 
 // What is measured beside the stages (docs/quality.md): the frames of the timeline that `every`
-// divides, by a thread of lower priority that has the upscaled pictures where they lie for the
-// encoders. It holds up the stages for no more than a fiftieth of the time: frames that come when
-// it is too far behind are passed over, and an event says how many. Where the device gives packets
-// they are decoded from the mezzanine for it, afterwards.
+// divides, by a thread of lower priority that has the upscaled pictures, or their digests, where
+// they lie for the encoders. It holds up the stages for no more than a fiftieth of the time: frames
+// that come when it is too far behind are passed over, and an event says how many. Where the device
+// gives packets it has to give digests, and two pictures are decoded afterwards for the previews.
 //
 // Memory: a source picture of each frame measured waits for its upscaled one (prefetch, a window
-// and the pictures on their way to the encoders, at most; with packets as many as a segment has, in
-// 256 MiB: beyond that fewer frames are compared with their sources, evenly spread), 16 KB of each
-// frame beside one; the upscaled picture that is worst in the segment.
+// and the pictures on their way to the encoders, at most), 16 KB of each frame beside one; the
+// upscaled picture that is worst in the segment; a digest for each place on the way to the
+// encoders.
 struct QualityOptions {
   int every = 0;  // 0: nothing is measured, no times are kept
   double warn_below_db = 0;

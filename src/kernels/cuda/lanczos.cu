@@ -24,8 +24,8 @@ struct LanczosCall {
   const void* from = nullptr;
   std::int64_t from_row_stride = 0;
   std::int64_t from_plane_stride = 0;
-  LanczosAxis across;
-  LanczosAxis down;
+  DeviceAxis across;
+  DeviceAxis down;
   float* to = nullptr;
   std::int64_t to_row_stride = 0;
   std::int64_t to_plane_stride = 0;
@@ -37,7 +37,7 @@ struct LanczosCall {
 template <int kTaps>
 class Weights {
  public:
-  __device__ Weights(const LanczosAxis& axis, int i) {
+  __device__ Weights(const DeviceAxis& axis, int i) {
 #pragma unroll
     for (int tap = 0; tap < kTaps; ++tap) values_[tap] = axis.weights[i * kTaps + tap];
   }
@@ -53,7 +53,7 @@ class Weights {
 template <>
 class Weights<0> {
  public:
-  __device__ Weights(const LanczosAxis& axis, int i)
+  __device__ Weights(const DeviceAxis& axis, int i)
       : values_(axis.weights + static_cast<std::int64_t>(i) * axis.taps), count_(axis.taps) {}
 
   __device__ int count() const { return count_; }
@@ -139,8 +139,8 @@ void dispatch(const LanczosCall& call, std::size_t shared_bytes, gpu::StreamView
 }  // namespace
 
 void launch_lanczos(const RgbView& from,
-                    const LanczosAxis& across,
-                    const LanczosAxis& down,
+                    const DeviceAxis& across,
+                    const DeviceAxis& down,
                     const MutableRgbView& to,
                     gpu::StreamView stream) {
   if (across.in != from.width || down.in != from.height || across.out != to.width ||

@@ -1,6 +1,7 @@
 // Stands in for the device kernels in a build without CUDA, where nothing can call them: there is
 // no device memory to call them with.
 #include "colour_calls.hpp"
+#include "digest_call.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/kernels/conv.hpp"
 #include "vsr/kernels/conv_picture.hpp"
@@ -79,9 +80,13 @@ void start_rgb_to_planes(const RgbToPlanesCall& /*call*/,
   refuse();
 }
 
+void start_digest(const DigestCall& /*call*/, int /*sample_bytes*/, gpu::StreamView /*stream*/) {
+  refuse();
+}
+
 void launch_lanczos(const RgbView& /*from*/,
-                    const LanczosAxis& /*across*/,
-                    const LanczosAxis& /*down*/,
+                    const DeviceAxis& /*across*/,
+                    const DeviceAxis& /*down*/,
                     const MutableRgbView& /*to*/,
                     gpu::StreamView /*stream*/) {
   refuse();

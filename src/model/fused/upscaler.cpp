@@ -12,6 +12,7 @@
 #include "vsr/gpu/pinned_buffer.hpp"
 #include "vsr/kernels/colour.hpp"
 #include "vsr/kernels/lanczos.hpp"
+#include "vsr/kernels/picture_digest.hpp"
 #include "vsr/kernels/prores.hpp"
 #include "vsr/model/tiling.hpp"
 
@@ -134,23 +135,49 @@ struct RgbFrame final : LrFrame::State {
   gpu::Event ready;
 };
 
+// A table in device memory.
+class UploadedAxis {
+ public:
+  // Waits until it is there.
+  UploadedAxis(const kernels::AxisTable& table, gpu::StreamView stream)
+      : first_(table.first.size() * sizeof(int), stream.device),
+        weights_(table.weights.size() * sizeof(float), stream.device),
+        axis_{.in = table.in,
+              .out = table.out,
+              .taps = table.taps,
+              .first = static_cast<const int*>(first_.data()),
+              .weights = static_cast<const float*>(weights_.data())} {
+    gpu::copy_bytes_async(table.first.data(), first_.data(), first_.size(), stream);
+    gpu::copy_bytes_async(table.weights.data(), weights_.data(), weights_.size(), stream);
+    gpu::Event::record(stream).wait();
+  }
+
+  const kernels::DeviceAxis& axis() const { return axis_; }
+
+ private:
+  gpu::DeviceBuffer first_;
+  gpu::DeviceBuffer weights_;
+  kernels::DeviceAxis axis_;
+};
+
 // Scales pictures to another size, where that was asked for.
 class Scaler {
  public:
   Scaler(const FrameSize& in, const FrameSize& out, gpu::StreamView stream)
-      : across_(axis(in.width, out.width, stream, across_memory_)),
-        down_(axis(in.height, out.height, stream, down_memory_)),
+      : across_(kernels::make_lanczos_table(in.width, out.width), stream),
+        down_(kernels::make_lanczos_table(in.height, out.height), stream),
         picture_(sizeof(float) * 3 * to_size(out.height) * to_size(row_elements(out.width)),
                  stream.device) {}
 
   kernels::RgbView scale(const kernels::RgbView& from, gpu::StreamView stream) {
-    const std::int64_t row = row_elements(across_.out);
+    const auto [width, height] = std::pair(across_.axis().out, down_.axis().out);
+    const std::int64_t row = row_elements(width);
     const kernels::MutableRgbView to{.data = static_cast<float*>(picture_.data()),
-                                     .width = across_.out,
-                                     .height = down_.out,
+                                     .width = width,
+                                     .height = height,
                                      .row_stride_elems = row,
-                                     .plane_stride_elems = row * down_.out};
-    kernels::launch_lanczos(from, across_, down_, to, stream);
+                                     .plane_stride_elems = row * height};
+    kernels::launch_lanczos(from, across_.axis(), down_.axis(), to, stream);
     return to;
   }
 
@@ -158,30 +185,43 @@ class Scaler {
   static std::int64_t row_elements(int width) { return (std::int64_t{width} + 3) / 4 * 4; }
 
  private:
-  static kernels::LanczosAxis axis(int in,
-                                   int out,
-                                   gpu::StreamView stream,
-                                   std::array<gpu::DeviceBuffer, 2>& memory) {
-    const kernels::LanczosTable table = kernels::make_lanczos_table(in, out);
-    const auto put = [&](const auto& values, gpu::DeviceBuffer& buffer) {
-      buffer = gpu::DeviceBuffer(values.size() * sizeof(values[0]), stream.device);
-      gpu::copy_bytes_async(values.data(), buffer.data(), buffer.size(), stream);
-      gpu::Event::record(stream).wait();
-    };
-    put(table.first, memory[0]);
-    put(table.weights, memory[1]);
-    return {.in = in,
-            .out = out,
-            .taps = table.taps,
-            .first = static_cast<const int*>(memory[0].data()),
-            .weights = static_cast<const float*>(memory[1].data())};
+  UploadedAxis across_;
+  UploadedAxis down_;
+  gpu::DeviceBuffer picture_;
+};
+
+// Makes digests of output pictures.
+class Digester {
+ public:
+  Digester(const kernels::DigestShape& shape, gpu::StreamView stream)
+      : Digester(shape, kernels::digest_axes(shape), stream) {}
+
+  std::size_t bytes() const { return kernels::digest_bytes(shape_); }
+
+  void make(const PictureView& picture, gpu::DeviceBuffer& digest, gpu::StreamView stream) const {
+    kernels::launch_digest(picture,
+                           shape_,
+                           {kernels::DevicePlaneAxes{luma_across_.axis(), luma_down_.axis()},
+                            kernels::DevicePlaneAxes{chroma_across_.axis(), chroma_down_.axis()}},
+                           static_cast<std::byte*>(digest.data()),
+                           stream);
   }
 
-  std::array<gpu::DeviceBuffer, 2> across_memory_;
-  std::array<gpu::DeviceBuffer, 2> down_memory_;
-  kernels::LanczosAxis across_;
-  kernels::LanczosAxis down_;
-  gpu::DeviceBuffer picture_;
+ private:
+  Digester(const kernels::DigestShape& shape,
+           const std::array<kernels::PlaneAxes, 2>& axes,
+           gpu::StreamView stream)
+      : shape_(shape),
+        luma_across_(axes[0].across, stream),
+        luma_down_(axes[0].down, stream),
+        chroma_across_(axes[1].across, stream),
+        chroma_down_(axes[1].down, stream) {}
+
+  kernels::DigestShape shape_;
+  UploadedAxis luma_across_;
+  UploadedAxis luma_down_;
+  UploadedAxis chroma_across_;
+  UploadedAxis chroma_down_;
 };
 
 Compute compute_of(const UpscalerOptions& options, gpu::StreamView stream) {
@@ -268,11 +308,16 @@ class FusedUpscaler final : public PictureUpscaler {
     if (options.prores_packets) {
       encoder_.emplace(output_format_, options.output_colour, options.device.index);
     }
+    if (options.digests) {
+      digester_.emplace(kernels::digest_shape(options.input, output_format_, options.output_colour),
+                        work_.view());
+    }
     for (Output& output : outputs_) {
       output.memory = gpu::DeviceBuffer(
           encoder_ ? encoder_->capacity() : device_picture(output_format_, nullptr).bytes,
           options.device.index);
       if (encoder_) output.bytes = gpu::PinnedBuffer(sizeof(std::uint32_t), true);
+      if (digester_) output.digest = gpu::DeviceBuffer(digester_->bytes(), options.device.index);
     }
     if (output_format_.width != natural_.width || output_format_.height != natural_.height) {
       scaler_.emplace(
@@ -292,6 +337,8 @@ class FusedUpscaler final : public PictureUpscaler {
 
   std::size_t usual_packet_bytes() const override { return encoder_ ? encoder_->usual_bytes() : 0; }
 
+  bool gives_digests() const override { return digester_.has_value(); }
+
   LrFrame upload(const PictureView& picture, gpu::Event* copied) override {
     // The staging planes serve one picture after another: all that touches them is in one stream.
     const PlacedPicture staged =
@@ -304,14 +351,25 @@ class FusedUpscaler final : public PictureUpscaler {
   bool takes_device_pictures() const override { return true; }
 
   LrFrame take(const DevicePicture& picture, gpu::Event* read) override {
-    if (picture.cuda_context != context_) {
-      throw Error(ErrorCode::kInternal, "a picture in another GPU context than the network's");
-    }
-    const gpu::StreamView decoder{.handle = picture.stream, .device = options_.device.index};
-    gpu::Event::record(decoder).hold(copy_in_.view());
+    gpu::Event::record(decoder_of(picture)).hold(copy_in_.view());
     std::shared_ptr<RgbFrame> frame = to_rgb(picture.view, picture.form);
     *read = frame->ready;
     return LrFrame(std::move(frame));
+  }
+
+  gpu::Event copy_down(const DevicePicture& picture, std::byte* to) override {
+    const gpu::StreamView decoder = decoder_of(picture);
+    const MutablePictureView packed = packed_view(options_.input, picture.form, to);
+    for (std::size_t i = 0; i < 3 && packed.planes[i] != nullptr; ++i) {
+      gpu::copy_plane_async({.from = picture.view.planes[i],
+                             .from_pitch_bytes = picture.view.pitch_bytes[i],
+                             .to = packed.planes[i],
+                             .to_pitch_bytes = packed.pitch_bytes[i],
+                             .row_bytes = to_size(packed.pitch_bytes[i]),
+                             .rows = to_size(plane_height(options_.input, static_cast<int>(i)))},
+                            decoder);
+    }
+    return gpu::Event::record(decoder);
   }
 
   bool remembers() const override { return !tiled_; }
@@ -338,6 +396,7 @@ class FusedUpscaler final : public PictureUpscaler {
   // A picture or packet on its way out.
   struct Output {
     gpu::DeviceBuffer memory;
+    gpu::DeviceBuffer digest;
     gpu::PinnedBuffer bytes;  // of a packet
     gpu::Event copied;
   };
@@ -348,6 +407,13 @@ class FusedUpscaler final : public PictureUpscaler {
     Output* output = nullptr;
     gpu::Event made;
   };
+
+  gpu::StreamView decoder_of(const DevicePicture& picture) const {
+    if (picture.cuda_context != context_) {
+      throw Error(ErrorCode::kInternal, "a picture in another GPU context than the network's");
+    }
+    return {.handle = picture.stream, .device = options_.device.index};
+  }
 
   // Queues the conversion of planes on the device in the stream of copies in.
   std::shared_ptr<RgbFrame> to_rgb(const PictureView& planes, const SampleForm& form) {
@@ -421,6 +487,7 @@ class FusedUpscaler final : public PictureUpscaler {
                                   {},
                                   static_cast<int*>(flag_.data()),
                                   work_.view());
+    if (digester_) digester_->make(planes.view, output.digest, work_.view());
     if (encoder_) encoder_->encode(planes.view, output.memory, output.bytes, work_.view());
     const gpu::Event made = gpu::Event::record(work_.view());
     if (encoder_) {
@@ -437,8 +504,7 @@ class FusedUpscaler final : public PictureUpscaler {
     }
     made.hold(copy_out_.view());
     copy_planes(planes.view, to, copy_out_.view());
-    output.copied = gpu::Event::record(copy_out_.view());
-    sink.deliver(index, output.copied);
+    deliver(index, output, sink);
   }
 
   // Queues the copy of the oldest packet, whose size has to be waited for.
@@ -450,8 +516,19 @@ class FusedUpscaler final : public PictureUpscaler {
     std::memcpy(&bytes, packet.output->bytes.data(), sizeof(bytes));
     const std::span<std::byte> to = sink.acquire_packet(packet.index, bytes);
     gpu::copy_bytes_async(packet.output->memory.data(), to.data(), bytes, copy_out_.view());
-    packet.output->copied = gpu::Event::record(copy_out_.view());
-    sink.deliver(packet.index, packet.output->copied);
+    deliver(packet.index, *packet.output, sink);
+  }
+
+  // What it is has been queued in the stream of copies out; its digest follows.
+  void deliver(std::size_t index, Output& output, OutputSink& sink) {
+    if (digester_) {
+      const std::span<std::byte> to = sink.acquire_digest(index, digester_->bytes());
+      if (!to.empty()) {
+        gpu::copy_bytes_async(output.digest.data(), to.data(), to.size(), copy_out_.view());
+      }
+    }
+    output.copied = gpu::Event::record(copy_out_.view());
+    sink.deliver(index, output.copied);
   }
 
   static void finish(const gpu::Stream& stream) noexcept {
@@ -479,6 +556,7 @@ class FusedUpscaler final : public PictureUpscaler {
   std::deque<Packet> packets_;
   std::size_t next_output_ = 0;
   std::optional<Scaler> scaler_;
+  std::optional<Digester> digester_;
   gpu::DeviceBuffer flag_;  // not 0: a value was no number
   gpu::PinnedBuffer flag_on_host_;
   bool in_sequence_ = false;
@@ -492,6 +570,7 @@ std::unique_ptr<PictureUpscaler> make_upscaler(const Checkpoint& checkpoint,
   return std::make_unique<FusedUpscaler>(checkpoint, options);
 }
 
+// Without digests, a thousandth of it: no plan may hang on whether pictures are measured.
 std::uint64_t window_bytes(const NetworkShape& shape, const UpscalerOptions& options, int frames) {
   const FrameSize size = padded(shape, {options.input.height, options.input.width});
   const PictureFormat output = output_format_of(options, shape.scale());

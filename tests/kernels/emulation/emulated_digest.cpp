@@ -1,0 +1,2 @@
+// The digest of pictures of src/kernels, compiled as C++.
+#include "cuda/picture_digest.cu"
