@@ -5,9 +5,9 @@
 #include "final_films.hpp"
 #include "planning.hpp"
 #include "roles.hpp"
-#include "size_text.hpp"
 #include "stage_times.hpp"
 #include "vsr/assemble/assemble.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/model/checkpoint.hpp"
@@ -121,13 +121,13 @@ void tell(const Arguments& arguments,
                                     tiling.across.tile(),
                                     tiling.down.tile(),
                                     100 * (tiling.work() - 1)));
-  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+  const auto memory = [](std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); };
   line("memory",
-       format("{:.2f} GB of {} memory a window{}",
-              gigabytes(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
+       format("{} of {} memory a window{}",
+              memory(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
               device.cuda ? "GPU" : "host",
-              options.host_features ? format(", {:.2f} GB of pinned host memory",
-                                             gigabytes(model::Upscaler::host_bytes(
+              options.host_features ? format(", {} of pinned host memory",
+                                             memory(model::Upscaler::host_bytes(
                                                  prepared.network, options, plan.max_seq_len)))
                                     : std::string()));
   line("work",

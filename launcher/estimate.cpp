@@ -1,6 +1,6 @@
 #include "estimate.hpp"
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 
 #include <algorithm>

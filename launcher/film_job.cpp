@@ -22,6 +22,7 @@
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/disk_full.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
@@ -137,10 +138,10 @@ void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks)
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
     log::warning("store",
-                 "{} has {:.1f} GB free, and what is still to be made will take about {:.1f} GB",
+                 "{} has {} free, and what is still to be made will take about {}",
                  lead.directory.root().string(),
-                 free / 1e9,
-                 needed / 1e9);
+                 size_text(free),
+                 size_text(needed));
   }
 }
 

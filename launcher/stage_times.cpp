@@ -4,15 +4,14 @@
 #include "final_films.hpp"
 #include "roles.hpp"
 #include "speed.hpp"
-#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/gpu/device.hpp"
 
 #include <algorithm>
 #include <filesystem>
-#include <string_view>
 
 namespace vsr::launcher {
 
@@ -28,14 +27,6 @@ std::int64_t frames_of(const store::Plan& plan, const std::vector<bool>& which) 
     if (which[i]) frames += plan.segments[i].core.size();
   }
   return frames;
-}
-
-std::string fps_text(double fps) {
-  return fps < 10 ? format("{:.2g}", fps) : format("{:.0f}", fps);
-}
-
-std::string counted(int count, std::string_view what) {
-  return format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 // Who encodes.
@@ -131,7 +122,7 @@ std::string upscaling_text(const RunAhead& run,
       duration_text(stage.seconds()),
       cuda ? counted(stage.workers, "GPU")
            : format("the processors of {}", counted(stage.workers, "rank")),
-      fps_text(stage.fps),
+      rate_text(stage.fps),
       cuda ? gpu::device_info(options.device.index).name : std::string("the CPU"),
       gflop_per_s / 1e3,
       cuda || run.job.stream.device == DeviceChoice::kCpu
@@ -172,17 +163,17 @@ std::string encoding_text(const RunAhead& run, Estimate& estimate, const std::at
       on_cores
           ? format("{} of {}", counted(who.encoders, "encoder"), counted(who.threads, "thread"))
           : format("the encoders of {}", counted(who.gpus, "GPU")),
-      fps_text(stage.fps),
+      rate_text(stage.fps),
       on_cores ? format(", {:.2g} core-seconds a frame", speed.core_s_frame) : std::string(),
-      counted(static_cast<int>(speed.frames), "picture"));
+      counted(speed.frames, "picture"));
   // By the clock, of the encoders here; the estimate is by what their cores could do.
   const double possible = who.own * who.threads / speed.core_s_frame;
   if (on_cores && speed.fps < kFilled * possible) {
     text += format(
         "; the trial itself went at {} of {} fps: these cores have other work, or an "
         "encoder more threads than it fills",
-        fps_text(speed.fps),
-        fps_text(possible));
+        rate_text(speed.fps),
+        rate_text(possible));
   }
   return text;
 }

@@ -1,6 +1,6 @@
 #include "vsr/status/terminal.hpp"
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/printable.hpp"
 
@@ -16,16 +16,6 @@ namespace {
 constexpr int kLeastWidth = 20;
 constexpr int kMostBar = 60;
 constexpr int kHostColumns = 16;
-
-std::string rate_text(double fps) {
-  return fps < 0 ? "?" : fps < 10 ? format("{:.1f}", fps) : format("{:.0f}", fps);
-}
-
-std::string bytes_text(double bytes) {
-  if (bytes < 1e9) return format("{:.0f} MB", bytes / 1e6);
-  if (bytes < 1e12) return format("{:.1f} GB", bytes / 1e9);
-  return format("{:.2f} TB", bytes / 1e12);
-}
 
 // The film is encoded in one piece when all is upscaled: that is counted by itself.
 bool encodes_in_one(const RunStatus& run) { return run.state == "joining" && !run.in_chunks; }
@@ -182,8 +172,8 @@ std::string quality_text(const RunStatus& run) {
 }
 
 std::string disk_text(const RunStatus& run) {
-  std::string text = format("{} written", bytes_text(run.bytes_written));
-  if (run.bytes_free >= 0) text += format(", {} free", bytes_text(run.bytes_free));
+  std::string text = format("{} written", size_text(run.bytes_written));
+  if (run.bytes_free >= 0) text += format(", {} free", size_text(run.bytes_free));
   return text;
 }
 
@@ -356,8 +346,7 @@ std::string progress_line(const RunStatus& run) {
 }
 
 std::string closing_line(const RunStatus& run) {
-  std::string text =
-      format("{} frames in {}", run.frames_total, duration_text(std::max(1.0, run.elapsed_s)));
+  std::string text = format("{} frames in {}", run.frames_total, duration_text(run.elapsed_s));
   if (run.upscale_fps_mean > 0) {
     text += format(", {} fps upscaled", rate_text(run.upscale_fps_mean));
   }

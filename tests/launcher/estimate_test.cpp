@@ -1,8 +1,6 @@
 // What a dry run makes of what it measured.
 #include "estimate.hpp"
 
-#include "vsr/base/duration_text.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,17 +9,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-TEST(DurationText, IsWhatPeopleSay) {
-  EXPECT_EQ(duration_text(0.4), "0 s");
-  EXPECT_EQ(duration_text(89), "89 s");
-  EXPECT_EQ(duration_text(90), "2 min");
-  EXPECT_EQ(duration_text(42 * 60), "42 min");
-  EXPECT_EQ(duration_text(5 * 3600 + 10 * 60), "5 h 10 min");
-  EXPECT_EQ(duration_text(2 * 3600 - 1), "2 h 0 min");
-  EXPECT_EQ(duration_text(21 * 3600), "21 h");
-  EXPECT_EQ(duration_text(9.0 * 86400), "9 days");
-}
 
 // Two hours at 25 frames a second; a GPU of 60 frames a second, and 16 cores that take 7.8
 // core-seconds a frame.
