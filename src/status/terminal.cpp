@@ -159,6 +159,19 @@ std::string segments_text(const RunStatus& run) {
   return text;
 }
 
+// Of a run whose time left nobody knows yet: what is known, and when more will be.
+std::string not_yet_known_text(const RunStatus& run) {
+  if (run.state != "working" || run.left_s >= 0) return "";
+  if (run.in_chunks) {
+    return format("time left: known after the {} chunk",
+                  run.segments_encoded > 0 ? "next" : "first");
+  }
+  if (run.upscale_fps_mean <= 0) return "time left: known after the first frames";
+  const auto frames = static_cast<double>(run.frames_total - run.frames_upscaled);
+  return format("{} of upscaling left, then the encode",
+                duration_text(frames / run.upscale_fps_mean));
+}
+
 std::string limited_text(const RunStatus& run) {
   return run.limit.empty() ? "" : "limited " + printable(run.limit);
 }
@@ -303,7 +316,11 @@ std::vector<std::string> terminal_lines(const RunStatus& run, const TerminalStyl
   if (!run.message.empty()) {
     add(Line(style).add(" ").add(printable(run.message), colour_of_state(run.state)));
   }
-  add_all({upscaled_text(run), encoded_text(run), segments_text(run), limited_text(run)});
+  add_all({upscaled_text(run),
+           encoded_text(run),
+           segments_text(run),
+           not_yet_known_text(run),
+           limited_text(run)});
   add_all({quality_text(run), disk_text(run)});
   std::vector<const RankStatus*> ranks;
   int digits = 1;
@@ -331,6 +348,7 @@ std::string progress_line(const RunStatus& run) {
   };
   add(encoded_text(run));
   if (run.left_s > 0) add(format("about {} left", duration_text(run.left_s)));
+  add(not_yet_known_text(run));
   add(limited_text(run));
   constexpr std::size_t kFew = 8;
   std::size_t working = 0;

@@ -117,6 +117,14 @@ function setFacts(list, facts) {
 const made = () => run.in_chunks ? run.frames_encoded : run.frames_upscaled;
 const over = () => run !== null && run.state in ENDS;
 
+// As the terminal has it.
+function timeLeft() {
+  if (run.left_s >= 0 || run.state !== "working") return known(run.left_s, span);
+  if (run.in_chunks) return `known after the ${run.segments_encoded > 0 ? "next" : "first"} chunk`;
+  if (!(run.upscale_fps_mean > 0)) return "known after the first frames";
+  return `${span((run.frames_total - run.frames_upscaled) / run.upscale_fps_mean)} of upscaling, then the encode`;
+}
+
 function showProgress() {
   const bars = [["Upscaled", run.frames_upscaled, false]];
   if (run.in_chunks) bars.push(["Encoded", run.frames_encoded, true]);
@@ -126,7 +134,7 @@ function showProgress() {
 
   const facts = [["State", run.state]];
   if (!over()) {
-    facts.push(["Time left", known(run.left_s, span)]);
+    facts.push(["Time left", timeLeft()]);
     if (run.left_s >= 0) facts.push(["Ready at", clock(run.left_s)]);
   }
   facts.push(["Running for", span(run.elapsed_s)], ["Upscaling", rate(run.upscale_fps, run.upscale_fps_mean)]);
