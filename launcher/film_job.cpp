@@ -44,8 +44,9 @@ Lead start_ranks(const Arguments& arguments,
                  bool live) {
   try {
     std::vector<Resources> ranks = gather_resources(arguments, communicator);
-    page = std::make_unique<StatusPage>(job_of(arguments));
-    Lead lead = open_run(arguments, std::move(ranks), signals.stop());
+    Job job = job_of(arguments);
+    page = std::make_unique<StatusPage>(job);
+    Lead lead = open_run(std::move(job), arguments.fresh, std::move(ranks), signals.stop());
     if (!films_of(lead)) {
       lead.weights = offer_weights(lead.job, lead.prepared.plan, lead.ranks, lead.capacities);
     }
