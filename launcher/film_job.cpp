@@ -66,36 +66,30 @@ Lead start_ranks(const Arguments& arguments,
   }
 }
 
-// How the run ends is what its status says from then on.
-std::vector<fs::path> make_watched(FilmMaker& maker, RunWatch& watch) {
+// How the run ends is what its status says from then on, with all that was committed.
+std::vector<fs::path> make_watched(FilmMaker& maker, RunBook& book, RunWatch& watch) {
+  const auto end = [&](const char* state, const char* message) {
+    book.catch_up();
+    watch.end(state, message);
+  };
   try {
     std::vector<fs::path> films = maker.make();
     for (const fs::path& film : films) watch.board()->film_made(film.filename().string());
-    watch.end("done", "");
+    end("done", "");
     return films;
   } catch (const Error& error) {
     const bool stopped = error.code() == ErrorCode::kInterrupted;
-    watch.end(stopped ? "interrupted" : "failed", error.what());
+    end(stopped ? "interrupted" : "failed", error.what());
     throw;
   } catch (const std::exception& error) {
-    watch.end("failed", error.what());
+    end("failed", error.what());
     throw;
-  }
-}
-
-// Null where it cannot be begun: no run fails for want of it.
-std::unique_ptr<RunBook> begin_book(const Lead& lead) noexcept {
-  try {
-    return std::make_unique<RunBook>(lead);
-  } catch (const std::exception& error) {
-    log::warning("store", "the run has no ledger and no report: {}", error.what());
-    return nullptr;
   }
 }
 
 int lead_film(const Arguments& arguments,
               Lead& lead,
-              RunBook* book,
+              RunBook& book,
               StatusPage& page,
               const Terminal* terminal,
               cluster::Communicator& communicator,
@@ -133,12 +127,14 @@ int lead_film(const Arguments& arguments,
   std::string closing;
   {
     RunWatch watch(arguments, lead, *own, terminal, block);
-    RunBook::NoteTaker note = [](const status::Notice&) {};
-    if (book != nullptr) note = book->note_taker();
-    const LogMeanwhile log(usual, settings_beside(block, watch.board(), note, arguments, usual));
+    const LogMeanwhile log(
+        usual, settings_beside(block, watch.board(), book.note_taker(), arguments, usual));
+    book.begin([board = watch.board()](const cluster::Piece& piece, const store::Record& record) {
+      board->record(piece, record);
+    });
     page.show(watch.board(), lead.directory, static_cast<int>(lead.prepared.plan.segments.size()));
     FilmMaker maker(lead, book, *watch.board(), communicator, signals, runner);
-    films = make_watched(maker, watch);
+    films = make_watched(maker, book, watch);
     closing = status::closing_line(watch.board()->status());
   }
   log::info("launcher", "{}", closing);
@@ -188,24 +184,21 @@ int run_film(const Arguments& arguments, cluster::Communicator& communicator, Si
   const std::unique_ptr<Terminal> terminal = terminal_for(arguments);
   std::unique_ptr<StatusPage> page;
   Lead lead = start_ranks(arguments, communicator, signals, page, terminal != nullptr);
-  const std::unique_ptr<RunBook> book = begin_book(lead);
-  const auto end_book = [&](int status, const std::string& message) {
-    if (book) book->end(status, message);
-  };
+  RunBook book(lead);
   try {
     const int status =
-        lead_film(arguments, lead, book.get(), *page, terminal.get(), communicator, signals);
+        lead_film(arguments, lead, book, *page, terminal.get(), communicator, signals);
     cluster::dismiss(communicator);
-    end_book(status, "");
+    book.end(status, "");
     return status;
   } catch (const Error& error) {
     cluster::dismiss(communicator);
     const bool stopped = error.code() == ErrorCode::kInterrupted;
-    end_book(stopped ? signals.exit_status() : static_cast<int>(error.code()), error.what());
+    book.end(stopped ? signals.exit_status() : static_cast<int>(error.code()), error.what());
     throw;
   } catch (const std::exception& error) {
     cluster::dismiss(communicator);
-    end_book(static_cast<int>(ErrorCode::kInternal), error.what());
+    book.end(static_cast<int>(ErrorCode::kInternal), error.what());
     throw;
   }
 }

@@ -58,15 +58,11 @@ double bytes_kept_free(const Job& job) {
   return error ? kUsual : std::min(kUsual, kOfSmallDisk * static_cast<double>(disk.capacity));
 }
 
-// From the segments' records, whether or not their mezzanines are kept.
-void tell_of_seams(const Lead& lead) {
-  std::vector<store::Record> records;
-  for (const Segment& segment : lead.prepared.plan.segments) {
-    auto record = lead.directory.recorded(lead.segments.plan, segment, nullptr);
-    if (!record) return;
-    records.push_back(std::move(*record));
-  }
-  const SeamReport report = report_seams(records);
+// Of all segments that there are, whether or not their mezzanines are kept.
+void tell_of_seams(const Lead& lead, RunBook& book) {
+  const auto seams = book.seams();
+  if (seams.size() + 1 < lead.prepared.plan.segments.size()) return;
+  const SeamReport report = report_seams(seams);
   for (const std::string& line : report.figures) log::debug("assemble", "{}", line);
   for (const std::string& warning : report.warnings) log::warning("assemble", "{}", warning);
   if (!report.summary.empty()) log::info("assemble", "{}", report.summary);
@@ -79,7 +75,7 @@ std::optional<std::vector<fs::path>> films_of(const Lead& lead) {
 }
 
 FilmMaker::FilmMaker(const Lead& lead,
-                     RunBook* book,
+                     RunBook& book,
                      StatusBoard& board,
                      cluster::Communicator& communicator,
                      Signals& signals,
@@ -115,7 +111,7 @@ std::vector<fs::path> FilmMaker::make() {
                        lead_.directory.final_dir().string()));
   }
   if (!lead_.job.segment.keep) {
-    if (book_ != nullptr) book_->read_all();
+    book_.read_all();
     discard_pieces();
   }
   return *films;
@@ -168,7 +164,7 @@ cluster::SegmentOutcome FilmMaker::work_off() {
   ProgressTeller teller(lead_.ranks, encode_follows(lead_.job));
   const auto tell = [&](const cluster::Progress& now) {
     teller(now);
-    if (book_ != nullptr) book_->changed();
+    book_.changed();
     board_.progress(now);
   };
   return cluster::coordinate(communicator_, tasks, runner_, signals_.stop(), tell);
@@ -202,7 +198,7 @@ bool FilmMaker::hold_the_end() {
 }
 
 bool FilmMaker::join(const Ledger& ledger, int round) {
-  tell_of_seams(lead_);
+  tell_of_seams(lead_, book_);
   std::vector<store::Record> records;
   for (const auto& record : ledger) records.push_back(*record);
   try {

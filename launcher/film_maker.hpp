@@ -24,9 +24,9 @@ std::optional<std::vector<std::filesystem::path>> films_of(const Lead& lead);
 // as good. Threads: one.
 class FilmMaker {
  public:
-  // What it is made with has to outlive it; `book` may be null.
+  // What it is made with has to outlive it.
   FilmMaker(const Lead& lead,
-            RunBook* book,
+            RunBook& book,
             StatusBoard& board,
             cluster::Communicator& communicator,
             Signals& signals,
@@ -59,7 +59,7 @@ class FilmMaker {
   void discard_pieces() const;
 
   const Lead& lead_;
-  RunBook* const book_;  // may be null
+  RunBook& book_;
   StatusBoard& board_;
   cluster::Communicator& communicator_;
   Signals& signals_;

@@ -56,34 +56,43 @@ RunReader::RunReader(store::RunDirectory directory) : directory_(std::move(direc
     throw Error(ErrorCode::kStorage,
                 format("{}: the run was not planned yet", directory_.root().string()));
   }
-  data_.run.plan = std::move(*plan);
+  take_plan(std::move(*plan));
+  try {
+    take_job(parse_job_text(read_file(directory_.job_file())));
+  } catch (const Error& error) {
+    job_problem_ = format("job.ini cannot be used ({}), so chunks are not told of", error.what());
+  }
+}
+
+RunReader::RunReader(store::RunDirectory directory, store::Plan plan, const Job& job)
+    : directory_(std::move(directory)) {
+  take_plan(std::move(plan));
+  take_job(job);
+}
+
+void RunReader::take_plan(store::Plan plan) {
+  data_.run.plan = std::move(plan);
   data_.run_dir = directory_.root().string();
   data_.program_version = program_version();
   const std::size_t count = data_.run.plan.segments.size();
   data_.run.segments.resize(count);
   segments_.resize(count);
   chunks_.resize(count);
-  read_job();
 }
 
-void RunReader::read_job() {
-  try {
-    const Job job = parse_job_text(read_file(directory_.job_file()));
-    data_.run.job = job_values(job);
-    for (auto& [key, value] : data_.run.job) {
-      if (store::is_secret_key(key) && !value.empty()) value = "***";
-    }
-    data_.run.in_chunks = makes_chunks(job);
-    if (data_.run.in_chunks) {
-      chunk_plan_ = chunk_plan(job, data_.run.plan);
-      data_.run.chunk_fingerprint = chunk_plan_->fingerprint();
-      data_.run.chunks.resize(data_.run.plan.segments.size());
-    }
-    identity_ = final_identity(job, chunk_plan_ ? *chunk_plan_ : data_.run.plan);
-    data_.source = {fs::path(job.input.file).filename().string(), bytes_of(job.input.file)};
-  } catch (const Error& error) {
-    job_problem_ = format("job.ini cannot be used ({}), so chunks are not told of", error.what());
+void RunReader::take_job(const Job& job) {
+  data_.run.job = job_values(job);
+  for (auto& [key, value] : data_.run.job) {
+    if (store::is_secret_key(key) && !value.empty()) value = "***";
   }
+  data_.run.in_chunks = makes_chunks(job);
+  if (data_.run.in_chunks) {
+    chunk_plan_ = chunk_plan(job, data_.run.plan);
+    data_.run.chunk_fingerprint = chunk_plan_->fingerprint();
+    data_.run.chunks.resize(data_.run.plan.segments.size());
+  }
+  identity_ = final_identity(job, chunk_plan_ ? *chunk_plan_ : data_.run.plan);
+  data_.source = {fs::path(job.input.file).filename().string(), bytes_of(job.input.file)};
 }
 
 // What has ended stays as it is.
@@ -169,9 +178,10 @@ bool RunReader::read_pieces(store::Piece piece,
     } catch (const Error& failure) {
       why = failure.what();
     }
-    if (record) take(std::move(*record), piece, records);
     const auto work =
         piece == store::Piece::kChunk ? cluster::Work::kEncode : cluster::Work::kUpscale;
+    if (record && hear_) hear_({work, segment.index}, *record);
+    if (record) take(std::move(*record), piece, records);
     if (!why.empty()) {
       known[index].problem = format("{}: {}", cluster::describe(work, segment.index), why);
     }
@@ -226,6 +236,8 @@ void RunReader::measure_seams(const store::Record& record) {
   std::erase_if(data_.run.seams, [&](const store::LedgerSeam& seam) {
     return seam.segment == index || seam.segment == index + 1;
   });
+  seams_.erase(index);
+  seams_.erase(index + 1);
   const auto neighbour = [&](int other) -> std::optional<store::Record> {
     const auto& segments = data_.run.plan.segments;
     const auto at = static_cast<std::size_t>(other);
@@ -244,6 +256,7 @@ void RunReader::measure_seam(const store::Record& before, const store::Record& b
   try {
     const assemble::Seam seam =
         assemble::measure_seam(behind.segment.core.begin, before.seam_luma, behind.seam_luma);
+    seams_[behind.segment.index] = seam;
     data_.run.seams.push_back({behind.segment.index,
                                seam.frame,
                                seam.likeness_db.value_or(std::numeric_limits<double>::quiet_NaN()),

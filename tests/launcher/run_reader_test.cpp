@@ -131,6 +131,37 @@ int count(const store::LedgerPieces& records) {
       std::ranges::count_if(records, [](const auto& record) { return record.has_value(); }));
 }
 
+TEST_F(ReadRun, WhoeverListensHearsEachRecordOnceAndWhole) {
+  commit(1);
+  commit_chunk(1);
+  RunReader reader(directory_, plan_, job_);
+  std::vector<std::string> heard;
+  reader.on_record([&](const cluster::Piece& piece, const store::Record& record) {
+    heard.push_back(cluster::describe(piece.work, piece.segment) +
+                    (record.previews.empty() ? "" : " with previews"));
+  });
+  reader.update();
+  commit(2);
+  reader.update_new();
+  reader.update();
+  EXPECT_THAT(
+      heard,
+      ElementsAre("segment 1 with previews", "the chunk of segment 1", "segment 2 with previews"));
+}
+
+TEST_F(ReadRun, SeamsAreThereWithEveryFrameThatBothSegmentsHave) {
+  commit(4);
+  commit(6);
+  RunReader reader(directory_, plan_, job_);
+  reader.update();
+  EXPECT_THAT(reader.seams(), IsEmpty());
+  commit(5);
+  reader.update_new();
+  ASSERT_EQ(reader.seams().size(), 2u);
+  EXPECT_EQ(reader.seams().at(5).frame, 5 * kFrames);
+  EXPECT_EQ(reader.seams().at(6).doubled.size(), 4u);
+}
+
 TEST_F(ReadRun, TakesInWhatIsCommittedMeanwhile) {
   RunReader reader(directory_);
   EXPECT_FALSE(reader.update());
