@@ -68,6 +68,11 @@ RunReader::RunReader(store::RunDirectory directory, store::Plan plan, const Job&
     : directory_(std::move(directory)) {
   take_plan(std::move(plan));
   take_job(job);
+  try {
+    if (!finished_films(directory_, identity_)) stamp_of_gone_ = look_at(directory_.final_stamp());
+  } catch (const Error&) {
+    // Then the films count as made as long as the stamp cannot be read.
+  }
 }
 
 void RunReader::take_plan(store::Plan plan) {
@@ -116,6 +121,14 @@ void RunReader::read_starts() {
   }
 }
 
+RunReader::Look RunReader::look_at(const fs::path& file) {
+  std::error_code error;
+  const auto time = fs::last_write_time(file, error);
+  if (error) return std::nullopt;
+  const auto bytes = fs::file_size(file, error);
+  return error ? Look() : Look({time, bytes});
+}
+
 bool RunReader::update() { return read(true); }
 
 bool RunReader::update_new() { return read(false); }
@@ -134,7 +147,8 @@ bool RunReader::read(bool all) {
 
 bool RunReader::is_made() const {
   try {
-    return were_made(directory_, identity_);
+    const Look stamp = look_at(directory_.final_stamp());
+    return stamp && stamp != stamp_of_gone_ && were_made(directory_, identity_);
   } catch (const Error&) {  // it was there just now
     return false;
   }
@@ -154,16 +168,13 @@ bool RunReader::read_pieces(store::Piece piece,
       all = true;  // each says what is wrong
     }
   }
-  std::error_code error;
   std::optional<bool> made;
   bool is_new = false;
   for (const Segment& segment : plan.segments) {
     const auto index = static_cast<std::size_t>(segment.index);
     if (!all && there.contains(segment.index) == known[index].look.has_value()) continue;
     const fs::path file = directory_.record_file(segment.index, piece);
-    Look look;
-    const auto time = fs::last_write_time(file, error);
-    if (!error) look.emplace(time, fs::file_size(file, error));
+    const Look look = look_at(file);
     if (look == known[index].look) continue;
     known[index] = {look, ""};
     // Asked once a record is gone, since it may have been there when the films were not.

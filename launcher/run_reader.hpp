@@ -56,6 +56,8 @@ class RunReader {
   // Tells a file from the one that had its name before.
   using Look = std::optional<std::pair<std::filesystem::file_time_type, std::uintmax_t>>;
 
+  static Look look_at(const std::filesystem::path& file);
+
   struct Known {
     Look look;
     std::string problem;
@@ -83,6 +85,8 @@ class RunReader {
   status::ReportData data_;
   std::optional<store::Plan> chunk_plan_;
   std::string identity_;  // of the films; empty: unknown
+  // That was there when an open run had no films: they were moved away, and all is made anew.
+  Look stamp_of_gone_;
   std::vector<Known> segments_;
   std::vector<Known> chunks_;
   std::string job_problem_;

@@ -312,6 +312,34 @@ TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
   EXPECT_EQ(later.report_data().films[0].name, "film.mkv");
 }
 
+// A job goes on with a run whose film was moved away: all is made anew.
+TEST_F(ReadRun, WhatTheFilmThatIsGoneWasMadeOfIsNotNamed) {
+  commit_all();
+  RunReader before(directory_);
+  before.update();
+  write_ledger(before);
+  make_the_film();
+  discard_all();
+  fs::remove(directory_.final_dir() / "film.mkv");
+  RunReader report(directory_);  // of nobody who works there
+  report.update();
+  EXPECT_TRUE(report.run().segments[3]);
+  RunReader reader(directory_, plan_, job_);
+  commit(2);
+  reader.update();
+  EXPECT_FALSE(reader.run().segments[3]);
+  EXPECT_TRUE(reader.run().segments[2]);
+  // It is made again, with other bytes, and moved away at once.
+  write_file(directory_.final_dir() / "film.mkv", "made again");
+  write_stamp(directory_,
+              final_identity(job_, chunk_plan(job_, plan_)),
+              {directory_.final_dir() / "film.mkv"});
+  fs::remove(directory_.final_dir() / "film.mkv");
+  discard_all();
+  reader.update();
+  EXPECT_TRUE(reader.run().segments[2]);
+}
+
 TEST_F(ReadRun, WhatIsToldOfADamagedRecordOutOfTheLedgerIsSaidToBe) {
   commit_all();
   RunReader reader(directory_);
