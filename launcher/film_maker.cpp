@@ -200,7 +200,9 @@ bool FilmMaker::hold_the_end() {
 bool FilmMaker::join(const Ledger& ledger, int round) {
   tell_of_seams(lead_, book_);
   std::vector<store::Record> records;
-  for (const auto& record : ledger) records.push_back(*record);
+  for (const auto& record : ledger) {
+    if (record) records.push_back(*record);
+  }
   try {
     join_with_room(records);
     return true;
