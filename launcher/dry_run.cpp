@@ -6,9 +6,9 @@
 #include "planning.hpp"
 #include "rental.hpp"
 #include "roles.hpp"
-#include "size_text.hpp"
 #include "stage_times.hpp"
 #include "vsr/assemble/assemble.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/gpu/device.hpp"
 #include "vsr/model/checkpoint.hpp"
@@ -113,7 +113,7 @@ void tell(const Arguments& arguments,
               to_string(timeline.rate),
               to_string(timeline.colour.matrix)));
   line("network",
-       format("x{} c{} n{} on {}, {}, {} back end",
+       format("{} times the size, {} channels, {} blocks, on {} in {}, {} back end",
               prepared.network.scale(),
               prepared.network.mid_channels,
               prepared.network.num_blocks,
@@ -121,38 +121,40 @@ void tell(const Arguments& arguments,
               to_string(options.precision),
               to_string(backend)));
   line("plan",
-       format("{} segments of about {} frames, {} windows of up to {}, {:.1f}% computed twice",
-              plan.segments.size(),
+       format("{} of about {} frames, seen by the network in {} of up to {}; where they overlap, "
+              "{:.1f}% of the frames are computed twice",
+              counted(static_cast<std::int64_t>(plan.segments.size()), "segment"),
               job.segment.frames,
-              windows,
+              counted(static_cast<std::int64_t>(windows), "window"),
               plan.max_seq_len,
               100.0 * static_cast<double>(computed - plan.timeline_frames) /
                   static_cast<double>(plan.timeline_frames)));
   line("tiles",
-       tiling.count() == 1 ? std::string("none: the network sees pictures whole")
-                           : format("{} x {} of {}x{}, {:.1f}% of a picture computed twice",
-                                    tiling.across.count(),
-                                    tiling.down.count(),
-                                    tiling.across.tile(),
-                                    tiling.down.tile(),
-                                    100 * (tiling.work() - 1)));
-  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+       tiling.count() == 1
+           ? std::string("none: the network sees pictures whole")
+           : format("{} x {} of {}x{}, {:.1f}% of a picture computed twice where they overlap",
+                    tiling.across.count(),
+                    tiling.down.count(),
+                    tiling.across.tile(),
+                    tiling.down.tile(),
+                    100 * (tiling.work() - 1)));
+  const auto memory = [](std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); };
   line("memory",
-       format("{:.2f} GB of {} memory a window{}",
-              gigabytes(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
+       format("{} of {} memory for a window{}",
+              memory(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
               device.cuda ? "GPU" : "host",
-              options.host_features ? format(", {:.2f} GB of pinned host memory",
-                                             gigabytes(model::Upscaler::host_bytes(
+              options.host_features ? format(", {} of pinned host memory",
+                                             memory(model::Upscaler::host_bytes(
                                                  prepared.network, options, plan.max_seq_len)))
                                     : std::string()));
   line("work",
-       format("{:.1f} TFLOP, {:.3f} a frame",
+       format("{:.3g} million million operations (TFLOP), {:.2g} a frame",
               gflop_frame * static_cast<double>(computed) / 1e3,
               gflop_frame / 1e3));
   double segments_bytes = 0;
   for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
   line("disk",
-       format("about {} of {} and {} of {}films in {}",
+       format("about {} for {} and {} for {}films, in {}",
               size_text(segments_bytes),
               describe_segments(job),
               size_text((makes_chunks(job) ? 2 : 1) * film_bytes(job, plan)),

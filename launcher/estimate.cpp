@@ -1,6 +1,6 @@
 #include "estimate.hpp"
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 
 #include <algorithm>
@@ -37,12 +37,12 @@ std::string more_cores_text(const Estimate& estimate) {
   std::string text;
   const double sooner = with_cores(estimate, kMoreCores).seconds();
   if (sooner < kWorthIt * estimate.seconds()) {
-    text = format(": with {} cores more {}", kMoreCores, about(sooner));
+    text = format(": with {} more cores {}", kMoreCores, about(sooner));
   }
   if (estimate.order != Order::kBeside) return text;
   const double ratio = estimate.encoding.seconds() / std::max(1.0, estimate.upscaling.seconds());
   if (estimate.upscaling.frames > 0) {
-    text += format("{} from about {} cores on upscaling would limit",
+    text += format("{} with about {} cores or more upscaling would be the limit",
                    text.empty() ? ":" : ";",
                    std::lround(std::ceil(estimate.cores * ratio)));
   }
@@ -53,10 +53,10 @@ std::string more_gpus_text(const Estimate& estimate) {
   if (estimate.gpus == 0) return " on the CPU: a GPU would be many times as fast";
   std::string text;
   const double sooner = with_gpus(estimate, 1).seconds();
-  if (sooner < kWorthIt * estimate.seconds()) text = ": with one GPU more " + about(sooner);
+  if (sooner < kWorthIt * estimate.seconds()) text = ": with one more GPU " + about(sooner);
   if (estimate.order != Order::kBeside || estimate.encoding.frames == 0) return text;
   const double ratio = estimate.upscaling.seconds() / std::max(1.0, estimate.encoding.seconds());
-  return text + format("{} from {} GPUs on the encoders would limit",
+  return text + format("{} with {} GPUs or more the encoders would be the limit",
                        text.empty() ? ":" : ";",
                        std::lround(std::ceil(estimate.gpus * ratio)));
 }
@@ -97,7 +97,7 @@ std::string whole_text(const Estimate& estimate) {
   if (up.frames == 0) return text + ", by the encoders" + more_cores_text(estimate);
   const double longer = std::max(up.seconds(), enc.seconds());
   if (longer < kEven * std::min(up.seconds(), enc.seconds())) {
-    return text + ", upscaling and encoding alike";
+    return text + ", upscaling and encoding take equally long";
   }
   return enc.seconds() > up.seconds()
              ? text + ", limited by the encoders" + more_cores_text(estimate)

@@ -36,8 +36,8 @@ struct Estimate {
   double seconds() const;
 };
 
-// "about 21 h, limited by the encoders: with 16 cores more about 10 h 30 min; from about 480 cores
-// on upscaling would limit". Says which stage is not known, should one be.
+// "about 21 h in all, limited by the encoders: with 16 more cores about 10 h 30 min; with about 480
+// cores or more upscaling would be the limit". Says which stage is not known, should one be.
 std::string whole_text(const Estimate& estimate);
 
 }  // namespace vsr::launcher

@@ -1,8 +1,8 @@
 #include "final_films.hpp"
 
 #include "vsr/base/atomic_file.hpp"
-#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/job/job_file.hpp"

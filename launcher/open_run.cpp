@@ -102,16 +102,13 @@ void agree_with_others(const Job& job,
 
 }  // namespace
 
-Lead open_run(const Arguments& arguments,
-              std::vector<Resources> ranks,
-              const std::atomic<int>& stop) {
-  Job job = job_of(arguments);
+Lead open_run(Job job, bool fresh, std::vector<Resources> ranks, const std::atomic<int>& stop) {
   // First: what is wrong with film or model is told before an old run goes away or a new one
   // begins.
   const Ingredients ingredients = look_at(job);
   check_storage(job, ingredients.source);
   static_cast<void>(upscaling(job, ranks));  // somebody does
-  if (arguments.fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
+  if (fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
   store::RunDirectory directory(job.run.dir);
   std::error_code error;
   if (!job.run.resume && fs::exists(directory.plan_file(), error)) {

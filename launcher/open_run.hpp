@@ -2,7 +2,6 @@
 // before the first segment.
 #pragma once
 
-#include "arguments.hpp"
 #include "ledger.hpp"
 #include "planning.hpp"
 #include "run_leases.hpp"
@@ -39,11 +38,10 @@ struct Lead {
 };
 
 // Waits for other jobs that are planning in the same run directory, and joins those at work there.
+// `fresh`: a run that is there already is moved aside.
 // Throws Error: kUsage naming what differs where the directory holds a run of something else, or
 // jobs at work would make another film of it.
-Lead open_run(const Arguments& arguments,
-              std::vector<Resources> ranks,
-              const std::atomic<int>& stop);
+Lead open_run(Job job, bool fresh, std::vector<Resources> ranks, const std::atomic<int>& stop);
 
 // Tells the log what is to be done.
 void introduce(const Lead& lead);

@@ -5,6 +5,7 @@
 #include "version.hpp"
 #include "vsr/assemble/assemble.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
@@ -156,23 +157,21 @@ Error no_room_for_one(const model::NetworkShape& network,
   const std::uint64_t needed = model::Upscaler::window_bytes(network, options, 1);
   const std::string smaller = "make the picture smaller with preprocess.width and height" + advice;
   if (needed > room.device) {
-    return Error(
-        cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
-        format("{:.1f} GB of {} memory do not hold one frame of {} in this network ({:.1f} "
-               "GB): {}",
-               static_cast<double>(room.device) / 1e9,
-               cuda ? "GPU" : "host",
-               to_string(options.input),
-               static_cast<double>(needed) / 1e9,
-               smaller));
+    return Error(cuda ? ErrorCode::kGpu : ErrorCode::kUsage,
+                 format("{} of {} memory do not hold one frame of {} in this network ({}): {}",
+                        size_text(static_cast<double>(room.device)),
+                        cuda ? "GPU" : "host",
+                        to_string(options.input),
+                        size_text(static_cast<double>(needed)),
+                        smaller));
   }
   return Error(
       ErrorCode::kUsage,
-      format("{:.1f} GB of host memory do not hold the features of one frame of {} ({:.1f} "
-             "GB): set stream.features = device, or {}",
-             static_cast<double>(room.host) / 1e9,
+      format("{} of host memory do not hold the features of one frame of {} ({}): set "
+             "stream.features = device, or {}",
+             size_text(static_cast<double>(room.host)),
              to_string(options.input),
-             static_cast<double>(model::Upscaler::host_bytes(network, options, 1)) / 1e9,
+             size_text(static_cast<double>(model::Upscaler::host_bytes(network, options, 1))),
              smaller));
 }
 

@@ -1,6 +1,6 @@
 #include "progress_teller.hpp"
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
@@ -36,10 +36,6 @@ Left left_of(const cluster::Progress& now) {
   // As long as no chunk is done, and encoders are slow, nothing is known of the whole.
   all.all_known = now.encoded == now.total || all.encoding_s > 0;
   return all;
-}
-
-std::string rate_text(double fps) {
-  return fps < 10 ? format("{:.1f}", fps) : format("{:.0f}", fps);
 }
 
 // As limit_of().

@@ -1,5 +1,6 @@
 #include "qc_report.hpp"
 
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/time_text.hpp"
 
@@ -85,20 +86,34 @@ double seconds_at(const OpenFilm& film, std::int64_t frame) {
   return static_cast<double>(frame) / film.timeline.rate.to_double();
 }
 
-// The pair from which on another shift fits, for people.
-std::string shift_line(const QcReport& report, const media::ShiftChange& change) {
+// The pair from which on another shift fits than the one `before`.
+std::string shift_line(const QcReport& report, const media::ShiftChange& change, int before) {
   const media::FramePair frames =
       report.compared.pairs[static_cast<std::size_t>(change.pair)].frames;
-  const auto shift = static_cast<std::int64_t>(change.shift);
-  return format(
-      "from frame {} of A ({}) on the pictures fit B's frame {} better than {}: {} has "
-      "lost a frame before, or {} has one twice",
-      frames.a,
-      time_text(seconds_at(report.films.a, frames.a)),
-      frames.b + shift,
-      frames.b,
-      shift < 0 ? "B" : "A",
-      shift < 0 ? "A" : "B");
+  const std::int64_t fits = frames.b + change.shift;
+  const bool lost_by_b = change.shift < before;
+  return format("from frame {} of A ({}) on {}: just before it {} lacks {}, or {} has {} twice",
+                frames.a,
+                time_text(seconds_at(report.films.a, frames.a)),
+                change.shift == 0
+                    ? std::string("the frames fit as they are paired again")
+                    : format("frame {} of B fits better than {}, its partner", fits, frames.b),
+                lost_by_b ? "B" : "A",
+                counted(std::abs(change.shift - before), "frame"),
+                lost_by_b ? "A" : "B",
+                std::abs(change.shift - before) == 1 ? "one" : "as many");
+}
+
+// "none", "1 frame of A", "1 frame of A and 3 frames of B".
+std::string alone_text(const media::FramePairs& pairs) {
+  std::string text;
+  const auto add = [&](std::int64_t count, const char* film) {
+    if (count == 0) return;
+    text += format("{}{} of {}", text.empty() ? "" : " and ", counted(count, "frame"), film);
+  };
+  add(pairs.alone_of_a(), "A");
+  add(pairs.alone_of_b(), "B");
+  return text.empty() ? "none" : text;
 }
 
 std::string table_of_planes(const QcSummary& summary) {
@@ -106,24 +121,24 @@ std::string table_of_planes(const QcSummary& summary) {
                             "",
                             "PSNR, dB",
                             "mean of",
-                            "least",
-                            "1 % have",
-                            "5 % have",
+                            "worst",
+                            "worst",
+                            "worst",
                             "SSIM",
-                            "least",
-                            "1 % have",
-                            "5 % have");
+                            "worst",
+                            "worst",
+                            "worst");
   text += format("{:5} {:>9} | {:>9} {:>9} {:>9} {:>9} | {:>8} {:>8} {:>8} {:>8}\n",
                  "",
-                 "mean MSE",
+                 "all",
                  "frames",
-                 "",
-                 "at most",
-                 "at most",
+                 "frame",
+                 "1 %",
+                 "5 %",
                  "mean",
-                 "",
-                 "at most",
-                 "at most");
+                 "frame",
+                 "1 %",
+                 "5 %");
   for (const PlaneSummary& plane : summary.planes) {
     const Spread& psnr = plane.psnr_of_frame;
     text += format("{:5} {:>9} | {:>9} {:>9} {:>9} {:>9} |",
@@ -280,24 +295,23 @@ std::string print_text(const QcReport& report) {
   const auto& pairs = report.compared.pairs;
   const media::FramePairs& planned = report.paired.pairs;
   std::string text = describe(report.films, report.paired);
-  text += format(
-      "pairs  {}: frames {} to {} of A with {} to {} of B; {} of A and {} of B have no "
-      "partner\n",
-      pairs.size(),
-      pairs.front().frames.a,
-      pairs.back().frames.a,
-      pairs.front().frames.b,
-      pairs.back().frames.b,
-      planned.alone_of_a(),
-      planned.alone_of_b());
+  text += format("pairs  {}: frames {} to {} of A with {} to {} of B; without a partner: {}\n",
+                 pairs.size(),
+                 pairs.front().frames.a,
+                 pairs.back().frames.a,
+                 pairs.front().frames.b,
+                 pairs.back().frames.b,
+                 alone_text(planned));
   if (static_cast<std::int64_t>(pairs.size()) < planned.size()) {
     text += format("warning: only {} of {} pairs were compared{}\n",
                    pairs.size(),
                    planned.size(),
                    report.compared.stopped ? ": stopped" : "");
   }
+  int shift = 0;
   for (const media::ShiftChange& change : report.compared.shifts) {
-    text += format("warning: {}\n", shift_line(report, change));
+    text += format("warning: {}\n", shift_line(report, change, shift));
+    shift = change.shift;
   }
   const std::string form = to_string(format_of(report));
   if (report.summary.identical) {
@@ -305,9 +319,15 @@ std::string print_text(const QcReport& report) {
         format("\nidentical: all samples of all {} pairs are the same ({})\n", pairs.size(), form);
     return text;
   }
-  text += format("\ncompared as {}, {} frames identical\n", form, report.summary.identical_frames);
+  text += format("\ncompared as {}; {} of {} pairs are identical; higher figures are more alike\n",
+                 form,
+                 report.summary.identical_frames,
+                 pairs.size());
   text += table_of_planes(report.summary);
-  text += format("\nworst {} frames\n", report.summary.worst.size());
+  text += format("\nthe {} that {} most\n",
+                 report.summary.worst.size() == 1 ? std::string("pair")
+                                                  : format("{} pairs", report.summary.worst.size()),
+                 report.summary.worst.size() == 1 ? "differs" : "differ");
   return text + table_of_worst(report);
 }
 

@@ -5,6 +5,7 @@
 #include "roles.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/disk_full.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
@@ -247,10 +248,10 @@ void RankStorage::hand_in(const cluster::Task& task) {
   far_->put(directory_.record_file(task.segment, piece), record_of(name));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   log::info("cluster",
-            "{} handed in: {:.1f} MB in {:.2f} s",
+            "{} handed in: {} in {}",
             cluster::describe(task.work, task.segment),
-            static_cast<double>(record->bytes) / 1e6,
-            took.count());
+            size_text(static_cast<double>(record->bytes)),
+            duration_text(took.count()));
   if (chunk) directory_.discard(task.segment, piece);
   const std::lock_guard lock(mutex_);
   if (chunk || !keeps_) {

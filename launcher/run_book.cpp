@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -103,8 +104,14 @@ void RunBook::without_fail(const Write& write) noexcept {
 }
 
 RunBook::RunBook(const Lead& lead)
-    : reader_(lead.directory), start_(start_of(lead)), name_(name_of_start(start_)) {
+    : reader_(lead.directory, lead.prepared.plan, lead.job),
+      start_(start_of(lead)),
+      name_(name_of_start(start_)) {
   if (lead.job_name.empty()) without_fail([&] { reader_.directory().sweep_for_people(); });
+}
+
+void RunBook::begin(RunReader::Hear hear) {
+  reader_.on_record(std::move(hear));
   thread_ = std::thread([this] { work(); });
 }
 
@@ -120,11 +127,18 @@ void RunBook::stop() {
 }
 
 void RunBook::changed() noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    changed_ = true;
-  }
-  wake_.notify_all();
+  const std::lock_guard lock(mutex_);
+  changed_ = true;
+}
+
+void RunBook::catch_up() noexcept {
+  without_fail([&] { read(false); });
+}
+
+std::map<int, assemble::Seam> RunBook::seams() {
+  without_fail([&] { read(true); });
+  const std::lock_guard lock(reading_);
+  return reader_.seams();
 }
 
 void RunBook::Events::add(const status::Notice& notice) noexcept {
@@ -158,7 +172,10 @@ RunBook::NoteTaker RunBook::note_taker() const {
 }
 
 void RunBook::read_all() noexcept {
-  without_fail([&] { write_ledger(true); });
+  without_fail([&] {
+    read(true);
+    write_ledger();
+  });
 }
 
 void RunBook::end(int exit_status, const std::string& message) noexcept {
@@ -170,7 +187,7 @@ void RunBook::end(int exit_status, const std::string& message) noexcept {
     start_.message = store::cut_event(message);
   }
   without_fail([&] { write_start(); });
-  without_fail([&] { write_ledger(true); });
+  read_all();
   without_fail([&] {
     write_report();
     log::info("launcher", "report: {}", reader_.directory().report_file().string());
@@ -179,35 +196,32 @@ void RunBook::end(int exit_status, const std::string& message) noexcept {
 
 void RunBook::work() {
   using Clock = std::chrono::steady_clock;
-  Clock::time_point start_written;
-  Clock::time_point ledger_written;
-  bool first = true;
-  std::unique_lock lock(mutex_);
-  while (!stopped_) {
+  std::optional<Clock::time_point> start_written;
+  std::optional<Clock::time_point> ledger_written;
+  const auto due = [](std::optional<Clock::time_point>& last, auto every) {
     const auto now = Clock::now();
-    const auto since = [&](Clock::time_point then) {
-      return first ? Clock::duration::max() : now - then;
-    };
-    const bool write_start_now =
-        since(start_written) >= (events_->has_new() ? kStartEvery : kSeenEvery);
-    const bool write_ledger_now = changed_ && since(ledger_written) >= kLedgerEvery;
-    const bool all = std::exchange(first, false);
-    if (write_start_now || write_ledger_now) {
-      if (write_ledger_now) changed_ = false;
-      lock.unlock();
-      if (write_start_now) {
-        without_fail([&] { write_start(); });
-        start_written = Clock::now();
-      }
-      if (write_ledger_now) {
-        without_fail([&] { write_ledger(all); });
-        ledger_written = Clock::now();
-      }
-      lock.lock();
-    } else {
-      wake_.wait_for(lock, std::chrono::seconds(1));
+    if (last && now - *last < every) return false;
+    last = now;
+    return true;
+  };
+  bool unwritten = false;
+  std::unique_lock lock(mutex_);
+  do {
+    const bool reads = std::exchange(changed_, false);
+    lock.unlock();
+    if (due(start_written, events_->has_new() ? kStartEvery : kSeenEvery)) {
+      without_fail([&] { write_start(); });
     }
-  }
+    if (reads) {
+      unwritten = true;
+      without_fail([&] { read(!ledger_written); });
+    }
+    if (unwritten && due(ledger_written, kLedgerEvery)) {
+      unwritten = false;
+      without_fail([&] { write_ledger(); });
+    }
+    lock.lock();
+  } while (!wake_.wait_for(lock, kReadEvery, [this] { return stopped_; }));
 }
 
 void RunBook::write_start() {
@@ -222,13 +236,17 @@ void RunBook::write_start() {
   directory.write_for_people(directory.start_file(name_), content, name_);
 }
 
-void RunBook::write_ledger(bool all) {
+void RunBook::read(bool all) {
   const std::lock_guard lock(reading_);
   if (all) {
     reader_.update();
   } else {
     reader_.update_new();
   }
+}
+
+void RunBook::write_ledger() {
+  const std::lock_guard lock(reading_);
   const store::RunDirectory& directory = reader_.directory();
   directory.write_for_people(directory.run_file(), store::encode_ledger(reader_.run()), name_);
 }

@@ -1,5 +1,5 @@
-// What rank 0 writes down of a run for people: run.h5, the file of this start, and the report.
-// docs/ledger.md.
+// What rank 0 writes down of a run for people: run.h5, the file of this start, and the report
+// (docs/ledger.md). It reads each record, once, for whoever else wants to know what it holds.
 #pragma once
 
 #include "open_run.hpp"
@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,15 +25,22 @@ namespace vsr::launcher {
 // Threads: every function but begin and end may be called from any.
 class RunBook {
  public:
-  // This start has begun. Throws Error(kStorage) where the run's plan cannot be read.
+  // This start has begun.
   explicit RunBook(const Lead& lead);
   // Without end(): the start has none, as where the process was killed.
   ~RunBook();
   RunBook(const RunBook&) = delete;
   RunBook& operator=(const RunBook&) = delete;
 
-  // Something was committed: the ledger is written anew, within kLedgerEvery.
+  // Reads and writes from now on. `hear`, which may outlive the run's end, is told each record.
+  void begin(RunReader::Hear hear);
+  // Something was committed: it is read within kReadEvery, and the ledger written anew within
+  // kLedgerEvery.
   void changed() noexcept;
+  // Reads what was committed until now. Waits for it.
+  void catch_up() noexcept;
+  // Where segments meet, of all that are committed. Waits for it.
+  std::map<int, assemble::Seam> seams();
   // Takes a warning or an error of any rank; may outlive the book.
   using NoteTaker = std::function<void(const status::Notice&)>;
   NoteTaker note_taker() const;
@@ -43,6 +51,7 @@ class RunBook {
   // too.
   void end(int exit_status, const std::string& message) noexcept;
 
+  static constexpr auto kReadEvery = std::chrono::seconds(1);
   static constexpr auto kLedgerEvery = std::chrono::seconds(10);
   static constexpr auto kStartEvery = std::chrono::seconds(5);  // for events
   static constexpr auto kSeenEvery = std::chrono::seconds(60);  // for its being at work
@@ -64,7 +73,8 @@ class RunBook {
   void stop();
   void write_start();
   // `all`: looks at every record, not at those alone that are new.
-  void write_ledger(bool all);
+  void read(bool all);
+  void write_ledger();
   void write_report();
   // Runs `write`; what goes wrong is told once.
   template <typename Write>

@@ -56,34 +56,48 @@ RunReader::RunReader(store::RunDirectory directory) : directory_(std::move(direc
     throw Error(ErrorCode::kStorage,
                 format("{}: the run was not planned yet", directory_.root().string()));
   }
-  data_.run.plan = std::move(*plan);
+  take_plan(std::move(*plan));
+  try {
+    take_job(parse_job_text(read_file(directory_.job_file())));
+  } catch (const Error& error) {
+    job_problem_ = format("job.ini cannot be used ({}), so chunks are not told of", error.what());
+  }
+}
+
+RunReader::RunReader(store::RunDirectory directory, store::Plan plan, const Job& job)
+    : directory_(std::move(directory)) {
+  take_plan(std::move(plan));
+  take_job(job);
+  try {
+    if (!finished_films(directory_, identity_)) stamp_of_gone_ = look_at(directory_.final_stamp());
+  } catch (const Error&) {
+    // Then the films count as made as long as the stamp cannot be read.
+  }
+}
+
+void RunReader::take_plan(store::Plan plan) {
+  data_.run.plan = std::move(plan);
   data_.run_dir = directory_.root().string();
   data_.program_version = program_version();
   const std::size_t count = data_.run.plan.segments.size();
   data_.run.segments.resize(count);
   segments_.resize(count);
   chunks_.resize(count);
-  read_job();
 }
 
-void RunReader::read_job() {
-  try {
-    const Job job = parse_job_text(read_file(directory_.job_file()));
-    data_.run.job = job_values(job);
-    for (auto& [key, value] : data_.run.job) {
-      if (store::is_secret_key(key) && !value.empty()) value = "***";
-    }
-    data_.run.in_chunks = makes_chunks(job);
-    if (data_.run.in_chunks) {
-      chunk_plan_ = chunk_plan(job, data_.run.plan);
-      data_.run.chunk_fingerprint = chunk_plan_->fingerprint();
-      data_.run.chunks.resize(data_.run.plan.segments.size());
-    }
-    identity_ = final_identity(job, chunk_plan_ ? *chunk_plan_ : data_.run.plan);
-    data_.source = {fs::path(job.input.file).filename().string(), bytes_of(job.input.file)};
-  } catch (const Error& error) {
-    job_problem_ = format("job.ini cannot be used ({}), so chunks are not told of", error.what());
+void RunReader::take_job(const Job& job) {
+  data_.run.job = job_values(job);
+  for (auto& [key, value] : data_.run.job) {
+    if (store::is_secret_key(key) && !value.empty()) value = "***";
   }
+  data_.run.in_chunks = makes_chunks(job);
+  if (data_.run.in_chunks) {
+    chunk_plan_ = chunk_plan(job, data_.run.plan);
+    data_.run.chunk_fingerprint = chunk_plan_->fingerprint();
+    data_.run.chunks.resize(data_.run.plan.segments.size());
+  }
+  identity_ = final_identity(job, chunk_plan_ ? *chunk_plan_ : data_.run.plan);
+  data_.source = {fs::path(job.input.file).filename().string(), bytes_of(job.input.file)};
 }
 
 // What has ended stays as it is.
@@ -107,6 +121,14 @@ void RunReader::read_starts() {
   }
 }
 
+RunReader::Look RunReader::look_at(const fs::path& file) {
+  std::error_code error;
+  const auto time = fs::last_write_time(file, error);
+  if (error) return std::nullopt;
+  const auto bytes = fs::file_size(file, error);
+  return error ? Look() : Look({time, bytes});
+}
+
 bool RunReader::update() { return read(true); }
 
 bool RunReader::update_new() { return read(false); }
@@ -125,7 +147,8 @@ bool RunReader::read(bool all) {
 
 bool RunReader::is_made() const {
   try {
-    return were_made(directory_, identity_);
+    const Look stamp = look_at(directory_.final_stamp());
+    return stamp && stamp != stamp_of_gone_ && were_made(directory_, identity_);
   } catch (const Error&) {  // it was there just now
     return false;
   }
@@ -145,16 +168,13 @@ bool RunReader::read_pieces(store::Piece piece,
       all = true;  // each says what is wrong
     }
   }
-  std::error_code error;
   std::optional<bool> made;
   bool is_new = false;
   for (const Segment& segment : plan.segments) {
     const auto index = static_cast<std::size_t>(segment.index);
     if (!all && there.contains(segment.index) == known[index].look.has_value()) continue;
     const fs::path file = directory_.record_file(segment.index, piece);
-    Look look;
-    const auto time = fs::last_write_time(file, error);
-    if (!error) look.emplace(time, fs::file_size(file, error));
+    const Look look = look_at(file);
     if (look == known[index].look) continue;
     known[index] = {look, ""};
     // Asked once a record is gone, since it may have been there when the films were not.
@@ -169,9 +189,10 @@ bool RunReader::read_pieces(store::Piece piece,
     } catch (const Error& failure) {
       why = failure.what();
     }
-    if (record) take(std::move(*record), piece, records);
     const auto work =
         piece == store::Piece::kChunk ? cluster::Work::kEncode : cluster::Work::kUpscale;
+    if (record && hear_) hear_({work, segment.index}, *record);
+    if (record) take(std::move(*record), piece, records);
     if (!why.empty()) {
       known[index].problem = format("{}: {}", cluster::describe(work, segment.index), why);
     }
@@ -226,6 +247,8 @@ void RunReader::measure_seams(const store::Record& record) {
   std::erase_if(data_.run.seams, [&](const store::LedgerSeam& seam) {
     return seam.segment == index || seam.segment == index + 1;
   });
+  seams_.erase(index);
+  seams_.erase(index + 1);
   const auto neighbour = [&](int other) -> std::optional<store::Record> {
     const auto& segments = data_.run.plan.segments;
     const auto at = static_cast<std::size_t>(other);
@@ -244,6 +267,7 @@ void RunReader::measure_seam(const store::Record& before, const store::Record& b
   try {
     const assemble::Seam seam =
         assemble::measure_seam(behind.segment.core.begin, before.seam_luma, behind.seam_luma);
+    seams_[behind.segment.index] = seam;
     data_.run.seams.push_back({behind.segment.index,
                                seam.frame,
                                seam.likeness_db.value_or(std::numeric_limits<double>::quiet_NaN()),

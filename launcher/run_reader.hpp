@@ -1,12 +1,18 @@
-// All that is known of a run, out of its directory: for the ledger and the report.
+// All that is known of a run, out of its directory: for the ledger and the report, and while it is
+// at work for its status and the log.
 #pragma once
 
+#include "vsr/assemble/seams.hpp"
+#include "vsr/cluster/task.hpp"
+#include "vsr/job/job.hpp"
 #include "vsr/status/report.hpp"
 #include "vsr/store/ledger_file.hpp"
 #include "vsr/store/run_directory.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +26,13 @@ class RunReader {
   // Throws Error(kStorage) where no run was planned. What cannot be used of it later on is told
   // among the report's problems.
   explicit RunReader(store::RunDirectory directory);
+  // Of an open run.
+  RunReader(store::RunDirectory directory, store::Plan plan, const Job& job);
+
+  // Hears each record that is read from now on, whole, by whoever has it read.
+  using Hear = std::function<void(const cluster::Piece&, const store::Record&)>;
+
+  void on_record(Hear hear) { hear_ = std::move(hear); }
 
   // Reads what is new. Returns whether anything was.
   bool update();
@@ -32,19 +45,26 @@ class RunReader {
   // As of the last of these.
   const store::RunLedger& run() const { return data_.run; }
 
-  // The same, with pictures and sizes.
+  // Where segments meet that are both there, by the one that begins there: with every frame that
+  // both have, unless they were gone before this looked.
+  const std::map<int, assemble::Seam>& seams() const { return seams_; }
+
+  // All of it, with pictures and sizes.
   status::ReportData report_data() const;
 
  private:
   // Tells a file from the one that had its name before.
   using Look = std::optional<std::pair<std::filesystem::file_time_type, std::uintmax_t>>;
 
+  static Look look_at(const std::filesystem::path& file);
+
   struct Known {
     Look look;
     std::string problem;
   };
 
-  void read_job();
+  void take_plan(store::Plan plan);
+  void take_job(const Job& job);
   bool read(bool all);
   void read_starts();
   bool read_pieces(store::Piece piece,
@@ -65,11 +85,15 @@ class RunReader {
   status::ReportData data_;
   std::optional<store::Plan> chunk_plan_;
   std::string identity_;  // of the films; empty: unknown
+  // That was there when an open run had no films: they were moved away, and all is made anew.
+  Look stamp_of_gone_;
   std::vector<Known> segments_;
   std::vector<Known> chunks_;
   std::string job_problem_;
   std::vector<std::string> start_problems_;
   std::optional<store::Record> last_;  // taken: segment and luma alone
+  std::map<int, assemble::Seam> seams_;
+  Hear hear_;
 };
 
 }  // namespace vsr::launcher

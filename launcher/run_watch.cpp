@@ -24,8 +24,6 @@ constexpr auto kDrawEvery = std::chrono::milliseconds(250);
 constexpr auto kTickEvery = std::chrono::seconds(1);
 constexpr auto kFileEvery = std::chrono::seconds(5);
 constexpr auto kDiskEvery = std::chrono::seconds(10);
-constexpr auto kReadAtOnce = std::chrono::milliseconds(100);
-constexpr auto kReadAtEnd = std::chrono::seconds(2);
 
 // What two lines are about is the same.
 bool same_progress(const status::RunStatus& a, const status::RunStatus& b) {
@@ -95,7 +93,6 @@ void RunWatch::end(const std::string& state, const std::string& message) {
   }
   over_changed_.notify_all();
   thread_.join();
-  read_records(kReadAtEnd);
   board_->end(state, message);
   write_status_file();
   if (block_) block_->close();
@@ -130,32 +127,11 @@ void RunWatch::look(Times& times) {
     }
   }
   if (due(times.tick, kTickEvery)) board_->tick();
-  read_records(kReadAtOnce);
   if (due(times.file, kFileEvery)) write_status_file();
   if (block_ && terminal_->in_foreground()) return draw();
   if (block_) block_->let_go();
   const bool lines = line_mode_ != "off";
   if (lines && due(times.line, std::chrono::duration<double>(line_every_s_))) say();
-}
-
-// A piece's size and quality, which stand in its record. When a run goes on there are many.
-void RunWatch::read_records(std::chrono::milliseconds at_most) {
-  for (const cluster::Piece& piece : board_->unread()) to_read_.push_back(piece);
-  const Clock::time_point deadline = Clock::now() + at_most;
-  while (!to_read_.empty() && Clock::now() < deadline) {
-    const cluster::Piece piece = to_read_.front();
-    to_read_.pop_front();
-    const bool chunk = piece.work == cluster::Work::kEncode;
-    if (chunk && !lead_.chunks) continue;
-    const Pieces& pieces = chunk ? *lead_.chunks : lead_.segments;
-    try {
-      const Segment& segment = pieces.plan.segments.at(static_cast<std::size_t>(piece.segment));
-      const auto record = lead_.directory.recorded(pieces.plan, segment, nullptr, pieces.piece);
-      if (record) board_->record(piece, *record);
-    } catch (const std::exception& error) {
-      log::debug("status", "{}", error.what());
-    }
-  }
 }
 
 void RunWatch::write_status_file() {

@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,7 +58,6 @@ class RunWatch {
 
   void work();
   void look(Times& times);
-  void read_records(std::chrono::milliseconds at_most);
   void write_status_file();
   void draw();
   void say();
@@ -74,7 +72,6 @@ class RunWatch {
   const std::shared_ptr<StatusBoard> board_;
   // Of the own thread:
   status::RunStatus said_;
-  std::deque<cluster::Piece> to_read_;
   bool file_failed_ = false;
   std::mutex mutex_;
   std::condition_variable over_changed_;

@@ -1,6 +1,5 @@
 #include "seam_report.hpp"
 
-#include "vsr/assemble/seams.hpp"
 #include "vsr/base/format.hpp"
 
 #include <algorithm>
@@ -36,24 +35,22 @@ std::string figures_of(const assemble::Seam& seam) {
 
 }  // namespace
 
-SeamReport report_seams(const std::vector<store::Record>& records) {
-  std::vector<assemble::Seam> seams;
+SeamReport report_seams(const std::map<int, assemble::Seam>& seams) {
   SeamReport report;
   std::size_t seen = 0;
-  for (std::size_t i = 1; i < records.size(); ++i) {
-    const Segment& segment = records[i].segment;
-    seams.push_back(
-        assemble::measure_seam(segment.core.begin, records[i - 1].seam_luma, records[i].seam_luma));
-    report.figures.push_back(figures_of(seams.back()));
-    if (!assemble::may_be_seen(seams.back())) continue;
-    if (++seen <= kMostListed) report.warnings.push_back(warning_of(seams.back(), segment.index));
+  for (const auto& [segment, seam] : seams) {
+    report.figures.push_back(figures_of(seam));
+    if (!assemble::may_be_seen(seam)) continue;
+    if (++seen <= kMostListed) report.warnings.push_back(warning_of(seam, segment));
   }
   if (seen > kMostListed) {
     report.warnings.push_back(format("and {} more seams that may be seen", seen - kMostListed));
   }
   if (seen > 0) report.warnings.back() += "; a larger stream.overlap makes them smaller";
   if (seams.empty()) return report;
-  const assemble::Seam& worst = *std::ranges::min_element(seams, {}, &assemble::Seam::likeness_db);
+  const assemble::Seam& worst = std::ranges::min_element(seams, {}, [](const auto& seam) {
+                                  return seam.second.likeness_db;
+                                })->second;
   if (worst.likeness_db) {
     report.summary = format(
         "segments meet in {} place{}, of which {} may be seen; the lowest likeness of both "

@@ -1,8 +1,9 @@
-// The seams of a run's segments, measured from their records, in words for the log.
+// The seams of a run's segments in words, for the log.
 #pragma once
 
-#include "vsr/store/record.hpp"
+#include "vsr/assemble/seams.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ struct SeamReport {
   std::string summary;                // empty where there is no seam
 };
 
-// `records` in the plan's order, all of one plan.
-SeamReport report_seams(const std::vector<store::Record>& records);
+// Of all seams of a run, by the segment that begins there.
+SeamReport report_seams(const std::map<int, assemble::Seam>& seams);
 
 }  // namespace vsr::launcher

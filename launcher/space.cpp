@@ -2,6 +2,7 @@
 
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 
@@ -20,10 +21,6 @@ constexpr auto kProbeEvery = std::chrono::seconds(5);
 constexpr std::size_t kProbeBytes = std::size_t{1} << 20;
 constexpr double kGrowth = 1.5;
 constexpr double kMostFactor = 4;
-
-std::string size(double bytes) {
-  return bytes < 1e9 ? format("{:.1f} MB", bytes / 1e6) : format("{:.1f} GB", bytes / 1e9);
-}
 
 }  // namespace
 
@@ -44,7 +41,7 @@ bool Space::begin(const std::string& name, double bytes) {
   }
   full_ = false;
   if (std::exchange(waiting_, false)) {
-    log::info("store", "{} has {} free: the run goes on", folder_.string(), size(free));
+    log::info("store", "{} has {} free: the run goes on", folder_.string(), size_text(free));
   }
   begun_[name] = bytes * factor_;
   return true;
@@ -94,8 +91,8 @@ void Space::tell(const std::string& name, double bytes, double free) {
                "room, and the run goes on by itself",
                name,
                folder_.string(),
-               size(free),
-               size(bytes),
+               size_text(free),
+               size_text(bytes),
                full_ ? " (and a quota may be used up)" : "");
 }
 

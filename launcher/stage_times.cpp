@@ -4,15 +4,14 @@
 #include "final_films.hpp"
 #include "roles.hpp"
 #include "speed.hpp"
-#include "vsr/base/duration_text.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/gpu/device.hpp"
 
 #include <algorithm>
 #include <filesystem>
-#include <string_view>
 
 namespace vsr::launcher {
 
@@ -28,14 +27,6 @@ std::int64_t frames_of(const store::Plan& plan, const std::vector<bool>& which) 
     if (which[i]) frames += plan.segments[i].core.size();
   }
   return frames;
-}
-
-std::string fps_text(double fps) {
-  return fps < 10 ? format("{:.2g}", fps) : format("{:.0f}", fps);
-}
-
-std::string counted(int count, std::string_view what) {
-  return format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 // Who encodes.
@@ -127,23 +118,23 @@ std::string upscaling_text(const RunAhead& run,
   }
   stage.fps = static_cast<double>(stage.frames) / gflop * gflop_per_s * ranks_of_this;
   return format(
-      "about {} ({}, {} fps), by a short window of made-up pictures on {}, {:.2f} TFLOP/s{}",
+      "about {} at {} fps ({}); tried with a few made-up pictures on {}, {:.2f} TFLOP/s{}",
       duration_text(stage.seconds()),
+      rate_text(stage.fps),
       cuda ? counted(stage.workers, "GPU")
            : format("the processors of {}", counted(stage.workers, "rank")),
-      fps_text(stage.fps),
       cuda ? gpu::device_info(options.device.index).name : std::string("the CPU"),
       gflop_per_s / 1e3,
       cuda || run.job.stream.device == DeviceChoice::kCpu
           ? ""
-          : "; there is no GPU here whose speed could be told");
+          : "; there is no GPU here, so how fast one would be is not told");
 }
 
 std::string encoding_text(const RunAhead& run, Estimate& estimate, const std::atomic<int>& stop) {
   const Job& job = run.job;
   const store::Plan& plan = run.prepared.plan;
   const media::Timeline& timeline = run.prepared.timeline;
-  if (job.final.encoder == "copy") return "none: the mezzanines' packets are joined";
+  if (job.final.encoder == "copy") return "none: the segments are joined as they are";
   Stage& stage = estimate.encoding;
   stage.frames = frames_of(plan, run.left.encode);
   if (stage.frames == 0) return "all chunks are encoded";
@@ -166,23 +157,23 @@ std::string encoding_text(const RunAhead& run, Estimate& estimate, const std::at
   estimate.cores = on_cores ? who.cores : 0;
   estimate.core_s_frame = on_cores ? speed.core_s_frame : 0;
   std::string text = format(
-      "about {} ({}, {} fps{}), by {} of this film, enlarged by Lanczos where a run has the "
-      "network, whose detail and grain may cost more or less",
+      "about {} at {} fps ({}{}); tried with {} of this film, enlarged by Lanczos and not by the "
+      "network, whose detail and grain may take more or less",
       duration_text(stage.seconds()),
+      rate_text(stage.fps),
       on_cores
           ? format("{} of {}", counted(who.encoders, "encoder"), counted(who.threads, "thread"))
           : format("the encoders of {}", counted(who.gpus, "GPU")),
-      fps_text(stage.fps),
       on_cores ? format(", {:.2g} core-seconds a frame", speed.core_s_frame) : std::string(),
-      counted(static_cast<int>(speed.frames), "picture"));
+      counted(speed.frames, "picture"));
   // By the clock, of the encoders here; the estimate is by what their cores could do.
   const double possible = who.own * who.threads / speed.core_s_frame;
   if (on_cores && speed.fps < kFilled * possible) {
     text += format(
-        "; the trial itself went at {} of {} fps: these cores have other work, or an "
-        "encoder more threads than it fills",
-        fps_text(speed.fps),
-        fps_text(possible));
+        "; the trial itself went at {} fps where {} should be possible: these cores have other "
+        "work, or an encoder has more threads than it can use",
+        rate_text(speed.fps),
+        rate_text(possible));
   }
   return text;
 }

@@ -73,12 +73,8 @@ void StatusBoard::begin_list(const Ledger& segments, const Ledger& chunks) {
   for (std::size_t i = 0; i < upscaled_.size(); ++i) {
     const auto segment = static_cast<int>(i);
     encoded_[i] = !chunks.empty() && chunks[i].has_value();
-    // A mezzanine may be gone once its chunk is there; its record stays.
+    // A mezzanine may be gone once its chunk is there.
     upscaled_[i] = segments[i].has_value() || encoded_[i];
-    if (segments[i]) take_record(cluster::Work::kUpscale, segment, *segments[i]);
-    if (encoded_[i]) take_record(cluster::Work::kEncode, segment, *chunks[i]);
-    // The ledger keeps no previews, and no record of a mezzanine that is gone.
-    if (upscaled_[i]) read_later(cluster::Work::kUpscale, segment);
     settle(segment);
   }
   for (Rank& rank : ranks_) rank.heard = now_();  // who listened to nobody has missed nothing
@@ -114,7 +110,6 @@ void StatusBoard::over(int rank, const cluster::Piece& piece, bool done) {
   if (done) {
     const auto segment = static_cast<std::size_t>(piece.segment);
     (piece.work == cluster::Work::kUpscale ? upscaled_ : encoded_)[segment] = true;
-    read_later(piece.work, piece.segment);
   }
   settle(piece.segment);
 }
@@ -126,12 +121,10 @@ void StatusBoard::made_elsewhere(const cluster::Piece& piece) {
   if (!upscaled_[segment]) {
     upscaled_[segment] = true;
     found_upscaled_ += frames;
-    read_later(cluster::Work::kUpscale, piece.segment);
   }
   if (piece.work == cluster::Work::kEncode && !encoded_[segment]) {
     encoded_[segment] = true;
     found_encoded_ += frames;
-    read_later(cluster::Work::kEncode, piece.segment);
   }
   settle(piece.segment);
 }
@@ -258,23 +251,11 @@ void StatusBoard::settle(int segment) {
   }
 }
 
-void StatusBoard::read_later(cluster::Work work, int segment) {
-  unread_.push_back({work, segment});
-}
-
-std::vector<cluster::Piece> StatusBoard::unread() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(unread_, {});
-}
-
 void StatusBoard::record(const cluster::Piece& piece, const store::Record& record) {
   const std::lock_guard lock(mutex_);
-  take_record(piece.work, piece.segment, record);
-}
-
-void StatusBoard::take_record(cluster::Work work, int segment, const store::Record& record) {
+  const int segment = piece.segment;
   const auto index = static_cast<std::size_t>(segment);
-  if (work == cluster::Work::kEncode) {
+  if (piece.work == cluster::Work::kEncode) {
     chunk_bytes_[index] = static_cast<double>(record.bytes);
     return;
   }

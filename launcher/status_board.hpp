@@ -39,7 +39,8 @@ class StatusBoard : public cluster::Watcher {
   // `own`: rank 0's; it has to outlive this.
   StatusBoard(RunFacts facts, RankTeller& own, std::function<Clock::time_point()> now = Clock::now);
 
-  // What is committed when a list begins; `chunks` is empty where there are none.
+  // What is committed when a list begins; `chunks` is empty where there are none. What the records
+  // hold is not looked at: see record().
   void begin_list(const Ledger& segments, const Ledger& chunks);
   void progress(const cluster::Progress& progress);
   // cluster::Watcher
@@ -58,8 +59,7 @@ class StatusBoard : public cluster::Watcher {
   void end(const std::string& state, const std::string& message);
   void notice(status::Notice notice);
   void disk(double bytes_free);
-  // Pieces whose records nobody has looked at yet; whoever asks looks, and says what they hold.
-  std::vector<cluster::Piece> unread();
+  // What a piece's record says; it need not have been told of otherwise.
   void record(const cluster::Piece& piece, const store::Record& record);
 
   // Looks how many frames there are; every second, for the rates.
@@ -96,8 +96,6 @@ class StatusBoard : public cluster::Watcher {
   }
 
   void settle(int segment);
-  void read_later(cluster::Work work, int segment);
-  void take_record(cluster::Work work, int segment, const store::Record& record);
   // Frames that are there, those of pieces in hand too.
   std::pair<std::int64_t, std::int64_t> frames() const;
   void keep_history(Clock::time_point now);
@@ -118,11 +116,10 @@ class StatusBoard : public cluster::Watcher {
   // By segment.
   std::vector<bool> upscaled_;
   std::vector<bool> encoded_;
-  std::vector<double> bytes_;           // of the mezzanine
-  std::vector<double> chunk_bytes_;     // likewise of the chunk
-  std::vector<std::int64_t> measured_;  // frames with a back-projection
-  std::vector<Unheard> unheard_;        // by rank
-  std::vector<cluster::Piece> unread_;
+  std::vector<double> bytes_;                            // of the mezzanine
+  std::vector<double> chunk_bytes_;                      // likewise of the chunk
+  std::vector<std::int64_t> measured_;                   // frames with a back-projection
+  std::vector<Unheard> unheard_;                         // by rank
   std::vector<std::pair<int, cluster::Piece>> in_hand_;  // by ranks
   std::vector<int> silent_;
   bool waits_for_room_ = false;

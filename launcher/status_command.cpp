@@ -385,10 +385,15 @@ RunStatus status_by_ledger(const store::RunDirectory& directory) {
   RankTeller nobody({});
   StatusBoard board(std::move(facts), nobody);
   board.begin_list(read_ledger(directory, segments, chunks), chunks);
-  for (const cluster::Piece& piece : board.unread()) {
-    const Segment& segment = plan->segments.at(static_cast<std::size_t>(piece.segment));
-    if (const auto record = directory.recorded(*plan, segment, nullptr))
-      board.record(piece, *record);
+  for (const Segment& segment : plan->segments) {
+    // Whether or not the mezzanine is still there.
+    if (const auto record = directory.recorded(*plan, segment, nullptr)) {
+      board.record({cluster::Work::kUpscale, segment.index}, *record);
+    }
+    const auto index = static_cast<std::size_t>(segment.index);
+    if (!chunks.empty() && chunks[index]) {
+      board.record({cluster::Work::kEncode, segment.index}, *chunks[index]);
+    }
   }
   if (films) {
     for (const fs::path& film : *films) board.film_made(film.filename().string());

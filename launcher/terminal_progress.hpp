@@ -1,7 +1,7 @@
 // A line on stderr that is written over, for whoever sits before it.
 #pragma once
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 
 #include <unistd.h>
 

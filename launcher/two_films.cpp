@@ -203,7 +203,9 @@ void check_output(const std::string& output, const Arguments& arguments) {
 std::string describe(const TwoFilms& films, const FilmsPaired& paired) {
   std::string text = film_text("A", films.a) + film_text("B", films.b);
   text += format("frames {}\n", paired.pairing.why);
-  text += format("shift  {}: {}\n", shift_text(paired.offset), paired.how);
+  text += format("shift  {}: {}\n",
+                 paired.told ? shift_text(paired.offset) : "not known, taken as none",
+                 paired.how);
   for (const std::string& warning : films.warnings) text += format("warning: {}\n", warning);
   return text;
 }

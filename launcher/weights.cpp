@@ -2,6 +2,7 @@
 
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/log.hpp"
 #include "vsr/base/sha256.hpp"
@@ -136,10 +137,10 @@ std::string share(cluster::Communicator& communicator,
   if (!order.wanted) return {};
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   log::debug("cluster",
-             "weights: {:.1f} MB {} in {:.2f} s",
-             static_cast<double>(order.offer.bytes) / 1e6,
+             "weights: {} {} in {}",
+             size_text(static_cast<double>(order.offer.bytes)),
              how,
-             took.count());
+             duration_text(took.count()));
   return bytes;
 }
 

@@ -1,6 +1,6 @@
 #include "doctor/checks.hpp"
-#include "size_text.hpp"
 #include "version.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/number.hpp"
 

@@ -1,8 +1,8 @@
 // Whether a run directory keeps its promises: what is synced stays, a rename is whole, a file
 // created with O_EXCL has one maker.
 #include "doctor/checks.hpp"
-#include "size_text.hpp"
 #include "vsr/base/atomic_file.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 
 #include <fcntl.h>

@@ -43,6 +43,16 @@ bool has_odd_chroma(const PictureFormat& format) {
   return subsamples(format) && (format.width % 2 != 0 || odd_height);
 }
 
+// What zscale refuses to do in one step: to take a subsampled picture of an odd size, or to make a
+// gray one of that size from any that is subsampled.
+bool wants_whole_chroma(const PictureFormat& from, const PictureFormat& to) {
+  if (to.model != ColourModel::kGray) return has_odd_chroma(from);
+  PictureFormat resized = from;
+  resized.width = to.width;
+  resized.height = to.height;
+  return has_odd_chroma(from) || has_odd_chroma(resized);
+}
+
 const char* resampler(const PictureFormat& from, const PictureFormat& to) {
   return pixels(to) > pixels(from) ? "bicubic" : "lanczos";
 }
@@ -71,8 +81,8 @@ std::string chroma_position(const PictureFormat& format, ChromaSiting siting) {
   return text + vsr::format(":in_v_chr_pos={}", down);
 }
 
-// zscale takes no subsampled picture of an odd size, swscale does: it enlarges the chroma, and
-// leaves the luma alone. `video` becomes what comes of it.
+// What zscale refuses swscale does: it enlarges the chroma, and leaves the luma alone. `video`
+// becomes what comes of it.
 std::string filters_to_whole_chroma(VideoInfo& video) {
   const PictureFormat from = video.format;
   const char* range = video.colour.full_range ? "full" : "limited";
@@ -114,7 +124,7 @@ PictureForm form_to_compare(const VideoInfo& a, const VideoInfo& b) {
 
 std::string filters_to(const VideoInfo& video, const PictureForm& form) {
   if (is_of_form(video, form)) return "";
-  if (has_odd_chroma(video.format)) {
+  if (wants_whole_chroma(video.format, form.format)) {
     VideoInfo whole = video;
     const std::string first = filters_to_whole_chroma(whole);
     const std::string then = filters_to(whole, form);

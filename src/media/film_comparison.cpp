@@ -78,7 +78,7 @@ OffsetFound find_offset(const Timeline& a,
                         const FilmShapes& shapes,
                         const std::function<bool()>& heed) {
   if (std::min(of_a.size(), b.frames()) < kLeastFrames) {
-    return {std::nullopt, "too few frames to tell a shift"};
+    return {std::nullopt, "there are too few frames"};
   }
   // Where a's frames would lie in b without a shift.
   const auto in_b = [&](std::int64_t frame) {
@@ -114,8 +114,8 @@ OffsetFound find_offset(const Timeline& a,
   }
   if (!unreadable.empty()) return {std::nullopt, "a film cannot be read: " + unreadable};
   return {std::nullopt,
-          moves ? "the pictures do not tell a shift: no one of up to 50 frames fits clearly best"
-                : "the pictures hardly move, so that they do not tell a shift"};
+          moves ? "no shift of up to 50 frames fits the pictures clearly best"
+                : "the pictures hardly move"};
 }
 
 FilmsCompared compare_films(const Timeline& a,

@@ -345,7 +345,7 @@ void SegmentRun::upscale() {
         held_begin, std::min<std::int64_t>(window.input.begin, position - options_.overlap));
     held.erase(held.begin(), held.begin() + (keep - held_begin));
     held_begin = keep;
-    tell_window(window);
+    tell_window(window, longest);
     take_pictures(held, window.input.end - held_begin);
     if (window.input.end == segment_.input.end) end_decoding();
     Sink sink(*this, position);
@@ -382,13 +382,16 @@ void SegmentRun::upscale() {
   }
 }
 
-// Those to come will be as long as this one, about.
-void SegmentRun::tell_window(const Window& window) {
-  const std::int64_t left = segment_.input.end - window.core.end;
+// As many as there will be, unless one fails.
+void SegmentRun::tell_window(const Window& window, int longest) {
+  const Past past = stages_.upscaler.remembers() ? Past::kRemembered : Past::kSeen;
   const int index = static_cast<int>(result_.windows.size());
+  int count = index + 1;
+  for (std::int64_t end = window.core.end; end < segment_.input.end; ++count) {
+    end = next_window(segment_, end, longest, options_.overlap, past).core.end;
+  }
   listener_.gauge.window = index;
-  listener_.gauge.windows =
-      index + 1 + static_cast<int>((left + window.core.size() - 1) / window.core.size());
+  listener_.gauge.windows = count;
 }
 
 void SegmentRun::take_pictures(std::vector<model::LrFrame>& held, std::int64_t count) {

@@ -137,7 +137,7 @@ class SegmentRun {
   // The calling thread.
   void wait_for_network();
   void upscale();
-  void tell_window(const Window& window);
+  void tell_window(const Window& window, int longest);
   void take_pictures(std::vector<model::LrFrame>& held, std::int64_t count);
   void end_decoding();
 

@@ -1,6 +1,7 @@
 #include "vsr/status/report.hpp"
 
 #include "report_figures.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "web.hpp"
 

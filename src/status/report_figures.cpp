@@ -1,5 +1,6 @@
 #include "report_figures.hpp"
 
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/number.hpp"
 
@@ -258,7 +259,7 @@ std::string in_words(const ReportData& data, const Figures& figures) {
   std::string text = format("{}: {} ({} at {} frames a second)",
                             film_name(data),
                             counted(plan.timeline_frames, "frame"),
-                            span_text(length_s),
+                            duration_text(length_s),
                             to_string(plan.timeline_rate));
   const bool made = !data.films.empty();
   if (made) {
@@ -271,13 +272,13 @@ std::string in_words(const ReportData& data, const Figures& figures) {
     }
   }
   if (figures.work_s > 0) {
-    text += format(" in {} of work", span_text(figures.work_s));
+    text += format(" in {} of work", duration_text(figures.work_s));
     const std::size_t ranks = most_ranks(data.run, figures.starts);
     if (ranks > 0) text += format(" by {}", counted(static_cast<std::int64_t>(ranks), "rank"));
     const auto starts = static_cast<std::int64_t>(data.run.starts.size());
     if (starts > 1) text += format(", {} starts", starts);
     if (figures.elapsed_s > 1.2 * figures.work_s) {
-      text += format(", over {} with pauses", span_text(figures.elapsed_s));
+      text += format(", over {} with pauses", duration_text(figures.elapsed_s));
     }
     const std::int64_t frames = made ? plan.timeline_frames : figures.upscaling.frames;
     text += format(": {} frames a second over all",
@@ -358,14 +359,14 @@ std::vector<std::pair<std::string, std::string>> facts_of(const ReportData& data
   facts.emplace_back("Frames", format("{}", plan.timeline_frames));
   facts.emplace_back(
       "Length",
-      span_text(static_cast<double>(plan.timeline_frames) / plan.timeline_rate.to_double()));
+      duration_text(static_cast<double>(plan.timeline_frames) / plan.timeline_rate.to_double()));
   facts.emplace_back("Mezzanine", format("{} × {}", plan.picture.width, plan.picture.height));
   const auto upscaled = sum_text(figures.upscaling.pieces, plan.segments.size());
   facts.emplace_back("Segments upscaled", upscaled);
   if (run.in_chunks) {
     facts.emplace_back("Segments encoded", sum_text(figures.encoding.pieces, plan.segments.size()));
   }
-  if (figures.work_s > 0) facts.emplace_back("At work", span_text(figures.work_s));
+  if (figures.work_s > 0) facts.emplace_back("At work", duration_text(figures.work_s));
   if (figures.upscaling.fps() > 0) {
     facts.emplace_back("Upscaling", rate_text(figures.upscaling.fps()) + " fps");
   }

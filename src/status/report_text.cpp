@@ -4,7 +4,6 @@
 #include "vsr/base/printable.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -91,34 +90,6 @@ std::optional<std::pair<int, int>> jpeg_size(std::string_view bytes) {
     at += 2 + static_cast<std::size_t>(word(at + 2));
   }
   return {};
-}
-
-std::string size_text(double bytes) {
-  constexpr std::array<const char*, 5> kUnits = {"bytes", "kB", "MB", "GB", "TB"};
-  if (bytes < 0) return "unknown";
-  std::size_t unit = 0;
-  while (bytes >= 1000 && unit + 1 < kUnits.size()) {
-    bytes /= 1000;
-    ++unit;
-  }
-  if (unit == 0) return format("{:.0f} {}", bytes, kUnits[unit]);
-  return format("{:.3g} {}", bytes, kUnits[unit]);
-}
-
-std::string span_text(double seconds) {
-  if (seconds < 60) return format("{:.3g} s", seconds);
-  const auto whole = static_cast<std::int64_t>(std::lround(seconds));
-  if (whole < 3600) return format("{} min {} s", whole / 60, whole % 60);
-  const std::int64_t minutes = (whole + 30) / 60;
-  return format("{} h {} min", minutes / 60, minutes % 60);
-}
-
-std::string rate_text(double fps) {
-  return fps < 10 ? format("{:.2g}", fps) : format("{:.0f}", fps);
-}
-
-std::string counted(std::int64_t count, std::string_view what) {
-  return format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 std::optional<double> seconds_of(const std::string& utc) {

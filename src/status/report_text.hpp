@@ -1,5 +1,4 @@
-// Text for pages: made safe to stand in markup, in scripts, in a shell; and figures in words.
-// Private.
+// Text for pages: made safe to stand in markup, in scripts, in a shell. Private.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +20,6 @@ std::string shell_quoted(const std::string& word);
 std::string base64(std::string_view bytes);
 // Width and height of a JPEG file's picture; nothing of what is none.
 std::optional<std::pair<int, int>> jpeg_size(std::string_view bytes);
-
-// "1.23 GB"; "unknown" for less than nothing.
-std::string size_text(double bytes);
-// "3 h 12 min", "4 min 10 s", "8.5 s".
-std::string span_text(double seconds);
-// "2.1", "61".
-std::string rate_text(double fps);
-std::string counted(std::int64_t count, std::string_view what);
 
 // "2026-01-31T12:34:56Z" -> seconds since 1970.
 std::optional<double> seconds_of(const std::string& utc);

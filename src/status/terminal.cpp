@@ -1,6 +1,6 @@
 #include "vsr/status/terminal.hpp"
 
-#include "vsr/base/duration_text.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/printable.hpp"
 
@@ -16,16 +16,6 @@ namespace {
 constexpr int kLeastWidth = 20;
 constexpr int kMostBar = 60;
 constexpr int kHostColumns = 16;
-
-std::string rate_text(double fps) {
-  return fps < 0 ? "?" : fps < 10 ? format("{:.1f}", fps) : format("{:.0f}", fps);
-}
-
-std::string bytes_text(double bytes) {
-  if (bytes < 1e9) return format("{:.0f} MB", bytes / 1e6);
-  if (bytes < 1e12) return format("{:.1f} GB", bytes / 1e9);
-  return format("{:.2f} TB", bytes / 1e12);
-}
 
 // The film is encoded in one piece when all is upscaled: that is counted by itself.
 bool encodes_in_one(const RunStatus& run) { return run.state == "joining" && !run.in_chunks; }
@@ -169,6 +159,19 @@ std::string segments_text(const RunStatus& run) {
   return text;
 }
 
+// Of a run whose time left nobody knows yet: what is known, and when more will be.
+std::string not_yet_known_text(const RunStatus& run) {
+  if (run.state != "working" || run.left_s >= 0) return "";
+  if (run.in_chunks) {
+    return format("time left: known after the {} chunk",
+                  run.segments_encoded > 0 ? "next" : "first");
+  }
+  if (run.upscale_fps_mean <= 0) return "time left: known after the first frames";
+  const auto frames = static_cast<double>(run.frames_total - run.frames_upscaled);
+  return format("{} of upscaling left, then the encode",
+                duration_text(frames / run.upscale_fps_mean));
+}
+
 std::string limited_text(const RunStatus& run) {
   return run.limit.empty() ? "" : "limited " + printable(run.limit);
 }
@@ -182,8 +185,8 @@ std::string quality_text(const RunStatus& run) {
 }
 
 std::string disk_text(const RunStatus& run) {
-  std::string text = format("{} written", bytes_text(run.bytes_written));
-  if (run.bytes_free >= 0) text += format(", {} free", bytes_text(run.bytes_free));
+  std::string text = format("{} written", size_text(run.bytes_written));
+  if (run.bytes_free >= 0) text += format(", {} free", size_text(run.bytes_free));
   return text;
 }
 
@@ -313,7 +316,11 @@ std::vector<std::string> terminal_lines(const RunStatus& run, const TerminalStyl
   if (!run.message.empty()) {
     add(Line(style).add(" ").add(printable(run.message), colour_of_state(run.state)));
   }
-  add_all({upscaled_text(run), encoded_text(run), segments_text(run), limited_text(run)});
+  add_all({upscaled_text(run),
+           encoded_text(run),
+           segments_text(run),
+           not_yet_known_text(run),
+           limited_text(run)});
   add_all({quality_text(run), disk_text(run)});
   std::vector<const RankStatus*> ranks;
   int digits = 1;
@@ -341,6 +348,7 @@ std::string progress_line(const RunStatus& run) {
   };
   add(encoded_text(run));
   if (run.left_s > 0) add(format("about {} left", duration_text(run.left_s)));
+  add(not_yet_known_text(run));
   add(limited_text(run));
   constexpr std::size_t kFew = 8;
   std::size_t working = 0;
@@ -356,8 +364,7 @@ std::string progress_line(const RunStatus& run) {
 }
 
 std::string closing_line(const RunStatus& run) {
-  std::string text =
-      format("{} frames in {}", run.frames_total, duration_text(std::max(1.0, run.elapsed_s)));
+  std::string text = format("{} frames in {}", run.frames_total, duration_text(run.elapsed_s));
   if (run.upscale_fps_mean > 0) {
     text += format(", {} fps upscaled", rate_text(run.upscale_fps_mean));
   }

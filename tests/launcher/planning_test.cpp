@@ -197,7 +197,7 @@ TEST_F(HostFeatures, TooMuchForTheHostEvenOfOneFrameIsAnError) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     EXPECT_THAT(
         error.what(),
-        HasSubstr("0.5 GB of host memory do not hold the features of one frame of 1024x432"));
+        HasSubstr("500 MB of host memory do not hold the features of one frame of 1024x432"));
     EXPECT_THAT(error.what(), HasSubstr("set stream.features = device"));
   }
 }

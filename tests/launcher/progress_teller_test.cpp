@@ -58,7 +58,7 @@ TEST(ProgressText, CountsFramesAndNotSegments) {
                         .upscaling = {.frames = 1000, .worker_s = 100, .workers = 1}};
   now.encoded = now.total;  // no chunks
   now.frames_encoded = now.frames;
-  EXPECT_EQ(progress_text(now, false), "1 of 11 segments; about 2 min left");
+  EXPECT_EQ(progress_text(now, false), "1 of 11 segments; about 1 min 40 s left");
 }
 
 TEST(ProgressText, ResumedWorkDoesNotSpeedItUp) {

@@ -131,6 +131,37 @@ int count(const store::LedgerPieces& records) {
       std::ranges::count_if(records, [](const auto& record) { return record.has_value(); }));
 }
 
+TEST_F(ReadRun, WhoeverListensHearsEachRecordOnceAndWhole) {
+  commit(1);
+  commit_chunk(1);
+  RunReader reader(directory_, plan_, job_);
+  std::vector<std::string> heard;
+  reader.on_record([&](const cluster::Piece& piece, const store::Record& record) {
+    heard.push_back(cluster::describe(piece.work, piece.segment) +
+                    (record.previews.empty() ? "" : " with previews"));
+  });
+  reader.update();
+  commit(2);
+  reader.update_new();
+  reader.update();
+  EXPECT_THAT(
+      heard,
+      ElementsAre("segment 1 with previews", "the chunk of segment 1", "segment 2 with previews"));
+}
+
+TEST_F(ReadRun, SeamsAreThereWithEveryFrameThatBothSegmentsHave) {
+  commit(4);
+  commit(6);
+  RunReader reader(directory_, plan_, job_);
+  reader.update();
+  EXPECT_THAT(reader.seams(), IsEmpty());
+  commit(5);
+  reader.update_new();
+  ASSERT_EQ(reader.seams().size(), 2u);
+  EXPECT_EQ(reader.seams().at(5).frame, 5 * kFrames);
+  EXPECT_EQ(reader.seams().at(6).doubled.size(), 4u);
+}
+
 TEST_F(ReadRun, TakesInWhatIsCommittedMeanwhile) {
   RunReader reader(directory_);
   EXPECT_FALSE(reader.update());
@@ -279,6 +310,34 @@ TEST_F(ReadRun, WhatRecordsSaidStandsWhenTheFilmIsMadeAndTheyAreGone) {
   EXPECT_EQ(seams(later).size(), kSegments - 1U);
   ASSERT_EQ(later.report_data().films.size(), 1U);
   EXPECT_EQ(later.report_data().films[0].name, "film.mkv");
+}
+
+// A job goes on with a run whose film was moved away: all is made anew.
+TEST_F(ReadRun, WhatTheFilmThatIsGoneWasMadeOfIsNotNamed) {
+  commit_all();
+  RunReader before(directory_);
+  before.update();
+  write_ledger(before);
+  make_the_film();
+  discard_all();
+  fs::remove(directory_.final_dir() / "film.mkv");
+  RunReader report(directory_);  // of nobody who works there
+  report.update();
+  EXPECT_TRUE(report.run().segments[3]);
+  RunReader reader(directory_, plan_, job_);
+  commit(2);
+  reader.update();
+  EXPECT_FALSE(reader.run().segments[3]);
+  EXPECT_TRUE(reader.run().segments[2]);
+  // It is made again, with other bytes, and moved away at once.
+  write_file(directory_.final_dir() / "film.mkv", "made again");
+  write_stamp(directory_,
+              final_identity(job_, chunk_plan(job_, plan_)),
+              {directory_.final_dir() / "film.mkv"});
+  fs::remove(directory_.final_dir() / "film.mkv");
+  discard_all();
+  reader.update();
+  EXPECT_TRUE(reader.run().segments[2]);
 }
 
 TEST_F(ReadRun, WhatIsToldOfADamagedRecordOutOfTheLedgerIsSaidToBe) {

@@ -1,7 +1,13 @@
 #include "seam_report.hpp"
 
+#include "vsr/job/plan.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <map>
+#include <utility>
+#include <vector>
 
 namespace vsr::launcher {
 namespace {
@@ -14,27 +20,30 @@ LumaSamples picture(int level) {
 
 // Segments of 100 frames (`frames` in all, or so many as there are errors); what the segment makes
 // of its frames is `error` off, by segment.
-std::vector<store::Record> records(const std::vector<int>& errors,
-                                   int overlap = 2,
-                                   std::int64_t frames = 0) {
-  std::vector<store::Record> made;
+std::map<int, assemble::Seam> seams(const std::vector<int>& errors,
+                                    int overlap = 2,
+                                    std::int64_t frames = 0) {
+  std::map<int, assemble::Seam> made;
+  LumaByFrame before;
   if (frames == 0) frames = static_cast<std::int64_t>(100 * errors.size());
   for (const Segment& segment : plan_segments(frames, {100, overlap})) {
-    store::Record record;
-    record.segment = segment;
+    LumaByFrame luma;
     for (const FrameRange& range : seam_frames(segment)) {
       for (std::int64_t frame = range.begin; frame < range.end; ++frame) {
         const int error = errors.at(static_cast<std::size_t>(segment.index));
-        record.seam_luma[frame] = picture(50 + static_cast<int>(frame % 2) + error);
+        luma[frame] = picture(50 + static_cast<int>(frame % 2) + error);
       }
     }
-    made.push_back(record);
+    if (segment.index > 0) {
+      made[segment.index] = assemble::measure_seam(segment.core.begin, before, luma);
+    }
+    before = std::move(luma);
   }
   return made;
 }
 
 TEST(SeamReport, NamesFrameAndFiguresOfTheSeamsThatMayBeSeen) {
-  const SeamReport report = report_seams(records({0, 0, 3, 3}));
+  const SeamReport report = report_seams(seams({0, 0, 3, 3}));
   ASSERT_EQ(report.warnings.size(), 1u);
   EXPECT_THAT(report.warnings[0], HasSubstr("frame 200, where segment 2 begins"));
   EXPECT_THAT(report.warnings[0], HasSubstr("a likeness of 38.6 dB"));
@@ -52,19 +61,19 @@ TEST(SeamReport, NamesFrameAndFiguresOfTheSeamsThatMayBeSeen) {
 TEST(SeamReport, CountsTheManyThatItDoesNotList) {
   std::vector<int> errors;
   for (int i = 0; i < 22; ++i) errors.push_back(3 * (i % 2));
-  const SeamReport report = report_seams(records(errors, 2, 2000));  // 18, and four in halves
+  const SeamReport report = report_seams(seams(errors, 2, 2000));  // 18, and four in halves
   ASSERT_EQ(report.warnings.size(), 11u);
   EXPECT_THAT(report.warnings.back(), HasSubstr("and 11 more seams"));
 }
 
 TEST(SeamReport, SaysThatWithoutAnOverlapNothingIsKnown) {
-  const SeamReport report = report_seams(records({0, 9}, 0));
+  const SeamReport report = report_seams(seams({0, 9}, 0));
   EXPECT_TRUE(report.warnings.empty());
   EXPECT_THAT(report.summary, HasSubstr("nothing can be judged"));
 }
 
 TEST(SeamReport, OfOneSegmentIsEmpty) {
-  const SeamReport report = report_seams(records({0}));
+  const SeamReport report = report_seams(seams({0}));
   EXPECT_TRUE(report.warnings.empty());
   EXPECT_EQ(report.summary, "");
 }

@@ -307,22 +307,6 @@ TEST_F(Board, TheLatestPreviewIsOfTheLastRecordThatHasOne) {
   EXPECT_TRUE(board.status().segments[2].has_preview);
 }
 
-// The mezzanine may be gone once the chunk is there; its record tells of it.
-TEST_F(Board, RecordsAreAskedForOnceAPieceIsDone) {
-  StatusBoard board(facts(true), own_, [this] { return now_; });
-  Ledger segments = nothing();
-  Ledger chunks = nothing();
-  chunks[0] = record(0);
-  segments[3] = record(3);
-  board.begin_list(segments, chunks);
-  board.begun(0, Task{Work::kUpscale, 1});
-  board.over(0, {Work::kUpscale, 1}, true);
-  std::vector<int> asked;
-  for (const Piece& piece : board.unread()) asked.push_back(piece.segment);
-  EXPECT_THAT(asked, ElementsAre(0, 3, 1));
-  EXPECT_THAT(board.unread(), SizeIs(0));
-}
-
 TEST_F(Board, TheHistoryStaysShort) {
   StatusBoard board(facts(), own_, [this] { return now_; });
   board.begin_list(nothing(), {});

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <thread>
 
 namespace vsr::pipeline {
@@ -18,6 +19,7 @@ using test::GrayFilm;
 using test::Pipeline;
 using test::small_options;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Le;
 
@@ -194,6 +196,21 @@ TEST_F(Pipeline, ASegmentTellsHowFarItIs) {
   EXPECT_EQ(gauge.upscaled.load(), 0);
   // The network slept through these.
   EXPECT_GE(gauge.network_s.load(), 0.002 * static_cast<double>(segment.input.size() - 1));
+}
+
+TEST_F(Pipeline, HowManyWindowsThereWillBeIsKnownFromTheFirstOn) {
+  upscaler_.time_per_frame = std::chrono::milliseconds(2);
+  // Of three windows the middle one, which sees most beside what it gives, gives the fewest frames.
+  const Segment segment = plan_segments(60, {33, 3}).front();
+  for (const bool remembering : {false, true}) {
+    upscaler_.remembering = remembering;
+    SegmentPipeline pipeline(film_.timeline(), upscaler_, small_options());
+    SegmentGauge gauge;
+    std::set<int> told;
+    const auto listen = [&](std::int64_t) { told.insert(gauge.windows.load()); };
+    const SegmentResult result = pipeline.run(segment, out(), stop_, listen, {}, &gauge);
+    EXPECT_THAT(told, ElementsAre(static_cast<int>(result.windows.size())));
+  }
 }
 
 TEST_F(Pipeline, OutOfMemoryHalvesTheWindowAndGoesOn) {

@@ -184,6 +184,27 @@ TEST(TerminalLines, BeforeAnythingIsKnown) {
   EXPECT_THAT(progress_line(run), Not(HasSubstr("-1")));
 }
 
+TEST(TerminalLines, WhereNoTimeLeftIsKnownItIsSaidWhenItWillBe) {
+  RunStatus run = a_run(0);
+  run.left_s = -1;
+  run.limit = "";
+  run.segments_encoded = 0;
+  const auto said = [&](const char* what) {
+    EXPECT_THAT(joined(terminal_lines(run, {.width = 100})), HasSubstr(what));
+    EXPECT_THAT(progress_line(run), HasSubstr(what));
+  };
+  said("time left: known after the first chunk");
+  run.segments_encoded = 11;
+  said("time left: known after the next chunk");
+  run.in_chunks = false;
+  run.frames_upscaled = 57'600 - 58 * 600;
+  said("10 min of upscaling left, then the encode");
+  run.upscale_fps_mean = -1;
+  said("time left: known after the first frames");
+  run.state = "interrupted";
+  EXPECT_THAT(progress_line(run), Not(HasSubstr("time left")));
+}
+
 TEST(ProgressLine, TellsTheRunAndWhatRanksDo) {
   RunStatus run = a_run(2);
   run.ranks[1].state = "silent";

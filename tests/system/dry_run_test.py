@@ -66,7 +66,7 @@ class DryRun(FilmTest):
         for more, words in [
             ({"cluster__final": "central"}, ["1 encoder of", "core-seconds"]),
             ({"segment__codec": "none"}, ["1 encoder of", "core-seconds"]),
-            ({"final__encoder": "copy", "final__height": "native"}, ["none: the mezzanines' packets are joined"]),
+            ({"final__encoder": "copy", "final__height": "native"}, ["none: the segments are joined as they are"]),
         ]:
             with self.subTest(more=more):
                 lines, _ = self.dry("ways", **more)

@@ -251,6 +251,16 @@ class Forms(TwoFilms):
             self.assertGreater(document["planes"]["Y"]["psnr_of_mean_mse"], 40)
             self.assertEqual(document["warnings"], [])
 
+    def test_a_gray_film_of_an_odd_size(self):
+        for pixels in ("yuv420p", "yuv422p10"):
+            with self.subTest(pixels=pixels):
+                colour = self.changed(self.real, "colour.mkv", f"format={pixels}", *self.tags("bt709"))
+                gray = self.changed(colour, "gray.mkv", "scale=161:91:flags=lanczos,format=gray", *self.tags("bt709"))
+                document = self.qc(gray, colour)
+                self.assertEqual(document["compared_as"], "161x91 gray")
+                self.assertGreater(document["planes"]["Y"]["psnr_of_mean_mse"], 40)
+                self.assertEqual(self.qc(colour, gray)["compared_as"].split()[0], "161x91")
+
     def test_odd_sizes(self):
         odd = self.changed(self.real, "odd.mkv", "crop=211:121:0:0:exact=1", *self.tags("bt709"))
         large = self.changed(odd, "odd-large.mkv", "format=yuv444p10,zscale=w=422:h=242:filter=lanczos",

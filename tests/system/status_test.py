@@ -188,7 +188,7 @@ class Status(FilmTest):
         status, screen, screens, _ = self.on_terminal(words, at_screen=at_screen)
         self.assertEqual(status, 0, screen.text())
         self.assertRegex(screen.text(), r"(?m)^[0-9:]{8} warning \[1\] launcher: stopping; a segment")
-        self.assert_block(screens, " left")
+        self.assert_block(screens, "s left")
 
     def test_kill_9_leaves_a_usable_terminal(self):
         def at_screen(text):

@@ -67,7 +67,7 @@ using FrameProgress = std::function<void(std::int64_t frames)>;
 struct SegmentGauge {
   std::atomic<std::int64_t> frames = 0;  // finished
   std::atomic<int> window = -1;          // that the network is at, from 0
-  std::atomic<int> windows = -1;         // that there will be, as it looks now
+  std::atomic<int> windows = -1;         // that there will be, unless memory runs out
   // Pictures that wait for the network, and for encoders; how many can.
   std::atomic<int> decoded = 0;
   std::atomic<int> decoded_size = 0;

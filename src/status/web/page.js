@@ -46,23 +46,26 @@ function sync(parent, items, create, update) {
 const count = n => n.toLocaleString("en");
 const fixed = (n, digits) => n.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
 const known = (n, text) => n === null || n < 0 ? "not known" : text(n);
-const fps = n => known(n, v => fixed(v, v < 10 ? 2 : 1));
+// These three round as base/figure_text.hpp does.
+const fps = n => known(n, v => v < 0.95 ? String(Number(v.toPrecision(2))) : fixed(v, v < 9.95 ? 1 : 0));
 const rate = (latest, mean) => over() || latest < 0 ? `${fps(mean)} fps` : `${fps(latest)} fps\nmean ${fps(mean)}`;
 const decibels = n => known(n, v => `${fixed(v, 1)} dB`);
 const percent = (part, all) => all > 0 ? Math.floor(100 * part / all) : 0;
 
 function bytes(n) {
   let unit = 0;
-  for (; n >= 1000 && unit < 4; ++unit) n /= 1000;
-  return `${fixed(n, n < 10 && unit > 0 ? 1 : 0)} ${["B", "KB", "MB", "GB", "TB"][unit]}`;
+  for (; n >= 999.5 && unit < 4; ++unit) n /= 1000;
+  return `${fixed(n, unit === 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2)} ${["bytes", "kB", "MB", "GB", "TB"][unit]}`;
 }
 
 function span(seconds) {
-  const s = Math.max(0, Math.round(seconds));
-  if (s < 90) return `${s} s`;
-  if (s < 5400) return `${Math.round(s / 60)} min`;
-  if (s < 172800) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+  const tens = Math.round(seconds / 10);
+  if (tens < 60) return `${Math.floor(tens / 6)} min` + (tens % 6 ? ` ${tens % 6 * 10} s` : "");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  if (minutes < 600) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 5760 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
 }
 
 function clock(seconds) {
@@ -114,6 +117,14 @@ function setFacts(list, facts) {
 const made = () => run.in_chunks ? run.frames_encoded : run.frames_upscaled;
 const over = () => run !== null && run.state in ENDS;
 
+// As the terminal has it.
+function timeLeft() {
+  if (run.left_s >= 0 || run.state !== "working") return known(run.left_s, span);
+  if (run.in_chunks) return `known after the ${run.segments_encoded > 0 ? "next" : "first"} chunk`;
+  if (!(run.upscale_fps_mean > 0)) return "known after the first frames";
+  return `${span((run.frames_total - run.frames_upscaled) / run.upscale_fps_mean)} of upscaling, then the encode`;
+}
+
 function showProgress() {
   const bars = [["Upscaled", run.frames_upscaled, false]];
   if (run.in_chunks) bars.push(["Encoded", run.frames_encoded, true]);
@@ -123,7 +134,7 @@ function showProgress() {
 
   const facts = [["State", run.state]];
   if (!over()) {
-    facts.push(["Time left", known(run.left_s, span)]);
+    facts.push(["Time left", timeLeft()]);
     if (run.left_s >= 0) facts.push(["Ready at", clock(run.left_s)]);
   }
   facts.push(["Running for", span(run.elapsed_s)], ["Upscaling", rate(run.upscale_fps, run.upscale_fps_mean)]);
