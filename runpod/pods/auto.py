@@ -24,6 +24,7 @@ class Auto:
         self.jobs = Jobs(session, self.fleet)
         self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; how often its job was started again
         self.online = True  # whether the service answers
+        self.begun = any(rental.phase == "working" for rental in self.state.alive())  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
 
     # --- the story
@@ -91,6 +92,7 @@ class Auto:
         for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
             self.fleet.replace(rental, self.fleet.lost[rental.name])
         self.make_ready()
+        self.begun = self.begun or work
         states = self.attend() if work else {}
         if self.online and time.monotonic() - self.fleet.refused > setting("AGAIN", 60):
             self.fill(want)
@@ -212,7 +214,7 @@ class Auto:
 
     def stop(self, interrupt):
         """After a first Ctrl-C pieces in hand are finished; any other signal may be the machine's shutdown."""
-        if not any(rental.phase == "working" for rental in self.state.alive()):
+        if not self.begun:
             return
         polite = interrupt.number == signal.SIGINT
         if polite:

@@ -109,12 +109,15 @@ class Fleet:
     # --- making
 
     def fill(self, want):
-        """Rents until `want` places have something, as far as there is capacity; whether they have."""
-        if not self.state.alive():
+        """Rents until there are `want`, as far as there is capacity; whether there are. Places in which nothing ever
+        got to work are left empty, as long as there are others."""
+        alive, places = self.state.alive(), range(self.config.places())
+        if not alive and all(self.failures(place) >= MOST_FAILURES for place in places):
             self.state.contents.failures.clear()
-        taken = {rental.place for rental in self.state.alive()}
-        for place in range(want):
-            if place not in taken and self.failures(place) < MOST_FAILURES and not self.rent(place):
+        taken = {rental.place for rental in alive}
+        free = [place for place in places if place not in taken and self.failures(place) < MOST_FAILURES]
+        for place in free[:max(0, want - len(alive))]:
+            if not self.rent(place):
                 self.refused = time.monotonic()
                 return False
         return True

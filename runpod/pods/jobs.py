@@ -107,7 +107,7 @@ class Jobs:
         return {name: future.result() for name, future in futures.items()}
 
     def stop(self, now):
-        """All jobs; waits until they have ended, or a signal comes."""
+        """All jobs, those too of whose start nothing was heard; waits until they have ended, or a signal comes."""
         def stop_one(rental):
             members = self.fleet.reachable(rental)
             if members:
@@ -115,4 +115,4 @@ class Jobs:
                 status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else None)
                 if status:
                     complain(f"{members[0].alias}: vsr-pod stop: {last_line(complaints)}")
-        self.of_all(stop_one, [rental for rental in self.session.state.alive() if rental.phase == "working"])
+        self.of_all(stop_one, self.session.state.alive())

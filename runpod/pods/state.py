@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Optional
@@ -53,7 +54,7 @@ class State:
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
         self.path = folder / f"{name}.json"
-        self.lock = None
+        self.lock, self.writing = None, threading.Lock()
         self.contents = Contents()
         if self.path.exists():
             self.load()
@@ -90,7 +91,10 @@ class State:
             self.load()
 
     def save(self):
-        part = self.beside(".json.part")
+        with self.writing:  # jobs are started by several threads
+            self.write(self.beside(".json.part"))
+
+    def write(self, part):
         try:
             with open(part, "w") as file:
                 json.dump(asdict(self.contents), file, indent=1)

@@ -57,7 +57,8 @@ if command == "start":
 if command == "stop":
     open(pods + "/stopped", "a").write(pod + " " + " ".join(sys.argv[3:]) + "\\n")
     time.sleep(float(told("stop-takes") or 0))
-    os.remove(started)
+    if os.path.exists(started):
+        os.remove(started)
 if command == "state":
     done = bool(told("done"))
     if done:
