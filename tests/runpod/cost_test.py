@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Tests runpod/pods/cost.py: the arithmetic, and that what it reads is what the program and ffprobe say."""
+
+import json
+import os
+import pathlib
+import shutil
+import stat
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "runpod"))
+
+from pods import cost  # noqa: E402
+from pods.cost import CostError, Film, Rates, estimate  # noqa: E402
+
+CLIP = ROOT / "tests/data/reds_demo_000.mkv"
+H100, H200, L40S = "NVIDIA H100 80GB HBM3", "NVIDIA H200", "NVIDIA L40S"
+# Two hours at 25 frames a second.
+FILM = Film(frames=180_000, width=1024, height=432)
+
+DRY_RUN = """\
+input      film.mkv (matroska,webm, mpeg2video), 7200.0 s
+timeline   180000 frames of 1024x432 yuv420p at 25 fps, matrix bt709
+network    x4 c64 n7 on NVIDIA H100 80GB HBM3, fp16, fused back end
+plan       375 segments of about 480 frames, 1600 windows of up to 140, 8.0% computed twice
+tiles      none: the network sees pictures whole
+work       1296000.0 TFLOP, 6.670 a frame
+final      180000 frames at 24 fps, 7500.0 s, libx265
+upscaling  about 22 min (2 GPUs, 132 fps), by a short window of made-up pictures on NVIDIA H100 80GB HBM3, 480.00 TFLOP/s
+encoding   about 12 h (16 encoders of 2 threads, 4.1 fps, 7.8 core-seconds a frame), by 24 pictures of this film, enlarged
+"""
+
+
+class Table(unittest.TestCase):
+    def test_every_type_is_whole(self):
+        gpus = cost.known()["gpus"]
+        self.assertEqual(len(gpus), 15)
+        for name, one in gpus.items():
+            with self.subTest(gpu=name):
+                self.assertIn(one["source"], ("measured", "estimated"))
+                self.assertTrue(one["how"])
+                self.assertTrue(0.05 <= one["rate"] <= 2)
+                self.assertTrue(24 <= one["memory_gb"] <= 192 and 4 <= one["vcpus"] <= 64 and 0.1 < one["price"] < 20)
+                self.assertRegex(one["price_date"], r"^20\d\d(-\d\d-\d\d)?$")
+                blackwell = any(word in name for word in ("5090", "Blackwell", "B200"))
+                self.assertEqual(one["cuda"], "12.8" if blackwell else "12.4")
+        self.assertEqual(gpus[H100]["rate"], 1)
+
+    def test_what_was_measured_is_what_docs_say(self):
+        text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+        self.assertIn("7.8 core-seconds a frame", text)
+        self.assertAlmostEqual(cost.encode_core_s(FILM), 7.8, delta=0.05)
+        self.assertIn("64.5 frames a second", text)
+        self.assertAlmostEqual(cost.film_fps(FILM, H100)[0], 64.5, delta=0.05)
+
+
+class Hours(unittest.TestCase):
+    def test_encoders_that_limit(self):
+        one = estimate(FILM, H100, price=4, cores=16)
+        self.assertAlmostEqual(one.upscale_h, 180_000 / 64.5 / 3600, places=3)
+        self.assertAlmostEqual(one.encode_h, 180_000 * 7.82 / 16 / 3600, delta=0.05)
+        self.assertAlmostEqual(one.hours, one.encode_h + 0.25)
+        self.assertAlmostEqual(one.dollars, 4 * one.hours)
+        self.assertEqual((one.limit, one.cores, one.source), ("encoding", 16, "measured"))
+
+    def test_four_take_a_fourth_for_about_as_much(self):
+        one, four = (estimate(FILM, L40S, count) for count in (1, 4))
+        self.assertAlmostEqual(four.encode_h, one.encode_h / 4)
+        self.assertAlmostEqual(four.upscale_h, one.upscale_h / 4)
+        self.assertAlmostEqual(four.dollars, one.dollars + 3 * 0.25 * one.price)
+        self.assertEqual(one.source, "estimated")
+
+    def test_a_film_of_few_pieces_waits_for_its_last_chunk(self):
+        short = Film(frames=480, width=1024, height=432)
+        self.assertAlmostEqual(estimate(short, L40S, 8).encode_h, 480 * 7.82 / 2 / 3600, delta=0.01)
+
+    def test_upscaling_that_limits(self):
+        self.assertEqual(estimate(FILM, "NVIDIA L4", cores=400).limit, "upscaling")
+        copied = estimate(Film(180_000, 1024, 432, encoder="copy"), L40S)
+        self.assertEqual((copied.limit, copied.encode_h), ("upscaling", 0))
+        self.assertEqual(estimate(FILM, L40S, rates=Rates(L40S, 10, 1.6), cores=16).limit, "both")
+
+    def test_measured_rates_replace_the_tables(self):
+        rates = Rates(L40S, 10, 2.0, "a run")
+        self.assertEqual(cost.film_fps(FILM, L40S, rates), (10, "measured"))
+        fps, source = cost.film_fps(FILM, H100, rates)
+        self.assertAlmostEqual(fps, 10 / 0.3)
+        self.assertEqual(source, "measured")
+        self.assertAlmostEqual(estimate(FILM, L40S, rates=rates, cores=20).encode_h, 5.0)
+        # Of a card that the table does not know there is nothing to be scaled.
+        self.assertAlmostEqual(cost.film_fps(FILM, H100, Rates("NVIDIA GTX 1080", 10))[0], 64.5)
+
+    def test_larger_pictures_and_the_small_network(self):
+        self.assertAlmostEqual(cost.film_fps(Film(1, 2048, 864), H100)[0], 64.5 / 4)
+        self.assertAlmostEqual(cost.film_fps(Film(1, 1024, 432, network="c32n3"), H100)[0], 126 * 0.86)
+        self.assertAlmostEqual(Film(1, 1024, 432).final_megapixels, 3414 * 1440 / 1e6)
+        self.assertAlmostEqual(Film(1, 1024, 432, final_height=0).final_megapixels, 4096 * 1728 / 1e6)
+
+    def test_what_is_not_known_is_said(self):
+        with self.assertRaisesRegex(CostError, "RTX 3090 is not in gpus.json"):
+            estimate(FILM, "NVIDIA GeForce RTX 3090")
+        with self.assertRaisesRegex(CostError, "c128n25"):
+            estimate(Film(1, 64, 64, network="c128n25"), H100)
+        unknown = Film(180_000, 1024, 432, encoder="libsvtav1", preset="4")
+        self.assertIsNone(estimate(unknown, H100).encode_h)
+        self.assertIn("the encode is not known: libsvtav1", "\n".join(cost.table(unknown)))
+
+    def test_pods_that_only_encode(self):
+        one = estimate(FILM, H100)
+        hours, dollars = cost.with_encoders(FILM, one, 4)
+        self.assertLess(hours, one.hours / 4)
+        self.assertLess(dollars, one.dollars / 2)
+        # All encoded while upscaling: no sooner than that.
+        self.assertAlmostEqual(cost.with_encoders(FILM, one, 1000)[0], one.upscale_h + 0.25)
+
+
+class Text(unittest.TestCase):
+    def test_table(self):
+        lines = cost.table(FILM, gpus=[H100, L40S], prices={H100: 0.5}, cores={L40S: 8})
+        self.assertIn("1 GPU, hours", lines[0])
+        self.assertTrue(lines[2].startswith(H100 + "  "), lines)  # the cheaper first
+        self.assertEqual(lines[2].split()[-4:-1], ["0.19", "4.9", "5.1"])
+        self.assertTrue(lines[3].startswith(L40S + " ~"))
+        self.assertIn(" 8   0.86 ", lines[3])
+        text = "\n".join(lines)
+        self.assertIn("would stand idle 96% of the time", text)
+        self.assertIn("as published in 2025", text)
+        self.assertIn("7.8 core-seconds", text)
+        self.assertLess(max(map(len, lines[:4])), 132)
+        self.assertNotIn("published", "\n".join(cost.table(FILM, gpus=[H100], prices={H100: 0.5})))
+        self.assertIn("NVIDIA A30: how fast it is is not known", cost.table(FILM, gpus=[H100, "NVIDIA A30"]))
+        for gpus in ([], ["NVIDIA A30"]):
+            with self.assertRaises(CostError):
+                cost.table(FILM, gpus=gpus)
+
+    def test_hours_and_dollars(self):
+        self.assertEqual([cost.hours_text(hours) for hours in (None, 0.654, 7.75, 33.4)], ["?", "0.65", "7.8", "33"])
+        self.assertEqual([cost.dollars_text(dollars) for dollars in (0.5, 33.4)], ["$0.50", "$33"])
+
+
+class Sources(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, text, mode=stat.S_IRUSR | stat.S_IWUSR):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+        return path
+
+    def test_dry_run(self):
+        film, rates = cost.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
+        self.assertEqual(film, Film(180_000, 1024, 432, preset="medium"))
+        self.assertEqual((rates.gpu, rates.fps, rates.core_s_frame), (H100, 66, 7.8))
+        with self.assertRaisesRegex(CostError, "timeline"):
+            cost.film_of_dry_run("usage: vsr-dist")
+
+    def test_dry_run_without_a_gpu(self):
+        text = DRY_RUN.replace("(2 GPUs, 132 fps), by a short window of made-up pictures on NVIDIA H100 80GB HBM3",
+                               "(the processors of 1 rank, 0.88 fps), by a short window of made-up pictures on the CPU")
+        self.assertEqual(cost.film_of_dry_run(text)[1].gpu, "")
+        self.assertAlmostEqual(cost.film_fps(FILM, H100, cost.film_of_dry_run(text)[1])[0], 64.5)
+
+    @unittest.skipUnless(os.environ.get("VSR_PROGRAM"), "VSR_PROGRAM names no vsr-dist")
+    def test_the_programs_own_words(self):
+        job = self.file("job.ini", "[final]\nheight = 180\npreset = ultrafast\n[segment]\nframes = 30\n")
+        film, rates = cost.look(CLIP, job, os.environ["VSR_PROGRAM"])
+        self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30))
+        self.assertGreater(rates.core_s_frame, 0)
+
+    @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
+    def test_ffprobe_where_the_program_is_not(self):
+        film, rates = cost.look(CLIP, program=self.folder / "none")
+        self.assertEqual((film.width, film.height, film.network, film.preset), (320, 180, "c32n3", "slow"))
+        self.assertAlmostEqual(film.frames, 21, delta=1)
+        self.assertEqual(rates, Rates())
+        with self.assertRaisesRegex(CostError, "ffprobe found no picture"):
+            cost.look(self.file("film.txt", "no film"), program=self.folder / "none")
+
+    @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
+    def test_the_job_decides_what_of_the_film(self):
+        job = self.file("job.ini", "# a job\n[preprocess]\npreset = pal-dvd\ncrop = 1024:432:0:72 # bars\n[input]\n"
+                                   'start = 0:00:00.4\n[model]\ncheckpoint = "reds4.pth"\n[final]\nheight = native\n')
+        film, _ = cost.look(CLIP, job, self.folder / "none")
+        self.assertEqual((film.width, film.height, film.final_height, film.network), (1024, 432, 0, "c64n7"))
+        self.assertAlmostEqual(film.frames, 11, delta=1)
+        with self.assertRaisesRegex(CostError, "job file"):
+            cost.look(CLIP, self.folder / "no.ini")
+
+    def test_a_program_that_fails_is_told(self):
+        program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: input: no film here' >&2\nexit 3\n", stat.S_IRWXU)
+        with self.assertRaisesRegex(CostError, "vsr-dist: input: no film here"):
+            cost.look(self.folder / "film.mkv", program=program)
+
+    def test_status_of_a_run(self):
+        rank = {"cpus": 16, "gpu": {"name": L40S}}
+        status = {"ranks": [rank, rank, {"cpus": 32, "gpu": None}], "in_chunks": True, "upscale_fps_mean": 40.0,
+                  "encode_fps_mean": 8.0}
+        self.assertEqual(cost.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
+        # An encode that kept up with upscaling shows no rate of its own.
+        self.assertEqual(cost.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
+        status["ranks"][1] = {"cpus": 16, "gpu": {"name": H100}}
+        self.assertEqual(cost.rates_of_status(status).fps, 0)
+        self.assertEqual(cost.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
