@@ -26,7 +26,7 @@ class Transfer:
 
     def rsync(self, *words):
         """Once more after a lost connection: what has arrived is kept, and the rest follows."""
-        command = ["rsync", "-s", "--times", "--partial", "--chmod=ugo=rwX", "-e",
+        command = ["rsync", "-s", "--times", "--partial", "-e",
                    " ".join(map(rsync_quoted, self.ssh.command()))]
         if sys.stdout.isatty():
             command.append("--info=progress2")
@@ -98,14 +98,14 @@ class Transfer:
 
     def pull(self, results):
         """Films, report and logs; the names of the films."""
-        results.mkdir(parents=True, exist_ok=True)
-        run_folder, final = f"{self.folder}/run", results / "final"
+        run_folder, final, logs = f"{self.folder}/run", results / "final", results / "log/pods"
+        logs.mkdir(parents=True, exist_ok=True)
         unfinished = "--exclude=*.part"
         self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*", self.there(f"{run_folder}/"),
                    results)
         self.rsync("-r", unfinished, "--include=/report/***", "--include=/log/***", "--include=/run.h5", "--exclude=*",
                    self.there(f"{run_folder}/"), results)
-        self.rsync("-r", self.there(f"{self.folder}/log/"), results / "log/pods")
+        self.rsync("-r", self.there(f"{self.folder}/log/"), logs)
         films = sorted(path for path in final.glob("*") if path.is_file()) if final.is_dir() else []
         self.compare({f"{run_folder}/final/{path.name}": path for path in films})
         return [path for path in films if path.suffix != ".txt"]

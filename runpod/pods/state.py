@@ -76,15 +76,14 @@ class State:
         """From here on no other client works with this state, until the process ends."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = open(self.beside(".lock"), "a+")
+            self.lock = os.open(self.beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.lock.truncate(0)
-            self.lock.write(f"{os.getpid()}\n")
-            self.lock.flush()
+            os.ftruncate(self.lock, 0)
+            os.pwrite(self.lock, str(os.getpid()).encode(), 0)
         except BlockingIOError:
-            self.lock.seek(0)
-            raise Failure(USAGE, f"another vsr-pods (process {self.lock.read().strip()}) is at work with {self.path}; "
-                                 "end it by Ctrl-C or SIGTERM, or wait") from None
+            holder = os.pread(self.lock, 20, 0).decode()
+            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; end it by Ctrl-C or "
+                                 "SIGTERM, or wait") from None
         except OSError as error:
             raise Failure(STORAGE, f"{self.folder}: {error.strerror}; set state.folder to one that can be written") from None
         if self.path.exists():
