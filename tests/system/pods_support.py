@@ -95,7 +95,7 @@ class Pods(Driver):
 
     def __init__(self):
         self.folder = Path(os.environ[FOLDER])
-        self.machines, self.numbers, self.mib_per_gb = {}, itertools.count(1), 20
+        self.machines, self.numbers, self.mib_per_gb = {}, itertools.count(1), 300
         call("mount", "-t", "tmpfs", "none", self.folder)  # goes with the namespaces
         self.volumes, self.home, etc = (self.folder / name for name in ("volumes", "home", "etc"))
         for folder in (self.volumes, self.home, etc, self.folder / "tmp"):
@@ -130,13 +130,18 @@ class Pods(Driver):
         return self.machines[pod.id].log.read_text(errors="replace").splitlines() if pod.id in self.machines else []
 
     def resize(self, volume):
-        """A quota, of so many MiB for each GB."""
+        """A quota, of so many MiB for each GB; takes no memory before files do."""
         folder, size = self.volumes / volume["id"], f"size={volume['size'] * self.mib_per_gb}m"
         if folder.exists():
             call("mount", "-o", f"remount,{size}", folder)
         else:
             folder.mkdir()
             call("mount", "-t", "tmpfs", "-o", size, "none", folder)
+
+    def fill(self, folder):
+        """What a volume has left is somebody else's now, until it grows."""
+        status = os.statvfs(folder)
+        call("mount", "-o", f"remount,size={(status.f_blocks - status.f_bfree) * status.f_frsize}", folder)
 
     def of(self, name):
         """The machine of a pod by the pod's name, as long as it is on."""
