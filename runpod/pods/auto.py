@@ -171,6 +171,10 @@ class Auto:
             return why
         except Unreachable:
             return ""
+        except JobFailed:
+            raise
+        except Failure as error:
+            return "" if isinstance(error, ApiError) and error.may_pass() else str(error)
 
     def look_at_job(self, rental, state):
         if not state or state.get("running") or state.get("done"):
@@ -183,10 +187,9 @@ class Auto:
             self.fleet.replace(rental, f"does not keep its job running: {said}")
             return
         complain(f"{rental.name}: the job has ended ({said}): is started again")
-        try:
-            self.jobs.start(rental)
-        except Unreachable:
-            pass
+        why = self.check_and_start(rental)
+        if why:
+            self.fleet.replace(rental, why)
 
     def look_at_pause(self, states):
         """A run without room waits; its pods cost all the same."""

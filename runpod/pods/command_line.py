@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from . import auto, catalogue, cost, reap
 from .api import Api
-from .basics import PODS, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .basics import PODS, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
@@ -74,8 +75,9 @@ def agree(options, question):
     if not sys.stdin.isatty():
         raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
     print(f"{question} [y/N] ", end="", flush=True)
+    while not select.select([sys.stdin], [], [], TICK_S)[0]:
+        signals.check()
     answer = sys.stdin.readline()
-    signals.check()
     return answer.strip().lower() in ("y", "yes")
 
 
@@ -130,7 +132,7 @@ def consent(session, job):
     if session.state.alive():
         names = ", ".join(map(str, session.state.alive()))
         tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
-        return True
+        return not session.options.dry_run
     plan(session, job)
     if session.options.dry_run:
         return False
@@ -193,6 +195,8 @@ def pull_command(options):
     session = Session(options)
     results = session.config.file("job", "results")
     films = transfer(session, lambda pod: pod.pull(results))
+    session.state.contents.finished = bool(films)
+    session.state.save()
     for film in films:
         tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
     tell(f"pulled into {results}" + ("" if films else "; there is no film yet"))
@@ -351,6 +355,8 @@ def parse(words):
 
 
 def main(words):
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     options = parse(words)
     signals.listen()
     try:

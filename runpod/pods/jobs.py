@@ -28,6 +28,8 @@ class Jobs:
             status, output, complaints = self.ssh.ask(member, ["vsr-pod", "check", self.folder], CHECK_S)
             if status == 0:
                 continue
+            if status == 127:
+                raise JobFailed(2, f"pods.image: there is no vsr-pod in it ({last_line(complaints)}); runpod/Dockerfile makes one")
             failures = [line.strip() for line in output.splitlines() if "failure" in line.split()[:2]]
             why = "; ".join(failures) or last_line(complaints) or last_line(output) or f"ended with status {status}"
             if status in (2, 3, 4):

@@ -2,8 +2,11 @@
 """runpod/vsr-pods as a whole, against a service and pods that go wrong: whatever happens, there is a line about it, the
 film comes or can come later, and nothing is left that costs money."""
 
+import fcntl
 import json
 import os
+import pty
+import termios
 import time
 import unittest
 
@@ -112,6 +115,16 @@ class GoesWell(Auto):
 
     def test_without_a_yes_nothing_is_rented(self):
         self.assertIn("give --yes", self.run_client("auto", status=2))
+        for typed, status in ((b"n\n", 0), (b"\n", 0), (b"\x03", 130), (b"", 0)):
+            ours, theirs = pty.openpty()
+            process = self.start("auto", stdin=theirs, begin=lambda: fcntl.ioctl(0, termios.TIOCSCTTY))
+            said = ""
+            while "[y/N]" not in said:
+                said += os.read(process.stdout.fileno(), 10000).decode()
+            os.write(ours, typed or b"\x04")  # Ctrl-D
+            self.output_of(process, status)
+            os.close(ours)
+            os.close(theirs)
         self.assertEqual(self.made(), [])
 
 
@@ -224,6 +237,7 @@ class GoesWrong(Auto):
 
     def test_a_job_that_no_pod_can_do_ends_all(self):
         for text, status, said in (("3 failure  input  film.mkv: no stream", 3, "no stream"),
+                                   ("127 ", 2, "no vsr-pod in it"),
                                    ("6 failure  commits  a write fails: Disk quota exceeded", 6, "grow it")):
             self.tell_pods("check", text)
             self.assertIn(said, self.run_client("auto", "--yes", status=status))

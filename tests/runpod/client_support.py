@@ -132,9 +132,9 @@ class ClientTest(unittest.TestCase):
         return {**tools, "PATH": f"{self.folder}/bin:{tools['PATH']}", "HOME": str(self.folder / "home"),
                 "RUNPOD_API_KEY": self.fake.key, "FAKE_PODS": str(self.pods), "no_proxy": "*", **quick}
 
-    def start(self, *words, environment=None, **more):
-        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    def start(self, *words, environment=None, stdin=subprocess.DEVNULL, begin=None, **more):
+        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=stdin, preexec_fn=begin,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
                                    env={**self.environment(**more), **(environment or {})})
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
