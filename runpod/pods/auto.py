@@ -24,13 +24,22 @@ class Auto:
         self.jobs = Jobs(session, self.fleet)
         self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; how often its job was started again
         self.online = True  # whether the service answers
-        self.begun = any(rental.phase == "working" for rental in self.state.alive())  # whether any job may run
+        self.begun = False  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
 
     # --- the story
 
-    def run(self, job):
+    def find(self):
+        """What an earlier start has left: what of it is still there is gone on with."""
         self.fleet.adopt()
+        self.look()
+        for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
+            complain(f"{rental} {self.fleet.lost[rental.name]}")
+            self.fleet.end(rental)
+        self.begun = any(rental.phase == "working" for rental in self.state.alive())
+
+    def run(self, job):
+        self.state.begin()
         if not self.state.alive() and not self.fleet.fill(1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
@@ -252,12 +261,14 @@ def progress_text(run):
     return text
 
 
-def auto(session, job):
-    """Nothing is left rented, however it ends."""
+def auto(session, prepare):
+    """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user does not want it."""
     work = Auto(session)
-    session.state.begin()
     try:
-        work.run(job)
+        work.find()
+        job = prepare()
+        if job:
+            work.run(job)
     except Interrupted as interrupt:
         signals.heed()
         work.stop(interrupt)
@@ -267,16 +278,16 @@ def auto(session, job):
         work.fleet.end_all()
 
 
-def up(session):
-    """Makes what is missing of the pods and waits until they are ready. What it has made it ends if that fails."""
+def up(session, prepare):
+    """Makes what is missing of the pods and waits until they are ready; whether the user wanted that. What it has made
+    it ends if it fails."""
     work = Auto(session)
+    work.find()
+    if not prepare():
+        return False
     session.state.begin()
     before = {rental.name for rental in session.state.alive()}
     try:
-        work.fleet.adopt()
-        work.look()
-        for rental in [rental for rental in session.state.alive() if rental.name in work.fleet.lost]:
-            work.fleet.replace(rental, work.fleet.lost[rental.name])
         if not work.fleet.fill(session.config.places()) and not session.state.alive():
             raise work.fleet.no_capacity()
         want = len(session.state.alive())
@@ -289,4 +300,4 @@ def up(session):
         signals.deaf = True
         work.fleet.end_all(before)
         raise
-    return work
+    return True

@@ -127,19 +127,18 @@ def plan(session, job):
          f"${config['limits', 'max_usd']:g} and {config['limits', 'max_hours']:g} hours (volume apart)")
 
 
-def consent(session, job):
-    """Plan and question; whether to go on. What is rented already was agreed to."""
+def consent(session):
+    """Plan and question; the job file if it is to be done. What is rented already was agreed to."""
+    job = JobFile(session.config)
     if session.state.alive():
         names = ", ".join(map(str, session.state.alive()))
         tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
-        return not session.options.dry_run
+        return job
     plan(session, job)
-    if session.options.dry_run:
-        return False
     if agree(session.options, "Go on?"):
-        return True
+        return job
     tell("nothing is rented")
-    return False
+    return None
 
 
 # --- the commands
@@ -147,20 +146,21 @@ def consent(session, job):
 
 def auto_command(options):
     session = Session(options)
-    job = JobFile(session.config)
-    if consent(session, job):
-        auto.auto(session, job)
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    else:
+        auto.auto(session, lambda: consent(session))
 
 
 def up_command(options):
     session = Session(options)
-    job = JobFile(session.config)
-    if not consent(session, job):
-        return
-    auto.up(session)
-    for rental in session.state.alive():
-        tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name + ('-node0' if rental.kind == 'clusters' else '')}")
-    tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    elif auto.up(session, lambda: consent(session)):
+        for rental in session.state.alive():
+            node = "-node0" if rental.kind == "clusters" else ""
+            tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
+        tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
 
 
 def rented(session):

@@ -99,6 +99,13 @@ class GoesWell(Auto):
         self.assertRegex(self.run_client("status"), r"RUNNING, \$0.69 an hour, .*; works\nthe run: working, 30.0%")
         self.assertIn("goes on with", self.run_client("up", "--yes"))
         self.assertEqual(len(self.made()), 1)
+        tunnel = self.start("status", "--tunnel")
+        said = ""
+        while "is the page" not in said:
+            said += os.read(tunnel.stdout.fileno(), 10000).decode()
+        self.assertRegex(said, r"http://127.0.0.1:\d+/ is the page of vsrdist-")
+        tunnel.send_signal(SIGINT)
+        self.assertIn("the run goes on", self.output_of(tunnel))
         self.tell_pods("done")
         self.run_client("status")
         self.run_client("pull")
@@ -384,6 +391,39 @@ class Ends(Auto):
         path.write_text(json.dumps(state))
         self.run_client("down")
         self.assert_nothing_left()
+
+    def test_a_start_after_the_pods_time_asks_again(self):
+        process = self.auto()
+        self.at_work(1, process)
+        process.send_signal(SIGKILL)
+        process.wait()
+        path = self.folder / ".vsr-pods/film.json"
+        state = json.loads(path.read_text())
+        state["began"] -= 100 * 3600
+        path.write_text(json.dumps(state))
+        self.cloud.lose(next(iter(self.cloud.pods.values())), "TERMINATED")  # by its deadline
+        self.assertIn("give --yes", self.run_client("auto", status=2))
+        self.finish(self.auto())
+        self.assert_film()
+
+    def test_up_ends_what_it_made_and_nothing_else(self):
+        self.run_client("up", "--yes")
+        self.config(pods_count="3")
+        self.cloud.stuck = lambda pod: True
+        process = self.start("up")
+        self.wait_for(lambda: len(self.cloud.pods) == 3, process)
+        process.send_signal(SIGINT)
+        self.output_of(process, 130)
+        self.assertEqual(self.cloud.left(), self.made()[:1])
+
+    def test_a_twin_that_came_late_is_ended(self):
+        process = self.auto()
+        first, = self.at_work(1, process)
+        body = {**next(iter(self.cloud.pods.values())).body}
+        twin = self.cloud.make_pod(body)
+        self.wait_for(lambda: twin.id not in self.cloud.pods, process)
+        self.assertIn("is there twice", self.finish(process))
+        self.assert_film()
 
     def test_what_cannot_be_ended_is_said(self):
         process = self.auto()

@@ -21,8 +21,10 @@ GPU = "NVIDIA GeForce RTX 4090"
 LIMIT_S = 60
 
 SSH = """#!{python}
-import os, sys
+import os, sys, time
 words, alone = sys.argv[1:], ("-T", "-N")
+if "-N" in words:
+    time.sleep(600)
 while words[0].startswith("-"):
     del words[: 1 if words[0] in alone else 2]
 alias = words.pop(0)
