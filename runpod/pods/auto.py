@@ -22,7 +22,7 @@ class Auto:
         self.session, self.config, self.state = session, session.config, session.state
         self.fleet = Fleet(session)
         self.jobs = Jobs(session, self.fleet)
-        self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; how often its job was started again
+        self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; its job's further starts
         self.online = True  # whether the service answers
         self.begun = False  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
@@ -49,7 +49,8 @@ class Auto:
         self.keep_one()
         films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")))
         if not films:
-            raise Failure(PODS, f"the run has no film in {self.config.folder()}/run/final; 'vsr-pods up' and 'status' tell more")
+            raise Failure(PODS, f"the run has no film in {self.config.folder()}/run/final; 'vsr-pods up' and 'status' "
+                                "tell more")
         self.state.contents.finished = True
         self.state.save()
         for film in films:
@@ -122,9 +123,8 @@ class Auto:
     def fill(self, want):
         try:
             if not self.fleet.fill(want):
-                others = len(self.state.alive())
-                complain(f"no capacity now: {self.fleet.reasons_text()}; "
-                         + (f"goes on with {others} of {want}" if others else "nothing is rented") + ", and tries again")
+                complain(f"no capacity now: {self.fleet.reasons_text()}; goes on with {len(self.state.alive())} of "
+                         f"{want}, and tries again")
         except Failure as error:
             lasting = isinstance(error, ApiError) and not error.may_pass()
             if lasting or not self.state.alive() and not isinstance(error, ApiError):
@@ -210,8 +210,9 @@ class Auto:
         minutes = self.config["limits", "paused_minutes"]
         if time.monotonic() - self.paused_since > minutes * 60:
             if not self.fleet.grow_volume():
-                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room "
-                                       f"({run.get('message') or 'the volume is full'}); raise volume.grow_to_gb, or make room")
+                why = run.get("message") or "the volume is full"
+                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
+                                       "volume.grow_to_gb, or make room")
             self.paused_since = None
 
     def progress(self, states):
@@ -262,7 +263,7 @@ def progress_text(run):
 
 
 def auto(session, prepare):
-    """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user does not want it."""
+    """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user wants it not."""
     work = Auto(session)
     try:
         work.find()

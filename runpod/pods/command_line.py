@@ -98,6 +98,10 @@ def prices_of(entries, config):
     return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
 
 
+def many(count, what):
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
 def plan(session, job):
     """Tells what would be rented, of what, for how much; nothing is rented by it."""
     config, api = session.config, session.api
@@ -111,8 +115,8 @@ def plan(session, job):
     for line in cost_lines(config, job, wanted, sorted({1, gpus}), prices_of(entries, config)):
         tell(line)
     if not known:
-        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, until "
-             "'vsr-pods down --volume'")
+        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, "
+             "until 'vsr-pods down --volume'")
     each = config.gpus_of_one()
     for offer in offers:
         tell(f"{offer.gpu}: ${offer.price * each:.2f} an hour, availability in {center} {offer.availability}")
@@ -120,11 +124,10 @@ def plan(session, job):
         tell(f"{gpu} {why}")
     if not offers:
         raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
-    what = (f"an Instant Cluster of {config['pods', 'count']} pods" if config["pods", "kind"] == "cluster"
-            else f"{config['pods', 'count']} pod{'s' if config['pods', 'count'] > 1 else ''}")
-    tell(f"rents {what} with {config['pods', 'gpus_per_pod']} GPU{'s' if config['pods', 'gpus_per_pod'] > 1 else ''} each, the "
-         f"first of these that can be had: ${offers[0].price * each * config.places():.2f} an hour in all; at most "
-         f"${config['limits', 'max_usd']:g} and {config['limits', 'max_hours']:g} hours (volume apart)")
+    what = ("an Instant Cluster of " if config["pods", "kind"] == "cluster" else "") + many(config["pods", "count"], "pod")
+    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
+         f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
+         f"{config['limits', 'max_hours']:g} hours (volume apart)")
 
 
 def consent(session):
@@ -218,7 +221,8 @@ def run_command(options):
             complain(f"{rental} {why}")
             failed.append(rental.name)
     if failed:
-        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console and 'vsr-pods up' makes another")
+        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console, and 'vsr-pods up' makes "
+                            "another")
 
 
 def status_command(options):
@@ -323,7 +327,8 @@ def parse(words):
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="default: pods.ini in the current folder")
     common.add_argument("--api-url", metavar="URL", help="in place of api.url")
-    common.add_argument("--dry-run", action="store_true", help="of up, auto, down, reap: tells what it would do, and what it costs")
+    common.add_argument("--dry-run", action="store_true",
+                        help="of up, auto, down, reap: tells what it would do, and what it costs")
     common.add_argument("--yes", action="store_true", help="asks nothing")
     parser = argparse.ArgumentParser(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
                                      usage="%(prog)s [OPTION ...] COMMAND",

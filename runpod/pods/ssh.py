@@ -34,7 +34,8 @@ class Ssh:
         try:
             text = path.read_text().strip()
         except (OSError, UnicodeDecodeError):
-            raise Failure(INPUT, f"ssh.key: there is no {path}; make it by 'ssh-keygen -y -f {self.key} > {path}'") from None
+            raise Failure(INPUT, f"ssh.key: there is no {path}; make it by 'ssh-keygen -y -f {self.key} > "
+                                 f"{path}'") from None
         if not re.fullmatch(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?", text):
             raise Failure(INPUT, f"ssh.key: {path} is no public key")
         return text

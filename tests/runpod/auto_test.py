@@ -49,7 +49,8 @@ class GoesWell(Auto):
         time.sleep(0.5)
         output = self.finish(process)
         self.assert_film()
-        self.assertIn("1 of 1 at work: working, 30.0% of 1000 frames, 40 fps upscaled, 2.5 fps encoded, 1 h 07 min left", output)
+        self.assertIn("1 of 1 at work: working, 30.0% of 1000 frames, 40 fps upscaled, 2.5 fps encoded, 1 h 07 min left",
+                      output)
         self.assertEqual(environment["SSH_PUBLIC_KEY"], (self.folder / "key.pub").read_text().strip())
         self.assertAlmostEqual(int(environment["VSRDIST_DEADLINE"]), time.time() + 5 * 3600, delta=60)
         self.assertEqual(environment["VSRDIST_FOLDER"], f"{self.workspace}/film")
@@ -155,7 +156,8 @@ class GoesWrong(Auto):
         self.refused(8, "limits.max_usd", limits_max_usd="0.02")
         self.assertEqual(self.made(), [])
         self.config()
-        self.assertIn("401", self.output_of(self.start("auto", "--yes", environment={"RUNPOD_API_KEY": "rpa_WRONG"}), 7))
+        process = self.start("auto", "--yes", environment={"RUNPOD_API_KEY": "rpa_WRONG"})
+        self.assertIn("401", self.output_of(process, 7))
 
     def test_no_balance_stops_everything(self):
         self.cloud.balance = 0.1
@@ -432,7 +434,8 @@ class Ends(Auto):
         self.fake.fail("DELETE", "/pods/.*", 500, times=1000)
         process.send_signal(SIGTERM)
         output = self.output_of(process, 7)
-        self.assertRegex(output.splitlines()[-1], f"STILL RENTED: {first} .{identity}, .*console.runpod.io.*vsr-pods down")
+        self.assertRegex(output.splitlines()[-1],
+                         f"STILL RENTED: {first} .{identity}, .*console.runpod.io.*vsr-pods down")
         self.fake.faults.clear()
         self.run_client("down")
         self.assert_nothing_left()

@@ -66,7 +66,8 @@ if command == "state":
     if done:
         os.makedirs(folder + "/run/final", exist_ok=True)
         open(folder + "/run/final/film_pitchOK.mkv", "w").write("the film " * 1000)
-    state = {{"pod": pod, "running": os.path.exists(started) and not done, "done": done, "status": None, "said": "", "run": None}}
+    state = {{"pod": pod, "running": os.path.exists(started) and not done, "done": done, "status": None, "said": "",
+             "run": None}}
     state.update(json.loads(told("state") or "{{}}"))
     print(json.dumps(state))
 """
@@ -76,8 +77,8 @@ CONFIG = {
     "volume": {"id": "VOLUME"}, "job": {"file": "job.ini"}, "limits": {"max_usd": "20", "max_hours": "5"},
     "ssh": {"key": "key"}, "api": {},
 }
-QUICK = {"POLL": 0.1, "PAUSE": 0.05, "AGAIN": 0.3, "SETTLE": 0.5, "PATIENCE": 3, "LOOK": 0.3, "TELL": 0, "UNREACHABLE": 1,
-         "END": 3, "TRANSFER": 1, "NODE": 4}
+QUICK = {"POLL": 0.1, "PAUSE": 0.05, "AGAIN": 0.3, "SETTLE": 0.5, "PATIENCE": 3, "LOOK": 0.3, "TELL": 0,
+         "UNREACHABLE": 1, "END": 3, "TRANSFER": 1, "NODE": 4}
 
 
 class Pods(Driver):
@@ -135,8 +136,9 @@ class ClientTest(unittest.TestCase):
                 "RUNPOD_API_KEY": self.fake.key, "FAKE_PODS": str(self.pods), "no_proxy": "*", **quick}
 
     def start(self, *words, environment=None, stdin=subprocess.DEVNULL, begin=None, **more):
-        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=stdin, preexec_fn=begin,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=stdin, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=begin,
                                    env={**self.environment(**more), **(environment or {})})
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The parts of runpod/vsr-pods: what a configuration may say, how the API's failures are taken, which GPU is chosen, what
-becomes of a job file, what is on disk when."""
+"""The parts of runpod/vsr-pods: what a configuration may say, how the API's failures are taken, which GPU is chosen,
+what becomes of a job file, what is on disk when."""
 
 import fcntl
 import json
@@ -75,8 +75,8 @@ class Configuration(Quiet):
                 ({"pods_gpus": " "}, "names no GPU"), ({"volume_create_gb": "50"}, "either id or create_gb"),
                 ({"volume_id": ""}, "either id or create_gb"),
                 ({"volume_id": "", "volume_create_gb": "50"}, "wants volume.data_center"),
-                ({"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1", "volume_grow_to_gb": "20"},
-                 "never shrinks"),
+                ({"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1",
+                  "volume_grow_to_gb": "20"}, "never shrinks"),
                 ({"pods_kind": "cluster"}, "2 pods at least"), ({"pods_cloud": "COMMUNITY"}, "SECURE only")):
             with self.subTest(changes=changes):
                 self.assertIn(said, self.refused(**changes))
@@ -142,8 +142,8 @@ class Requests(Quiet):
         self.assertEqual((self.posts(), len(self.cloud.pods)), (3, 1))
 
     def test_what_no_other_try_mends_is_asked_once(self):
-        for status, exit_status, said in ((401, 7, "API key is wrong"), (403, 7, "lacks this right"), (402, 8, "balance"),
-                                          (422, 7, "422"), (413, 7, "413"), (400, 7, "400"), (409, 7, "409")):
+        for status, exit_status, said in ((401, 7, "API key is wrong"), (403, 7, "lacks this right"),
+                                          (402, 8, "balance"), (422, 7, "422"), (413, 7, "413"), (400, 7, "400"), (409, 7, "409")):
             with self.subTest(status=status):
                 before = self.posts()
                 self.fake.fail("POST", "/pods", status, detail="such is life\nindeed")
