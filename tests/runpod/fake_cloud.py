@@ -4,6 +4,7 @@ What a pod is made of is left to a Driver. Standard library only."""
 
 import copy
 import datetime
+import secrets
 import threading
 import time
 import traceback
@@ -203,11 +204,10 @@ class Cloud:
         self.stuck = lambda pod: False           # those stay PROVISIONING for ever
         self.stuck_members, self.missing_members = 0, 0  # so many of the next clusters stay so, or are never made
         self.troubles = []            # what drivers have raised
-        self.threads, self.number = [], 0
+        self.threads = []
 
     def identity(self, kind):
-        self.number += 1
-        return f"{kind}{self.number:06x}k9m2"
+        return kind + secrets.token_hex(5)
 
     # Where it can be
 

@@ -20,6 +20,7 @@ from fake_runpod import Driver, FakeRunPod  # noqa: E402
 
 CLIENT = SOURCE / "runpod/vsr-pods"
 ENTRYPOINT = SOURCE / "runpod/entrypoint"
+LIMIT_S = 300  # for whatever is to come, on a busy machine
 HERE = "10.77.0.1"  # of the client, on the bridge that pods have their eth0 on
 
 # What the image has in /usr/local/bin.
@@ -143,9 +144,16 @@ class Pods(Driver):
         status = os.statvfs(folder)
         call("mount", "-o", f"remount,size={(status.f_blocks - status.f_bfree) * status.f_frsize}", folder)
 
-    def of(self, name):
-        """The machine of a pod by the pod's name, as long as it is on."""
-        return next((m for m in list(self.machines.values()) if m.pod.name == name and m.is_on()), None)
+    @staticmethod
+    def talking():
+        """Whether an ssh is under way."""
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdecimal() and (entry / "comm").read_text() == "ssh\n":
+                    return True
+            except OSError:  # gone meanwhile
+                continue
+        return False
 
     def running(self):
         return [machine for machine in list(self.machines.values()) if machine.is_on()]
@@ -192,9 +200,13 @@ class PodsTest(FilmTest):
         self.addCleanup(process.kill)
         return process
 
-    def wait_for(self, what, true, process=None, timeout=120):
+    def ends(self, process, status=0):
+        """What it has said, once it has ended with this status."""
+        return self.assert_ends(process, status, timeout=LIMIT_S)
+
+    def wait_for(self, what, true, process=None):
         """With what is known of pods, should it not come."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + LIMIT_S
         while not true():
             ended = process is not None and process.poll() is not None and not true()
             if ended or time.monotonic() > deadline:
