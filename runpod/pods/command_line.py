@@ -84,13 +84,22 @@ def agree(options, question):
 # --- money before anything is rented
 
 
-def cost_lines(config, job, gpus, counts, prices):
+def tell_cost(config, job, gpus, prices, chosen=None):
+    """The table; and whether the limits are below what it says of the chosen type."""
+    count = config["pods", "gpus_per_pod"] * config["pods", "count"]
+    known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
     try:
         film, rates = cost.look(job.film, job.path)
         signals.check()
-        return cost.table(film, rates, [gpu for gpu in gpus if gpu in cost.known()["gpus"]] or None, counts, prices)
+        for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
+            tell(line)
+        if chosen in known:
+            one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
+            if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
+                tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
+                     "or max_usd: everything would be ended before it is made, to go on with later")
     except cost.CostError as error:
-        return [f"no estimate of hours and money: {error}"]
+        tell(f"no estimate of hours and money: {error}")
 
 
 def prices_of(entries, config):
@@ -110,10 +119,8 @@ def plan(session, job):
     center = fleet.volume()["dataCenter"] if known else config["volume", "data_center"]
     offers, reasons = catalogue.offers(api, config, center)
     entries = catalogue.gpus(api, config)
-    gpus = config["pods", "gpus_per_pod"] * config["pods", "count"]
     wanted = [offer.gpu for offer in offers] + list(reasons)
-    for line in cost_lines(config, job, wanted, sorted({1, gpus}), prices_of(entries, config)):
-        tell(line)
+    tell_cost(config, job, wanted, prices_of(entries, config), offers[0].gpu if offers else None)
     if not known:
         tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, "
              "until 'vsr-pods down --volume'")
@@ -308,9 +315,7 @@ def cost_command(options):
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
         prices = {}
-    counts = sorted({1, config["pods", "gpus_per_pod"] * config["pods", "count"]})
-    for line in cost_lines(config, job, cost.known()["gpus"], counts, prices):
-        tell(line)
+    tell_cost(config, job, cost.known()["gpus"], prices)
 
 
 # --- words

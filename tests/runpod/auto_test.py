@@ -513,6 +513,13 @@ class LeftOver(ClientTest):
         self.run_client(*words, "--yes", "--older", "0")
         self.assertEqual(self.cloud.left(), ["somebody-elses"])
 
+    def test_another_rsync_is_told_before_anything_is_rented(self):
+        rsync = self.folder / "bin/rsync"
+        rsync.write_text("#!/bin/sh\necho openrsync: protocol version 29, rsync version 2.6.9 compatible\n")
+        rsync.chmod(0o755)
+        self.assertIn("not 3.1 or newer", self.run_client("auto", "--yes", status=2))
+        self.assertEqual(self.fake.requests, [])
+
     def test_words(self):
         for words in ((), ("dance",), ("reap", "--older", "-1"), ("push", "--dry-run"), ("up", "now")):
             self.assertRegex(self.run_client(*words, status=2), "error:")

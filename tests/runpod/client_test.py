@@ -15,7 +15,7 @@ from unittest import mock
 from client_support import GPU, ClientTest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, basics, catalogue, config, files, job_file, limits, state  # noqa: E402
+from pods import api, basics, catalogue, command_line, config, cost, files, job_file, limits, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -260,6 +260,18 @@ class Money(Quiet):
         self.assertAlmostEqual(limits.deadline(session, 2.5), time.time() + 2 * 3600, delta=5)
         self.rental(session, 1, 19.9, 19.9)
         self.assertIn("raise it", self.failure(8, limits.deadline, session, 2.5))
+
+
+    def test_limits_below_the_estimate_are_told(self):
+        film = cost.Film(frames=180000, width=1024, height=432)
+        for hours, told in (("5", True), ("100", False)):
+            said = []
+            values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
+            with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
+                    mock.patch.object(command_line, "tell", said.append):
+                command_line.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+            self.assertIn(GPU, "\n".join(said))
+            self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
 
 
 class JobFiles(Quiet):
