@@ -183,10 +183,12 @@ class Config:
 
 
 def api_key(key_file):
-    """From the file, or the environment; never from a command line, which others can read."""
+    """From the file, or the environment, where no child of ours finds it any more; never from a command line, which
+    others can read."""
+    given = os.environ.pop("RUNPOD_API_KEY", "").strip()
     where = str(key_file) if key_file else "RUNPOD_API_KEY"
     try:
-        key = key_file.read_text().strip() if key_file else os.environ.get("RUNPOD_API_KEY", "").strip()
+        key = key_file.read_text().strip() if key_file else given
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(USAGE, f"api.key_file {key_file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
     if not key:

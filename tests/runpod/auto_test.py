@@ -55,6 +55,7 @@ class GoesWell(Auto):
         self.assertAlmostEqual(int(environment["VSRDIST_DEADLINE"]), time.time() + 5 * 3600, delta=60)
         self.assertEqual(environment["VSRDIST_FOLDER"], f"{self.workspace}/film")
         self.assertNotIn(self.fake.key, json.dumps(self.fake.requests))
+        self.assertNotIn("RUNPOD_API_KEY", (self.pods / "asked").read_text())  # the environment of ssh
         for path in (self.folder / ".vsr-pods").iterdir():
             self.assertNotIn(self.fake.key, path.read_text())
 

@@ -33,12 +33,13 @@ if words[:1] == ["--"]:
 command, folder = " ".join(words), os.environ["FAKE_PODS"]
 with open(folder + "/asked", "a") as asked:
     asked.write(alias + " " + command + "\\n")
+    asked.write("".join(sorted(os.environ)) + "\\n" if "RUNPOD_API_KEY" in os.environ else "")
 if os.path.exists(folder + "/cut-" + alias) or os.path.exists(folder + "/cut"):
-    sys.exit("ssh: connect to host " + alias + ": Connection timed out") or 255
+    sys.stderr.write("ssh: connect to host " + alias + ": Connection timed out\\n")
+    sys.exit(255)
 os.environ.update(POD=alias, PATH=folder + "/bin:" + os.environ["PATH"])
 os.execvp("sh", ["sh", "-c", command])
-""".replace('sys.exit("ssh: connect to host " + alias + ": Connection timed out") or 255',
-            'sys.stderr.write("ssh: connect to host " + alias + ": Connection timed out\\n"); sys.exit(255)')
+"""
 
 VSR_POD = """#!{python}
 import json, os, sys, time
