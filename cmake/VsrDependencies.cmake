@@ -3,11 +3,12 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
-find_package(nlohmann_json 3.11 REQUIRED)
+find_package(nlohmann_json 3.9 REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 set(MPI_CXX_SKIP_MPICXX ON)  # the C++ bindings are gone from Open MPI 5 and slow to include
 find_package(MPI REQUIRED COMPONENTS CXX)
-pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat libavcodec libavfilter libavutil libswscale libswresample)
+# libavutil of FFmpeg 5.1, the first with AVChannelLayout; runpod/provision builds one where the system's is older.
+pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat libavcodec libavfilter libavutil>=57.28.100 libswscale libswresample)
 find_package(GTest REQUIRED)
 include(GoogleTest)
 

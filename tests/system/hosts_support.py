@@ -17,7 +17,7 @@ from pathlib import Path
 
 from film_support import MPI_ENVIRONMENT, SOURCE, FilmTest
 
-TOOLS = SOURCE / ".deps/cluster-tools"  # by tests/support/get-cluster-tools
+TOOLS, RSYNC = (SOURCE / ".deps" / name for name in ("cluster-tools", "rsync"))  # by tests/support/get-cluster-tools
 FOLDER = "VSR_HOSTS_FOLDER"  # set inside the namespaces: where the hosts keep their files
 NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--net", "--mount", "--uts"]
 
@@ -27,8 +27,8 @@ SESSION = {"PATH": os.environ["PATH"], **{k: v for k, v in MPI_ENVIRONMENT.items
 
 def tools_environment():
     """For the tools themselves; the libraries there are only those that the system does not have."""
-    libraries = [str(path) for lib in ("usr/lib", "lib") for path in TOOLS.glob(f"{lib}/*-linux-gnu")]
-    programs = [f"{TOOLS}/{folder}" for folder in ("usr/sbin", "usr/bin", "sbin", "bin")]
+    libraries = [str(p) for tools in (TOOLS, RSYNC) for lib in ("usr/lib", "lib") for p in tools.glob(f"{lib}/*-linux-gnu")]
+    programs = [*(f"{TOOLS}/{folder}" for folder in ("usr/sbin", "usr/bin", "sbin", "bin")), f"{RSYNC}/usr/bin"]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries),
             "PATH": ":".join([*programs, os.environ["PATH"], "/usr/sbin", "/sbin"])}
 
@@ -80,12 +80,88 @@ def call(*command):
     return done.stdout
 
 
-class Host:
-    """A name, an address, and an sshd as the first process of its namespaces: without it the host is off."""
+def sshd_config(variables):
+    """For sshd, unpacked or of the system, whose sessions begin with these variables; but for the key of the host."""
+    session = [f"{word} {path}\n" for word, name in (("SshdSessionPath", "sshd-session"), ("SshdAuthPath", "sshd-auth"))
+               for path in TOOLS.glob(f"usr/lib/openssh/{name}")]  # of OpenSSH 9.8 and 10 on
+    return (f"PidFile none\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n{''.join(session)}"
+            "AuthorizedKeysFile .ssh/authorized_keys\n"
+            f"SetEnv {' '.join(f'{name}={value}' for name, value in variables.items())}\n")
+
+
+ACCOUNTS = {  # of root with a home of its own, and what sshd wants
+    "passwd": "root:x:0:0:root:{home}:/bin/sh\nsshd:x:74:65534::/run/sshd:/usr/sbin/nologin\n",
+    "shadow": "root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\n"}
+
+
+class Machine:
+    """A first process in namespaces of its own, and links to bridges: without that process it is off."""
+
+    def __init__(self, name):
+        self.name, self.links = name, []
+
+    def start(self, words, log, environment):
+        with open(log, "ab") as file:
+            self.process = subprocess.Popen([*NAMESPACES, *map(str, words)], stdin=subprocess.DEVNULL, stdout=file,
+                                            stderr=file, env=environment)
+        self.first = self.child_of(self.process.pid)
+        self.processes_of = os.readlink(f"/proc/{self.first}/ns/pid")
+
+    def plug(self, link, bridge, interface, address, mac):
+        """Its interface `interface` goes to a bridge, where the other end is named `link`."""
+        call("ip", "link", "add", link, "type", "veth", "peer", "name", interface, "address", mac, "netns", self.first)
+        self.links.append(link)
+        for words in (["link", "set", "lo", "up"], ["addr", "add", address, "dev", interface],
+                      ["link", "set", interface, "up"]):
+            call("nsenter", f"--net=/proc/{self.first}/ns/net", tool("ip"), *words)
+        call("ip", "link", "set", link, "master", bridge)
+        call("ip", "link", "set", link, "up")
+
+    @staticmethod
+    def child_of(pid):
+        """The first process of the namespaces that `unshare` made, once it is in them."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if children and os.readlink(f"/proc/{children[0]}/ns/net") != os.readlink("/proc/self/ns/net"):
+                return int(children[0])
+            time.sleep(0.01)
+        raise AssertionError("unshare started nothing")
+
+    def is_on(self):
+        return self.process.poll() is None
+
+    def off(self):
+        """A power cut: no process of it gets to say anything."""
+        if self.is_on():
+            for link in self.links:
+                call("ip", "link", "delete", link)
+            self.process.kill()
+            self.process.wait()
+        self.links = []
+
+    def processes(self, *names):
+        """(pid, program) of what runs on it, by names of programs; all but sshd without."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if not entry.name.isdecimal() or os.readlink(entry / "ns/pid") != self.processes_of:
+                    continue
+                name = (entry / "comm").read_text().strip()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:  # gone meanwhile
+                continue
+            if state not in "ZX" and (name in names if names else name != "sshd"):
+                found.append((int(entry.name), name))
+        return found
+
+
+class Host(Machine):
+    """A name, an address, and an sshd as first process."""
 
     def __init__(self, hosts, number):
-        self.hosts, self.number = hosts, number
-        self.name, self.address = f"host{number}", f"10.77.0.{number}"
+        super().__init__(f"host{number}")
+        self.hosts, self.number, self.address = hosts, number, f"10.77.0.{number}"
         self.boot()
 
     def boot(self):
@@ -98,28 +174,9 @@ class Host:
             mount -t tmpfs none /run && mkdir -m 755 /run/sshd
             mount -t tmpfs none /dev/shm
             exec {tool("sshd")} -D -e -f {folder}/etc/sshd_config"""
-        with open(folder / f"{self.name}.log", "ab") as log:
-            self.process = subprocess.Popen([*NAMESPACES, "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=tools_environment())
-        self.first = self.child_of(self.process.pid)
-        call("ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "address",
-             f"02:00:00:00:00:0{self.number}", "netns", self.first)  # the same each time, as others remember it
-        for words in (["link", "set", "lo", "up"], ["addr", "add", f"{self.address}/24", "dev", "eth0"],
-                      ["link", "set", "eth0", "up"]):
-            call("nsenter", f"--net=/proc/{self.first}/ns/net", tool("ip"), *words)
-        call("ip", "link", "set", self.name, "master", "bridge")
-        self.join()
-
-    @staticmethod
-    def child_of(pid):
-        """The first process of the namespaces that `unshare` made, once it is in them."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if children and os.readlink(f"/proc/{children[0]}/ns/net") != os.readlink("/proc/self/ns/net"):
-                return int(children[0])
-            time.sleep(0.01)
-        raise AssertionError("unshare started nothing")
+        self.start(["sh", "-c", script], folder / f"{self.name}.log", tools_environment())
+        mac = f"02:00:00:00:00:{self.number:02x}"  # the same each time, as others remember it
+        self.plug(self.name, "bridge", "eth0", f"{self.address}/24", mac)
 
     def command(self, words, env=()):
         """What runs `words` on this host, in the session that ssh would give."""
@@ -134,36 +191,10 @@ class Host:
     def join(self):
         call("ip", "link", "set", self.name, "up")
 
-    def is_on(self):
-        return self.process.poll() is None
-
-    def off(self):
-        """A power cut: no process of it gets to say anything."""
-        if self.is_on():
-            call("ip", "link", "delete", self.name)
-            self.process.kill()
-            self.process.wait()
-
     def private(self, folder):
         """From now on a folder that no other host sees; empty."""
         folder.mkdir(parents=True, exist_ok=True)
         call("nsenter", "-t", self.first, "--mount", "mount", "-t", "tmpfs", "none", folder)
-
-    def processes(self, *names):
-        """(pid, program) of what runs on it, by names of programs; all but sshd without."""
-        found = []
-        namespace = os.readlink(f"/proc/{self.first}/ns/pid") if self.is_on() else None
-        for entry in Path("/proc").iterdir():
-            try:
-                if not entry.name.isdecimal() or os.readlink(entry / "ns/pid") != namespace:
-                    continue
-                name = (entry / "comm").read_text().strip()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:  # gone meanwhile
-                continue
-            if state not in "ZX" and (name in names if names else name != "sshd"):
-                found.append((int(entry.name), name))
-        return found
 
 
 class Hosts:
@@ -185,10 +216,8 @@ class Hosts:
 
     def write_accounts(self, count):
         """Root with a home here, and the account that sshd wants; seen on the hosts only."""
-        home = self.folder / "home"
-        (self.folder / "etc/passwd").write_text(f"root:x:0:0:root:{home}:/bin/sh\n"
-                                                "sshd:x:74:65534::/run/sshd:/usr/sbin/nologin\n")
-        (self.folder / "etc/shadow").write_text("root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\n")
+        for name, text in ACCOUNTS.items():
+            (self.folder / "etc" / name).write_text(text.format(home=self.folder / "home"))
         addresses = "".join(f"10.77.0.{n} host{n}\n" for n in range(1, count + 1))
         (self.folder / "etc/hosts").write_text(f"127.0.0.1 localhost\n{addresses}")
 
@@ -201,13 +230,8 @@ class Hosts:
         shutil.copy(home / ".ssh/id_ed25519.pub", home / ".ssh/authorized_keys")
         public = (etc / "host_key.pub").read_text()
         (home / ".ssh/known_hosts").write_text(f"host* {public}10.77.0.* {public}")
-        session = [f"{word} {path}\n" for word, name in (("SshdSessionPath", "sshd-session"), ("SshdAuthPath", "sshd-auth"))
-                   for path in TOOLS.glob(f"usr/lib/openssh/{name}")]  # of OpenSSH 9.8 and 10 on
-        variables = " ".join(f"{name}={value}" for name, value in SESSION.items())
-        (etc / "sshd_config").write_text(f"HostKey {etc}/host_key\nPidFile none\nUsePAM no\n{''.join(session)}"
-                                         "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-                                         "AuthorizedKeysFile .ssh/authorized_keys\n"
-                                         f"SetEnv {variables} TMPDIR={self.folder}/tmp\n")
+        (etc / "sshd_config").write_text(f"HostKey {etc}/host_key\n"
+                                         f"{sshd_config({**SESSION, 'TMPDIR': self.folder / 'tmp'})}")
 
     def wait_for(self, host):
         deadline = time.monotonic() + 20

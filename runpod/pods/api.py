@@ -1,0 +1,134 @@
+"""The service's REST API, version 2: requests, what of their failures may pass, and making things just once."""
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from .basics import LIMIT, PODS, Failure, complain, pauses, setting, signals
+
+TIMEOUT_S = 30
+LARGEST = 16 << 20  # bytes of an answer
+
+
+class ApiError(Failure):
+    """An answer that is no success; `code` 0: there was none."""
+
+    def __init__(self, method, path, code, detail, retry_after=None):
+        advice = {401: "; the API key is wrong or was withdrawn", 403: "; the API key lacks this right",
+                  402: "; the account has no balance: top it up, then run the same command again"}.get(code, "")
+        said = f"{code} {detail}" if code else detail
+        super().__init__(LIMIT if code == 402 else PODS, f"API: {method} {path}: {said}{advice}")
+        self.code, self.detail, self.retry_after = code, detail, retry_after
+
+    def may_pass(self):
+        """409: it is amid another change of state; of a POST it is a refusal all the same."""
+        return self.code in (409, 429) or self.is_unknown()
+
+    def is_unknown(self):
+        """Whether the request may have been carried out all the same."""
+        return self.code == 0 or self.code >= 500
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the key to wherever it points."""
+
+    def redirect_request(self, *arguments):
+        return None
+
+
+class Api:
+    def __init__(self, url, key):
+        self.url, self.key = url, key
+        self.opener = urllib.request.build_opener(NoRedirect)
+        self.patience = setting("PATIENCE", 300)  # for what may pass
+
+    def once(self, method, path, body=None):
+        headers = {"Authorization": f"Bearer {self.key}", "Accept": "application/json", "User-Agent": "vsr-pods"}
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with self.opener.open(request, timeout=TIMEOUT_S) as answer:
+                text = answer.read(LARGEST)
+                return json.loads(text) if text.strip() else {}
+        except urllib.error.HTTPError as error:
+            raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers)) from None
+        except (OSError, http.client.HTTPException) as error:  # no connection, no TLS, no answer in time
+            raise ApiError(method, path, 0, getattr(error, "reason", None) or error) from None
+        except ValueError:
+            raise ApiError(method, path, 0, "the answer is no JSON") from None
+
+    @staticmethod
+    def detail(error):
+        """What the service says is wrong, in a line."""
+        try:
+            answer = json.loads(error.read(LARGEST))
+            said = [answer.get("detail") or answer.get("title") or error.reason]
+            for more in answer.get("errors") or []:
+                said.append(more if isinstance(more, str) else more.get("message") or more.get("detail") or str(more))
+            return " ".join("; ".join(dict.fromkeys(map(str, said))).split())[:400]
+        except (OSError, ValueError, AttributeError, TypeError, http.client.HTTPException):
+            return error.reason
+
+    def request(self, method, path, body=None, patience=None):
+        """The answer's document. What may pass is tried again until `patience` is over; of a POST only what surely
+        did nothing, since the same thing twice would be billed twice."""
+        end = time.monotonic() + (self.patience if patience is None else patience)
+        for number, pause in enumerate(pauses()):
+            try:
+                return self.once(method, path, body)
+            except ApiError as error:
+                pause = error.retry_after if error.retry_after is not None else pause
+                again = error.code == 429 if method == "POST" else error.may_pass()
+                if not again or time.monotonic() + pause > end:
+                    raise
+                if number == 1 and patience is None:
+                    complain(f"{error}; tries again")
+            signals.wait(pause)
+
+    def create(self, what, body):
+        """Makes a pod, a cluster or a volume, whose name nothing else has. After a POST whose fate is unknown the
+        name is looked for before there is another."""
+        end = time.monotonic() + self.patience
+        for pause in pauses(2):
+            try:
+                return self.request("POST", f"/{what}", body)
+            except ApiError as error:
+                if not error.is_unknown() or time.monotonic() + pause > end:
+                    raise
+            signals.wait(pause)
+            for found in self.list(what):
+                if found.get("name") == body["name"]:
+                    return found
+
+    def list(self, what, patience=None):
+        """All pods that are no cluster's, all clusters, or all volumes of the account."""
+        key = {"pods": "pods", "clusters": "clusters", "network-volumes": "networkVolumes"}[what]
+        found, query = [], ""
+        while True:
+            answer = self.request("GET", f"/{what}{query}", patience=patience)
+            if not isinstance(answer.get(key), list):
+                raise ApiError("GET", f"/{what}", 0, f"the answer has no {key}")
+            found += answer[key]
+            cursor = (answer.get("pagination") or {}).get("nextCursor")
+            if not cursor:
+                return found
+            query = "?" + urllib.parse.urlencode({"cursor": cursor})
+
+    def delete(self, what, identity, patience=None):
+        """Ends it for good; that it was gone already is as good."""
+        try:
+            self.request("DELETE", f"/{what}/{identity}", patience=patience)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+
+def wait_of(headers):
+    """Seconds that a Retry-After asks for; dates are left to our own pauses."""
+    text = (headers.get("Retry-After") or "").strip()
+    return min(float(text), 3600.0) if text.isdecimal() else None

@@ -1,0 +1,385 @@
+"""What the user says, and what is said to him."""
+
+import argparse
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import auto, catalogue, cost, reap
+from .api import Api
+from .basics import PODS, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .config import Config, address, api_key
+from .fleet import Fleet
+from .files import Transfer
+from .job_file import JobFile
+from .jobs import Jobs
+from .ssh import Ssh, Unreachable
+from .state import State
+
+ABOUT = """From an API key to a finished film on rented pods.
+
+  vsr-pods auto       all of it, unattended: up, push, run, watch, pull, down; lost pods are replaced
+  vsr-pods cost       hours and money for the film on each GPU type
+
+Or step by step, where the pods stay until 'down' or until their time is over:
+
+  vsr-pods up         create the pods, or the cluster, and wait until they are ready
+  vsr-pods push       film, job file and model to the network volume
+  vsr-pods run        check the pods and start the jobs
+  vsr-pods status     how the run is; --tunnel shows its page
+  vsr-pods pull       films, report and logs from the volume
+  vsr-pods down       end all pods; --volume deletes the volume too
+  vsr-pods reap       end pods that were left over, whoever made them
+
+The API key is taken from the environment's RUNPOD_API_KEY or the file api.key_file; configs/pods.ini is an example of
+a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit status: 0 done, 2 usage or configuration,
+3 input, 6 storage, 7 pods or API, 8 money or time limit, 130, 143 interrupted. docs/runpod.md tells the rest."""
+
+
+class Session:
+    """What a command works with. Only commands that change something hold the state's lock."""
+
+    def __init__(self, options, change=True):
+        self.options, self.config = options, Config(options.config)
+        url = checked_address(options.api_url) if options.api_url else self.config["api", "url"]
+        self.api = open_api(url, self.config.file("api", "key_file") if self.config["api", "key_file"] else None)
+        self.state = State(self.config.file("state", "folder"), self.config["pods", "name"])
+        self.ssh = Ssh(self.config, self.state)
+        if change and not options.dry_run:
+            self.ssh.check()
+            self.state.hold()
+            talk.log = self.state.beside(".log")
+
+
+def open_api(url, key_file):
+    key = api_key(key_file)
+    talk.secret = key
+    return Api(url, key)
+
+
+def checked_address(text):
+    try:
+        return address(text)
+    except ValueError as error:
+        raise Failure(USAGE, f"--api-url {text}: has to be {error}") from None
+
+
+def agree(options, question):
+    """Whether the user wants it; without a terminal only --yes is a yes."""
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
+    print(f"{question} [y/N] ", end="", flush=True)
+    while not select.select([sys.stdin], [], [], TICK_S)[0]:
+        signals.check()
+    answer = sys.stdin.readline()
+    return answer.strip().lower() in ("y", "yes")
+
+
+# --- money before anything is rented
+
+
+def tell_cost(config, job, gpus, prices, chosen=None):
+    """The table; and whether the limits are below what it says of the chosen type."""
+    count = config["pods", "gpus_per_pod"] * config["pods", "count"]
+    known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
+    try:
+        film, rates = cost.look(job.film, job.path)
+        signals.check()
+        for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
+            tell(line)
+        if chosen in known:
+            one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
+            if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
+                tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
+                     "or max_usd: everything would be ended before it is made, to go on with later")
+    except cost.CostError as error:
+        tell(f"no estimate of hours and money: {error}")
+
+
+def prices_of(entries, config):
+    cloud = config["pods", "cloud"].lower()
+    return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
+
+
+def many(count, what):
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def plan(session, job):
+    """Tells what would be rented, of what, for how much; nothing is rented by it."""
+    config, api = session.config, session.api
+    fleet = Fleet(session)
+    known = config["volume", "id"] or session.state.contents.volume.get("id")
+    center = fleet.volume()["dataCenter"] if known else config["volume", "data_center"]
+    offers, reasons = catalogue.offers(api, config, center)
+    entries = catalogue.gpus(api, config)
+    wanted = [offer.gpu for offer in offers] + list(reasons)
+    tell_cost(config, job, wanted, prices_of(entries, config), offers[0].gpu if offers else None)
+    if not known:
+        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, "
+             "until 'vsr-pods down --volume'")
+    each = config.gpus_of_one()
+    for offer in offers:
+        tell(f"{offer.gpu}: ${offer.price * each:.2f} an hour, availability in {center} {offer.availability}")
+    for gpu, why in reasons.items():
+        tell(f"{gpu} {why}")
+    if not offers:
+        raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
+    what = ("an Instant Cluster of " if config["pods", "kind"] == "cluster" else "") + many(config["pods", "count"], "pod")
+    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
+         f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
+         f"{config['limits', 'max_hours']:g} hours (volume apart)")
+
+
+def consent(session):
+    """Plan and question; the job file if it is to be done. What is rented already was agreed to."""
+    job = JobFile(session.config)
+    if session.state.alive():
+        names = ", ".join(map(str, session.state.alive()))
+        tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
+        return job
+    plan(session, job)
+    if agree(session.options, "Go on?"):
+        return job
+    tell("nothing is rented")
+    return None
+
+
+# --- the commands
+
+
+def auto_command(options):
+    session = Session(options)
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    else:
+        auto.auto(session, lambda: consent(session))
+
+
+def up_command(options):
+    session = Session(options)
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    elif auto.up(session, lambda: consent(session)):
+        for rental in session.state.alive():
+            node = "-node0" if rental.kind == "clusters" else ""
+            tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
+        tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+
+
+def rented(session):
+    """The fleet, freshly looked at, and those of it that can be reached."""
+    fleet = Fleet(session)
+    if not session.state.alive():
+        raise Failure(PODS, f"nothing is rented by {session.state.path}; 'vsr-pods up' does that")
+    fleet.adopt()
+    fleet.look()
+    found = [rental for rental in session.state.alive() if fleet.reachable(rental)]
+    if not found:
+        raise Failure(PODS, "no pod can be reached now; 'vsr-pods status' tells how they are")
+    return fleet, found
+
+
+def transfer(session, function):
+    fleet, found = rented(session)
+    try:
+        return function(Transfer(session, fleet.first(found[0])))
+    except Unreachable as error:
+        raise Failure(PODS, f"{error}; run the same command again, it goes on where it was") from None
+
+
+def push_command(options):
+    session = Session(options)
+    job = JobFile(session.config)
+    transfer(session, lambda pod: pod.push(job))
+    tell("pushed")
+
+
+def pull_command(options):
+    session = Session(options)
+    results = session.config.file("job", "results")
+    films = transfer(session, lambda pod: pod.pull(results))
+    session.state.contents.finished = bool(films)
+    session.state.save()
+    for film in films:
+        tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
+    tell(f"pulled into {results}" + ("" if films else "; there is no film yet"))
+
+
+def run_command(options):
+    session = Session(options)
+    fleet, found = rented(session)
+    jobs = Jobs(session, fleet)
+    failed = []
+    for rental in found:
+        try:
+            why = jobs.check(rental)
+            if not why:
+                jobs.start(rental)
+        except Unreachable as error:
+            why = str(error)
+        if why:
+            complain(f"{rental} {why}")
+            failed.append(rental.name)
+    if failed:
+        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console, and 'vsr-pods up' makes "
+                            "another")
+
+
+def status_command(options):
+    session = Session(options, change=False)
+    fleet = Fleet(session)
+    if not session.state.alive():
+        tell(f"nothing is rented by {session.state.path}; ${session.state.dollars():.2f} of this run are spent")
+        return
+    fleet.look(act=False)
+    states = Jobs(session, fleet).of_all(Jobs(session, fleet).state, session.state.alive())
+    for rental in session.state.alive():
+        members = fleet.members.get(rental.name) or []
+        status = ", ".join(member.status for member in members) or "gone"
+        state = states[rental.name]
+        job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
+               if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
+        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(time.time()):.2f} so far; {job}")
+    tell(f"the run: {auto.progress_text(auto.newest({k: s or {} for k, s in states.items()}))}; "
+         f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
+    if options.tunnel:
+        working = [rental for rental in session.state.alive() if (states[rental.name] or {}).get("running")]
+        if not working:
+            raise Failure(PODS, "no job runs, so there is no page")
+        tunnel(session, fleet.first(working[0]))
+
+
+def tunnel(session, member):
+    """The page of a pod's job on this machine, until Ctrl-C."""
+    listen = JobFile(session.config).values.get("status.listen", "auto")
+    port = re.search(r":(\d+)$", listen)
+    there = int(port[1]) if port else 8080
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", there))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        here = probe.getsockname()[1]
+    child = subprocess.Popen([*session.ssh.command(), "-N", "-o", "ExitOnForwardFailure=yes", "-L",
+                              f"127.0.0.1:{here}:127.0.0.1:{there}", member.alias], stdin=subprocess.DEVNULL,
+                             start_new_session=True)
+    tell(f"http://127.0.0.1:{here}/ is the page of {member.alias}, until Ctrl-C")
+    try:
+        while child.poll() is None:
+            signals.wait(0.2)
+        raise Failure(PODS, f"the tunnel to {member.alias} has ended")
+    except Interrupted:
+        tell("the tunnel is closed; the run goes on")
+    finally:
+        finish(child)
+
+
+def down_command(options):
+    session = Session(options)
+    if options.dry_run:
+        for rental in session.state.alive():
+            tell(f"would end {rental}")
+        return
+    signals.deaf = True
+    fleet = Fleet(session)
+    fleet.end_all()
+    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent")
+    if options.volume:
+        signals.deaf = False
+        if agree(options, "Delete the volume with all that is on it?"):
+            fleet.delete_volume()
+
+
+def reap_command(options):
+    config = Config(options.config) if Path(options.config).exists() else None
+    url = options.api_url or (config["api", "url"] if config else "https://api.runpod.io/v2")
+    key_file = config.file("api", "key_file") if config and config["api", "key_file"] else None
+    api = open_api(checked_address(url), key_file)
+    reap.reap(api, options.older, options.dry_run, lambda question: agree(options, question))
+
+
+def cost_command(options):
+    config = Config(options.config)
+    job = JobFile(config)
+    try:
+        key_file = config.file("api", "key_file") if config["api", "key_file"] else None
+        api = open_api(checked_address(options.api_url or config["api", "url"]), key_file)
+        prices = prices_of(catalogue.gpus(api, config), config)
+    except Failure as error:
+        complain(f"{error}; the prices are those of runpod/gpus.json")
+        prices = {}
+    tell_cost(config, job, cost.known()["gpus"], prices)
+
+
+# --- words
+
+
+def hours(text):
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise ValueError
+    return value
+
+
+def parse(words):
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config", metavar="FILE", help="default: pods.ini in the current folder")
+    common.add_argument("--api-url", metavar="URL", help="in place of api.url")
+    common.add_argument("--dry-run", action="store_true",
+                        help="of up, auto, down, reap: tells what it would do, and what it costs")
+    common.add_argument("--yes", action="store_true", help="asks nothing")
+    parser = argparse.ArgumentParser(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
+                                     usage="%(prog)s [OPTION ...] COMMAND",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True, title="commands")
+    for name, function, about in (
+            ("auto", auto_command, "up, push, run, watch, pull, down"), ("cost", cost_command, "hours and money"),
+            ("up", up_command, "create the pods"), ("push", push_command, "film, job and model to the volume"),
+            ("run", run_command, "start the jobs"), ("status", status_command, "how the run is"),
+            ("pull", pull_command, "films, report, logs"), ("down", down_command, "end the pods"),
+            ("reap", reap_command, "end pods left over")):
+        command = commands.add_parser(name, help=about, parents=[common], allow_abbrev=False)
+        command.set_defaults(function=function)
+        if name == "status":
+            command.add_argument("--tunnel", action="store_true", default=False,
+                                 help="an ssh tunnel to the status page, until Ctrl-C")
+        if name == "down":
+            command.add_argument("--volume", action="store_true", default=False,
+                                 help="deletes the network volume too, if vsr-pods made it")
+        if name == "reap":
+            command.add_argument("--older", type=hours, default=24, metavar="HOURS", help="default: 24")
+    options = parser.parse_args(words)
+    for name, default in (("config", "pods.ini"), ("api_url", None), ("dry_run", False), ("yes", False)):
+        if not hasattr(options, name):
+            setattr(options, name, default)
+    if options.dry_run and options.command in ("push", "run", "pull", "status"):
+        parser.error(f"--dry-run is not for {options.command}")
+    return options
+
+
+def main(words):
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # names of files may be no text
+    options = parse(words)
+    signals.listen()
+    try:
+        options.function(options)
+        return 0
+    except Failure as error:
+        if isinstance(error.__context__, (Failure, Interrupted)) and not error.__suppress_context__:
+            complain(error.__context__)  # why the pods were to be ended, before that they could not
+        complain(error)
+        return error.status
+    except Unreachable as error:
+        complain(error)
+        return PODS
+    except Interrupted as error:
+        complain(f"{error}; the same command goes on with what is made")
+        return error.status

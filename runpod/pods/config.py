@@ -1,0 +1,199 @@
+"""The configuration: an INI file in which every key is known and every value is checked before anything is rented."""
+
+import configparser
+import difflib
+import ipaddress
+import os
+import re
+import urllib.parse
+from pathlib import Path
+
+from .basics import USAGE, Failure
+
+
+def word(pattern, meaning):
+    def check(text):
+        if not re.fullmatch(pattern, text):
+            raise ValueError(meaning)
+        return text
+    return check
+
+
+def whole(lowest, highest):
+    def check(text):
+        if not re.fullmatch("[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(text)
+    return check
+
+
+def number(lowest, highest):
+    def check(text):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) or not lowest <= float(text) <= highest:
+            raise ValueError(f"a number from {lowest:g} to {highest:g}")
+        return float(text)
+    return check
+
+
+def one_of(*allowed):
+    return word("|".join(allowed), " or ".join(allowed))
+
+
+def names(text):
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if len(set(found)) != len(found):
+        raise ValueError("each GPU once")
+    return found
+
+
+def address(text):
+    """The key goes there: encrypted, unless the line does not leave the machine or the private network of a test."""
+    url = urllib.parse.urlsplit(text)
+    try:
+        private = url.hostname == "localhost" or ipaddress.ip_address(url.hostname or "").is_private
+    except ValueError:
+        private = False
+    safe = url.scheme == "https" or url.scheme == "http" and private
+    if not url.hostname or not safe or url.query or url.username:
+        raise ValueError("an address such as https://api.runpod.io/v2")
+    return text.rstrip("/")
+
+
+anything = str
+identifier = word(r"[A-Za-z0-9_-]{0,100}", "letters, digits, '-' and '_'")
+folder_in_pod = word(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+", "a full path of letters, digits, '.', '-' and '_'")
+
+KEYS = {  # section -> key -> (check, default); None: has to be given
+    "pods": {
+        "name": (word(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", "letters, digits, '-' and '_'"), None),
+        "kind": (one_of("pods", "cluster"), "pods"),
+        "count": (whole(1, 64), "1"),
+        "gpus": (names, None),
+        "gpus_per_pod": (whole(1, 16), "1"),
+        "max_price": (number(0.01, 100), None),
+        "cloud": (one_of("SECURE", "COMMUNITY"), "SECURE"),
+        "image": (word(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*", "the name of a container image"), None),
+        "min_cuda": (word(r"[0-9]{1,2}\.[0-9]", "a version such as 12.4"), "12.4"),
+        "disk": (whole(5, 2000), "40"),
+        "registry": (identifier, ""),
+    },
+    "volume": {
+        "id": (identifier, ""),
+        "create_gb": (whole(0, 4096), "0"),
+        "data_center": (word(r"[A-Za-z0-9-]{0,40}", "a name such as EU-RO-1"), ""),
+        "type": (one_of("STANDARD", "HIGH_PERFORMANCE"), "STANDARD"),
+        "path": (folder_in_pod, "/workspace"),
+        "grow_to_gb": (whole(0, 4096), "0"),
+    },
+    "job": {"file": (anything, None), "input": (anything, ""), "results": (anything, "results")},
+    "limits": {
+        "max_usd": (number(0.01, 100000), None),
+        "max_hours": (number(0.01, 1000), None),
+        "ready_minutes": (number(0.01, 240), "20"),
+        "paused_minutes": (number(0.01, 1440), "15"),
+    },
+    "ssh": {"key": (anything, "~/.ssh/id_ed25519")},
+    "api": {"url": (address, "https://api.runpod.io/v2"), "key_file": (anything, "")},
+    "state": {"folder": (anything, ".vsr-pods")},
+}
+
+
+def nearest(name, known):
+    found = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"; did you mean {found[0]}?" if found else f"; there are {', '.join(known)}"
+
+
+class Config:
+    """Values by section and key: config["limits", "max_usd"]."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.values = {}
+        given = self.read()
+        for section in given:
+            if section not in KEYS:
+                raise Failure(USAGE, f"{path}: there is no section [{section}]{nearest(section, list(KEYS))}")
+            for key in given[section]:
+                if key not in KEYS[section]:
+                    raise Failure(USAGE, f"{path}: there is no {section}.{key}{nearest(key, list(KEYS[section]))}")
+        for section, keys in KEYS.items():
+            for key, (check, default) in keys.items():
+                self.values[section, key] = self.value(section, key, given.get(section, {}).get(key, default), check)
+        self.check_together()
+
+    def __getitem__(self, key):
+        return self.values[key]
+
+    def read(self):
+        parser = configparser.RawConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#", ";"),
+                                              inline_comment_prefixes=("#",), default_section="")
+        parser.optionxform = str  # capitals count
+        try:
+            parser.read_string(self.path.read_text(encoding="utf-8"), str(self.path))
+        except OSError as error:
+            raise Failure(USAGE, f"{self.path}: {error.strerror}; configs/pods.ini is an example") from None
+        except UnicodeDecodeError:
+            raise Failure(USAGE, f"{self.path}: is no UTF-8 text") from None
+        except configparser.Error as error:
+            raise Failure(USAGE, f"{error}") from None
+        return {section: dict(parser[section]) for section in parser.sections()}
+
+    def value(self, section, key, text, check):
+        if text is None:
+            raise Failure(USAGE, f"{self.path}: {section}.{key} has to be given")
+        try:
+            return check(text)
+        except ValueError as error:
+            raise Failure(USAGE, f"{self.path}: {section}.{key} = {text}: has to be {error}") from None
+
+    def check_together(self):
+        def refuse(text):
+            raise Failure(USAGE, f"{self.path}: {text}")
+        if not self["pods", "gpus"]:
+            refuse("pods.gpus names no GPU")
+        if self["pods", "kind"] == "cluster" and self["pods", "count"] < 2:
+            refuse("pods.count: a cluster has 2 pods at least")
+        if self["pods", "kind"] == "cluster" and self["pods", "registry"]:
+            refuse("pods.registry: the service knows none for clusters; use a public image")
+        if self["pods", "cloud"] != "SECURE":
+            refuse("pods.cloud: network volumes are for SECURE only")
+        if bool(self["volume", "id"]) == bool(self["volume", "create_gb"]):
+            refuse("[volume] wants either id or create_gb")
+        if self["volume", "create_gb"] and not self["volume", "data_center"]:
+            refuse("volume.create_gb wants volume.data_center")
+        if 0 < self["volume", "create_gb"] < 10:
+            refuse("volume.create_gb: 10 at least")
+        if 0 < self["volume", "grow_to_gb"] < self["volume", "create_gb"]:
+            refuse("volume.grow_to_gb is below volume.create_gb; a volume never shrinks")
+
+    def file(self, section, key):
+        """A file name of the configuration: relative to its folder; ~ is the home."""
+        return self.path.parent / os.path.expanduser(self[section, key])
+
+    def folder(self):
+        """Where the job is on the volume, as the pods see it."""
+        return f"{self['volume', 'path']}/{self['pods', 'name']}"
+
+    def gpus_of_one(self):
+        """GPUs that are rented at once: those of a pod, or of a cluster."""
+        return self["pods", "gpus_per_pod"] * (self["pods", "count"] if self["pods", "kind"] == "cluster" else 1)
+
+    def places(self):
+        return 1 if self["pods", "kind"] == "cluster" else self["pods", "count"]
+
+
+def api_key(key_file):
+    """From the file, or the environment, where no child of ours finds it any more; never from a command line, which
+    others can read."""
+    given = os.environ.pop("RUNPOD_API_KEY", "").strip()
+    where = str(key_file) if key_file else "RUNPOD_API_KEY"
+    try:
+        key = key_file.read_text().strip() if key_file else given
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(USAGE, f"api.key_file {key_file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+    if not key:
+        raise Failure(USAGE, f"{where}: no API key; make one at the console's settings, and set RUNPOD_API_KEY or "
+                             "api.key_file")
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise Failure(USAGE, f"{where}: holds something that is no API key")
+    return key

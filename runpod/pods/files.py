@@ -1,0 +1,153 @@
+"""Film, job and model to the volume, films back from it: by rsync through a pod, and compared by SHA-256 at the end,
+since a network volume was seen to hold other bytes than were written."""
+
+import hashlib
+import shlex
+import sys
+import threading
+import time
+
+from .basics import INPUT, STORAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
+from .ssh import Unreachable
+
+FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
+LOST = (10, 12, 20, 30, 35, 255)  # rsync's own statuses for a connection that is gone
+
+
+class Transfer:
+    """Between here and one pod."""
+
+    def __init__(self, session, member):
+        self.session, self.member, self.ssh = session, member, session.ssh
+        self.folder = session.config.folder()
+
+    def there(self, path):
+        return f"{self.member.alias}:{path}"
+
+    def rsync(self, *words):
+        """Once more after a lost connection: what has arrived is kept, and the rest follows."""
+        command = ["rsync", "-s", "--times", "--partial", "-e",
+                   " ".join(map(rsync_quoted, self.ssh.command()))]
+        if sys.stdout.isatty():
+            command.append("--info=progress2")
+        end = time.monotonic() + setting("TRANSFER", 300)
+        for pause in pauses(2, 30):
+            begun = time.monotonic()
+            status, _, complaints = run([*command, *map(str, words)], show=sys.stdout.isatty())
+            if status == 0:
+                return
+            why = last_line(complaints.split("rsync error:")[0]) or last_line(complaints) or f"rsync: status {status}"
+            if any(text in complaints for text in FULL):
+                raise Failure(STORAGE, f"no room: {why}; make some here, or enlarge the volume at the console")
+            if status not in LOST:
+                raise Failure(STORAGE, f"rsync: {why}")
+            end = max(end, begun + setting("TRANSFER", 300)) if time.monotonic() - begun > 60 else end  # something went
+            if time.monotonic() > end:
+                raise Unreachable(f"{self.member.alias}: {why}")
+            complain(f"{self.member.alias}: {why}; goes on in a moment")
+            signals.wait(pause)
+
+    def sums(self, paths):
+        """SHA-256 of files there, by name; those that are not there are left out."""
+        words = ["sha256sum", "--zero", "-b", "--", *paths]
+        status, output, complaints = self.ssh.ask(self.member, words, timeout=None)
+        found = {}
+        for line in output.split("\0"):
+            digest, _, path = line.partition(" *")
+            if path:
+                found[path] = digest
+        if status not in (0, 1):
+            raise Failure(STORAGE, f"{self.member.alias}: sha256sum: {last_line(complaints)}")
+        return found
+
+    def make_folders(self):
+        folders = [f"{self.folder}/{name}" for name in ("input", "model", "log")]
+        status, _, complaints = self.ssh.ask(self.member, ["mkdir", "-p", *folders])
+        if status:
+            raise Failure(STORAGE, f"{self.member.alias}: {last_line(complaints)}; is the volume full, or its path "
+                                   "wrong?")
+
+    def push(self, job):
+        self.make_folders()
+        for source, target in job.files():
+            self.send(source, target)
+        written = self.session.state.beside(".job.ini")
+        written.write_bytes(job.on_volume())
+        self.rsync(written, self.there(f"{self.folder}/job.ini"))
+
+    def send(self, source, target):
+        ours = self.sum_here(source)
+        if self.sums([target]).get(target) == ours:
+            tell(f"{source.name} is on the volume already")
+            return
+        tell(f"copies {source.name} ({source.stat().st_size / 1e9:.2f} GB) to the volume")
+        # Only what is missing of it first; all of it, compared piece by piece, where that did not give the same file.
+        for how in ("--append-verify", "--ignore-times"):
+            self.rsync(how, source.absolute(), self.there(target))
+            if self.sums([target]).get(target) == ours:
+                return
+        raise Failure(STORAGE, f"{target}: what lies on the volume is not what was sent, twice; try another volume")
+
+    def sum_here(self, path):
+        """SHA-256, remembered as long as size and time are the same."""
+        known, status = self.session.state.contents.hashes, path.stat()
+        mark = [status.st_size, status.st_mtime_ns]
+        key = str(path.absolute())
+        if known.get(key, [])[:2] != mark:
+            known[key] = [*mark, sum_of(path)]
+            self.session.state.save()
+        return known[key][2]
+
+    def pull(self, results):
+        """Films, report and logs; the names of the films."""
+        run_folder, final, logs = f"{self.folder}/run", results / "final", results / "log/pods"
+        logs.mkdir(parents=True, exist_ok=True)
+        unfinished = "--exclude=*.part"
+        self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*",
+                   self.there(f"{run_folder}/"), results)
+        self.rsync("-r", unfinished, "--include=/report/***", "--include=/log/***", "--include=/run.h5", "--exclude=*",
+                   self.there(f"{run_folder}/"), results)
+        self.rsync("-r", self.there(f"{self.folder}/log/"), logs)
+        films = sorted(path for path in final.glob("*") if path.is_file()) if final.is_dir() else []
+        self.compare({f"{run_folder}/final/{path.name}": path for path in films})
+        return [path for path in films if path.suffix != ".txt"]
+
+    def compare(self, files):
+        """Every film, here and there."""
+        there = self.sums(list(files)) if files else {}
+        for path, here in files.items():
+            if there.get(path) not in (None, sum_of(here)):
+                self.rsync("--ignore-times", self.there(path), here)
+                if sum_of(here) != there[path]:
+                    raise Failure(STORAGE, f"{here}: is not what lies on the volume, twice; run 'vsr-pods pull' again")
+
+
+def sum_of(path):
+    """SHA-256 of a file here; read in a thread, so that a signal is not kept waiting."""
+    result = {}
+
+    def read():
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as file:
+                while not result.get("over") and (data := file.read(1 << 20)):
+                    digest.update(data)
+            result["sum"] = digest.hexdigest()
+        except OSError as error:
+            result["error"] = error
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while reader.is_alive():
+            reader.join(0.05)
+            signals.check()
+    finally:
+        result["over"] = True
+    if "error" in result:
+        raise Failure(INPUT, f"{path}: {result['error'].strerror}")
+    return result["sum"]
+
+
+def rsync_quoted(word):
+    """rsync splits its -e at spaces, and knows quotes."""
+    return shlex.quote(word) if "'" not in word else '"' + word + '"'

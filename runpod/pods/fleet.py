@@ -1,0 +1,342 @@
+"""The pods, or the cluster, that are rented: made once, found again, looked at, ended.
+
+Note [Nothing is forgotten]. A rental's name is in the state file before it is asked for; what the service made and
+never told of (a lost answer, a killed client) is found by that name. A name stays alive until the service has said that
+its pod is gone."""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+from . import catalogue, limits
+from .api import ApiError
+from .basics import LIMIT, PODS, USAGE, Failure, complain, pauses, setting, signals, tell
+from .state import Rental
+
+MOST_FAILURES = 3  # in one place
+OVER = ("EXITED", "ERROR", "TERMINATED")
+CONSOLE = "https://console.runpod.io"
+
+
+@dataclass
+class Member:
+    """A pod, alone or a cluster's, as the service tells of it; host, port and user once ssh can reach it."""
+
+    alias: str  # for ssh
+    id: str
+    status: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    cost: float = 0.0
+    rank: Optional[int] = None
+    ip: str = ""  # on the cluster's own network
+
+
+def member_of(pod, alias):
+    direct = (pod.get("ssh") or {}).get("direct") or {}
+    cluster = pod.get("cluster") or {}
+    member = Member(alias, str(pod["id"]), pod.get("status", ""), cost=pod.get("cost") or 0.0,
+                    rank=cluster.get("rank"), ip=cluster.get("ip") or "")
+    if direct and member.status not in OVER:
+        host, port, user = str(direct.get("host")), direct.get("port"), str(direct.get("username"))
+        if not (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", host) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", user)
+                and isinstance(port, int) and 0 < port < 65536):
+            raise Failure(PODS, f"{alias}: the service tells a strange address for ssh: {user}@{host}, port {port}")
+        member.host, member.port, member.user = host, port, user
+    return member
+
+
+class Fleet:
+    def __init__(self, session):
+        self.session, self.api, self.config, self.state = session, session.api, session.config, session.state
+        self.what = "clusters" if self.config["pods", "kind"] == "cluster" else "pods"
+        self.members = {}  # by rental's name, as of the last look
+        self.lost = {}  # by rental's name: why
+        self.refused = -1e9  # when there was no capacity the last time, and why
+        self.reasons = {}
+
+    # --- the volume
+
+    def volume(self):
+        """The network volume, which is made where the configuration says so; pods go where it is."""
+        config, stored = self.config, self.state.contents.volume
+        identity = config["volume", "id"] or stored.get("id")
+        if not identity:
+            if not stored:
+                stored["name"] = f"vsrdist-{int(time.time())}-{config['pods', 'name']}"
+                self.state.save()
+            found = next((v for v in self.api.list("network-volumes") if v.get("name") == stored["name"]), None)
+            found = found or self.api.create("network-volumes", {
+                "name": stored["name"], "size": config["volume", "create_gb"],
+                "dataCenter": config["volume", "data_center"], "type": config["volume", "type"]})
+            identity = stored["id"] = found["id"]
+            self.state.save()
+            tell(f"made network volume {stored['name']} ({identity}, {found['size']} GB in {found['dataCenter']}); it "
+                 "costs money until 'vsr-pods down --volume'")
+        try:
+            volume = self.api.request("GET", f"/network-volumes/{identity}")
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            raise Failure(USAGE, f"volume.id: the account has no network volume {identity}; "
+                                 f"{CONSOLE} lists them under Storage") from None
+        wanted = config["volume", "data_center"]
+        if wanted and volume.get("dataCenter") != wanted:
+            raise Failure(USAGE, f"volume.data_center: volume {identity} is in {volume.get('dataCenter')}, not in "
+                                 f"{wanted}; pods have to be where the volume is")
+        return volume
+
+    def grow_volume(self):
+        """To [volume] grow_to_gb; False where it may not grow or has done so already."""
+        volume, most = self.volume(), self.config["volume", "grow_to_gb"]
+        if volume["size"] >= most:
+            return False
+        self.api.request("PATCH", f"/network-volumes/{volume['id']}", {"size": most})
+        tell(f"volume {volume['id']} was full: grown from {volume['size']} to {most} GB")
+        return True
+
+    def delete_volume(self):
+        stored = self.state.contents.volume
+        if not stored.get("id"):
+            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
+                                 "Storage")
+        self.api.delete("network-volumes", stored["id"])
+        tell(f"volume {stored['id']} is deleted, with all that was on it")
+        self.state.contents.volume = {}
+        self.state.save()
+
+    # --- making
+
+    def fill(self, want):
+        """Rents until there are `want`, as far as there is capacity; whether there are. Places in which nothing ever
+        got to work are left empty, as long as there are others."""
+        alive, places = self.state.alive(), range(self.config.places())
+        if not alive and all(self.failures(place) >= MOST_FAILURES for place in places):
+            self.state.contents.failures.clear()
+        taken = {rental.place for rental in alive}
+        free = [place for place in places if place not in taken and self.failures(place) < MOST_FAILURES]
+        for place in free[:max(0, want - len(alive))]:
+            if not self.rent(place):
+                self.refused = time.monotonic()
+                return False
+        return True
+
+    def rent(self, place):
+        """One more, of the first GPU type that can be had; False when none can now."""
+        volume = self.volume()
+        offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
+        for offer in offers:
+            price = offer.price * self.config.gpus_of_one()
+            deadline = limits.deadline(self.session, price)
+            rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())
+            self.state.contents.rentals.append(rental)
+            self.state.save()  # Note [Nothing is forgotten]
+            try:
+                made = self.api.create(self.what, self.body(rental, volume, deadline))
+            except ApiError as error:
+                if not error.is_unknown():
+                    self.state.contents.rentals.remove(rental)  # refused: there is nothing
+                    self.state.save()
+                if error.code != 400:
+                    raise
+                reasons[offer.gpu] = f"was refused ({error.detail})"
+                continue
+            self.take(rental, made)
+            tell(f"rents {rental}, ${price:.2f} an hour, in {volume['dataCenter']}")
+            return True
+        self.reasons = reasons
+        return False
+
+    def reasons_text(self):
+        return "; ".join(f"{gpu} {why}" for gpu, why in self.reasons.items())
+
+    def no_capacity(self):
+        return Failure(PODS, f"no pod can be had: {self.reasons_text()}; try later, or name other GPUs, or a volume "
+                             "elsewhere")
+
+    def take(self, rental, made):
+        rental.id, rental.phase = str(made["id"]), "made"
+        self.state.save()
+
+    def body(self, rental, volume, deadline):
+        config = self.config
+        environment = {"SSH_PUBLIC_KEY": self.session.ssh.public_key(), "VSRDIST_DEADLINE": str(deadline),
+                       "VSRDIST_FOLDER": config.folder(), "VSRDIST_API_URL": self.api.url}
+        body = {"name": rental.name, "image": config["pods", "image"], "disk": config["pods", "disk"],
+                "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
+                "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]}}
+        if self.what == "clusters":
+            return {**body, "type": "TRAINING", "env": environment,
+                    "compute": {"gpuTypeId": rental.gpu, "gpuCountPerPod": config["pods", "gpus_per_pod"],
+                                "podCount": config["pods", "count"]}}
+        body["gpu"] = {"id": rental.gpu, "count": config["pods", "gpus_per_pod"],
+                       "minCudaVersion": config["pods", "min_cuda"]}
+        if config["pods", "registry"]:
+            body["registry"] = config["pods", "registry"]
+        return {**body, "cloud": config["pods", "cloud"], "env": {**environment, "VSRDIST_POD": rental.name}}
+
+    # --- finding and looking
+
+    def adopt(self):
+        """After a start: those whose answer was never read are found by name, or were never made."""
+        for rental in self.state.alive():
+            if not rental.id:
+                self.settle(rental)
+
+    def settle(self, rental, patience=None):
+        """Finds out whether there is something of this name. What was asked for a moment ago may still come."""
+        end = max(rental.asked + setting("SETTLE", 60), time.time() + setting("SETTLE", 60) / 6)
+        while True:
+            found = [each for each in self.api.list(rental.kind, patience) if each.get("name") == rental.name]
+            if found:
+                self.take(rental, found[0])
+                tell(f"found {rental} again")
+                return
+            if time.time() >= end:
+                self.forget(rental)
+                return
+            signals.wait(min(5, setting("SETTLE", 60) / 4))
+
+    def look(self, act=True):
+        """How all of them are now, by the service; fills members and lost. Raises ApiError when it cannot be told.
+        Without `act` nothing is changed."""
+        self.lost = {}
+        kinds = {rental.kind for rental in self.state.alive()}
+        listed = {kind: self.api.list(kind, patience=setting("LOOK", 20)) for kind in kinds}
+        for rental in self.state.alive():
+            mine = [each for each in listed[rental.kind] if each.get("name") == rental.name]
+            if act:
+                self.identify(rental, mine)
+            if rental.id:
+                self.members[rental.name] = self.members_of(rental, mine)
+                self.judge(rental, act)
+        self.session.ssh.write([m for members in self.members.values() for m in members if m.host])
+
+    def identify(self, rental, listed):
+        """Of what has its name: which it is, where no answer told; and no second one, which a request whose answer was
+        lost may have made late."""
+        if not rental.id and listed:
+            self.take(rental, listed[0])
+        elif not rental.id and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
+            self.forget(rental)
+        for other in listed:
+            if rental.id and other["id"] != rental.id:
+                complain(f"{rental.name} is there twice: ends {other['id']}")
+                self.api.delete(rental.kind, other["id"])
+
+    def forget(self, rental):
+        """It never was."""
+        rental.ended = rental.asked
+        self.state.save()
+
+    def members_of(self, rental, listed):
+        found = [each for each in listed if each["id"] == rental.id]
+        if rental.kind == "pods":  # lists may lag behind what was just made
+            found = found or self.get(f"/pods/{rental.id}")
+            return [member_of(pod, rental.name) for pod in found]
+        pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods", [])]
+        ranks = [(pod.get("cluster") or {}).get("rank") for pod in pods]
+        members = [member_of(pod, f"{rental.name}-node{i if rank is None else rank}")
+                   for i, (pod, rank) in enumerate(zip(pods, ranks))]
+        return sorted(members, key=lambda member: (member.rank is None, member.rank or 0))
+
+    def get(self, path):
+        """What is there, as a list of one; empty where there is nothing."""
+        try:
+            return [self.api.request("GET", path, patience=setting("LOOK", 20))]
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return []
+
+    def judge(self, rental, act):
+        """Whether the service has lost it; and what it costs, should that be more than the catalogue says."""
+        members = self.members[rental.name]
+        if not members:
+            self.lost[rental.name] = "is gone"
+        for member in members:
+            if member.status in OVER:
+                self.lost[rental.name] = ("has a member that " if rental.kind == "clusters" else "") + f"is {member.status}"
+        cost = sum(member.cost for member in members)
+        if act and cost > rental.price * 1.001:
+            most = self.config["pods", "max_price"] * self.config.gpus_of_one()
+            complain(f"{rental} costs ${cost:.2f} an hour, not ${rental.price:.2f}")
+            rental.price = cost
+            self.state.save()
+            if cost > most * 1.1:  # disks may be part of it
+                raise Failure(LIMIT, f"{rental} costs ${cost:.2f} an hour, above pods.max_price; raise it, or name another "
+                                     "GPU")
+
+    def expected(self, rental):
+        return self.config["pods", "count"] if rental.kind == "clusters" else 1
+
+    def reachable(self, rental):
+        """The members, once the service has told the addresses of all of them; else nothing."""
+        members = self.members.get(rental.name, [])
+        complete = len(members) == self.expected(rental) and all(member.host for member in members)
+        if rental.kind == "clusters":
+            complete = complete and all(member.ip and member.rank is not None for member in members)
+        return members if complete else []
+
+    def first(self, rental):
+        """The pod that acts for it: itself, or the cluster's primary."""
+        return self.reachable(rental)[0]
+
+    def failures(self, place):
+        return self.state.contents.failures.get(str(place), 0)
+
+    # --- ending
+
+    def replace(self, rental, why):
+        """Ends one that is lost; its place is filled later. One that never worked counts against its place, since the
+        next one may fail alike."""
+        try:
+            self.end(rental, patience=60)
+        except ApiError as error:
+            if not error.may_pass():
+                raise
+            complain(f"{rental} {why}; it cannot be ended now, which is tried again: {error}")
+            return
+        complain(f"{rental} {why}: is replaced")
+        if rental.phase == "working":
+            return
+        self.state.contents.failures[str(rental.place)] = self.failures(rental.place) + 1
+        self.state.save()
+        if self.failures(rental.place) >= MOST_FAILURES and not any(r.phase == "working" for r in self.state.alive()):
+            raise Failure(PODS, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
+                                f"{why}")
+
+    def end(self, rental, patience=None):
+        """For good; it is alive until the service has said that it is gone."""
+        if not rental.id:
+            self.settle(rental, patience)
+        if rental.id and not rental.ended:
+            self.api.delete(rental.kind, rental.id, patience)
+            rental.ended = time.time()
+            tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}")
+        self.members.pop(rental.name, None)
+        self.state.save()
+
+    def of_others(self, names):
+        return [rental for rental in self.state.alive() if rental.name not in names]
+
+    def end_all(self, spared=()):
+        """Ends everything but the spared names, whatever happens; what cannot be ended is said, with what to do."""
+        end = time.monotonic() + setting("END", 900)
+        for pause in pauses(5):
+            last = None
+            for rental in self.of_others(spared):
+                try:
+                    self.end(rental, patience=10)
+                except Failure as error:
+                    last = error
+            left = self.of_others(spared)
+            if not left or time.monotonic() > end or isinstance(last, ApiError) and not last.may_pass():
+                break
+            complain(f"{len(left)} could not be ended yet, which is tried again: {last}")
+            signals.wait(pause)
+        if left:
+            names = ", ".join(map(str, left))
+            raise Failure(PODS, f"STILL RENTED: {names}; end it at {CONSOLE} or by 'vsr-pods down' ({last})")

@@ -1,0 +1,89 @@
+"""ssh to pods, by an OpenSSH configuration of this state's own: 'ssh -F FILE POD' is for the user, too."""
+
+import os
+import re
+import shlex
+import shutil
+
+from .basics import INPUT, STORAGE, USAGE, Failure, last_line, run
+
+ANSWER_S = 40  # for something that is quick
+
+
+class Unreachable(Exception):
+    """A pod does not answer; it may do so later."""
+
+
+class Ssh:
+    def __init__(self, config, state):
+        self.key = config.file("ssh", "key").absolute()
+        self.file, self.known_hosts = (state.beside(end).absolute() for end in (".ssh_config", ".known_hosts"))
+        self.written = None
+
+    def check(self):
+        """Before anything is rented: what is needed here is here."""
+        for program in ("ssh", "rsync"):
+            if shutil.which(program) is None:
+                raise Failure(USAGE, f"there is no {program} here; install it (packages openssh-client, rsync)")
+        found = re.search(r"version v?(\d+)\.(\d+)", run(["rsync", "--version"])[1])
+        if not found or (int(found[1]), int(found[2])) < (3, 1):
+            raise Failure(USAGE, "the rsync here is not 3.1 or newer; macOS has another one: 'brew install rsync'")
+        if not self.key.is_file():
+            raise Failure(INPUT, f"ssh.key: there is no {self.key}; make one by 'ssh-keygen -t ed25519 -f {self.key}'")
+        self.public_key()
+
+    def public_key(self):
+        path = self.key.with_name(self.key.name + ".pub")
+        try:
+            text = path.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            raise Failure(INPUT, f"ssh.key: there is no {path}; make it by 'ssh-keygen -y -f {self.key} > "
+                                 f"{path}'") from None
+        if not re.fullmatch(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?", text):
+            raise Failure(INPUT, f"ssh.key: {path} is no public key")
+        return text
+
+    def write(self, members):
+        """The configuration for these members; the addresses are the service's words, and checked."""
+        lines = ["# written by vsr-pods"]
+        for member in members:
+            lines += [f"Host {member.alias}", f"  HostName {member.host}", f"  Port {member.port}",
+                      f"  User {member.user}", f"  HostKeyAlias {member.id}"]
+        lines += ["Host *", f"  IdentityFile {quoted(self.key)}", "  IdentitiesOnly yes", "  BatchMode yes",
+                  "  ConnectTimeout 10", "  ServerAliveInterval 10", "  ServerAliveCountMax 3", "  LogLevel ERROR",
+                  # A pod is new, so nobody knows its key yet; one that changes later is refused.
+                  "  StrictHostKeyChecking accept-new", f"  UserKnownHostsFile {quoted(self.known_hosts)}",
+                  "  ForwardAgent no", "Include ~/.ssh/config", ""]
+        text = "\n".join(lines)
+        if text == self.written:
+            return
+        try:
+            part = self.file.with_name(self.file.name + ".part")
+            part.write_text(text)
+            os.replace(part, self.file)
+        except OSError as error:
+            raise Failure(STORAGE, f"{self.file}: {error.strerror}") from None
+        self.written = text
+
+    def command(self):
+        return ["ssh", "-F", str(self.file)]
+
+    def run(self, member, words, timeout=ANSWER_S, stdin=None):
+        """(status, output, complaints) of a command there; every word is quoted. 255 is ssh's own: no connection."""
+        remote = " ".join(shlex.quote(str(word)) for word in words)
+        return run([*self.command(), "-T", member.alias, "--", remote], timeout, stdin)
+
+    def ask(self, member, words, timeout=ANSWER_S, stdin=None):
+        """The same; no connection is Unreachable."""
+        status, output, complaints = self.run(member, words, timeout, stdin)
+        if status == 255:
+            raise Unreachable(f"{member.alias} does not answer by ssh: {last_line(complaints)}")
+        return status, output, complaints
+
+
+def quoted(path):
+    """For ssh's configuration, which expands %."""
+    text = str(path)
+    if '"' in text or "\n" in text:
+        raise Failure(USAGE, f"{text}: ssh takes no file name with a quote in it")
+    return '"' + text.replace("%", "%%") + '"'

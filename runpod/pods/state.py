@@ -1,0 +1,137 @@
+"""What is rented, on disk: written whole before anything is asked of the service and after, so that a client that was
+killed at any moment finds its pods again. One client at a time, by a lock."""
+
+import fcntl
+import json
+import os
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Optional
+
+from .basics import STORAGE, USAGE, Failure
+
+VERSION = 1
+PREFIX = "vsrdist-"
+
+
+@dataclass
+class Rental:
+    """A pod or a cluster: what is begun, paid and ended as one. Its name is on disk before it exists."""
+
+    name: str
+    kind: str  # pods or clusters: the service's own words, as in its paths
+    place: int  # which of [pods] count; one that is lost is replaced in its place
+    gpu: str
+    price: float  # dollars an hour, all of it
+    asked: float  # when it was first asked for; the times are seconds of the epoch
+    id: Optional[str] = None
+    phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started)
+    ended: Optional[float] = None
+
+    def dollars(self, now):
+        return self.price / 3600 * max(0.0, (self.ended or now) - self.asked)
+
+    def __str__(self):
+        return f"{self.name} ({self.id or 'no id yet'}, {self.gpu})"
+
+
+@dataclass
+class Contents:
+    version: int = VERSION
+    began: float = 0.0  # by a start that found nothing rented; [limits] max_hours counts from here
+    batch: int = 0  # of names: vsrdist-<batch>-<number>
+    number: int = 0
+    finished: bool = False  # the film is fetched: the next start is another run, with its own money
+    volume: dict = field(default_factory=dict)  # name, id
+    rentals: list = field(default_factory=list)
+    failures: dict = field(default_factory=dict)  # by place: rentals that were lost before their job began
+    hashes: dict = field(default_factory=dict)  # of local files: size, time, SHA-256
+
+
+class State:
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.path = folder / f"{name}.json"
+        self.lock, self.writing = None, threading.Lock()
+        self.contents = Contents()
+        if self.path.exists():
+            self.load()
+
+    def beside(self, ending):
+        return self.folder / f"{self.name}{ending}"
+
+    def load(self):
+        try:
+            stored = json.loads(self.path.read_text())
+            if stored["version"] != VERSION:
+                raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that")
+            self.contents = Contents(**stored)
+            self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older "
+                                   "0', then remove the file") from None
+
+    def hold(self):
+        """From here on no other client works with this state, until the process ends."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.lock = os.open(self.beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self.lock, 0)
+            os.pwrite(self.lock, str(os.getpid()).encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(self.lock, 20, 0).decode()
+            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; end it by Ctrl-C "
+                                 "or SIGTERM, or wait") from None
+        except OSError as error:
+            raise Failure(STORAGE, f"{self.folder}: {error.strerror}; set state.folder to one that can be "
+                                   "written") from None
+        if self.path.exists():
+            self.load()
+
+    def save(self):
+        with self.writing:  # jobs are started by several threads
+            self.write(self.beside(".json.part"))
+
+    def write(self, part):
+        try:
+            with open(part, "w") as file:
+                json.dump(asdict(self.contents), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self.path)
+            folder = os.open(self.folder, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as error:
+            raise Failure(STORAGE, f"{self.path}: {error.strerror}; nothing is rented that could not be written "
+                                   "down") from None
+
+    def begin(self):
+        """Before the first of several pods: a new batch of names, and a new run where the last one is finished."""
+        contents = self.contents
+        if contents.finished:
+            contents.rentals = [rental for rental in contents.rentals if not rental.ended]
+            contents.finished = False
+        if not self.alive():
+            contents.began, contents.failures = time.time(), {}
+            contents.batch = int(contents.began)
+            contents.number = 100 * secrets.randbelow(900)  # two films may be begun within a second
+        self.save()
+
+    def next_name(self):
+        self.contents.number += 1
+        return f"{PREFIX}{self.contents.batch}-{self.contents.number}"
+
+    def alive(self):
+        return [rental for rental in self.contents.rentals if not rental.ended]
+
+    def dollars(self):
+        """So far, of this run, by the prices asked; over several starts."""
+        now = time.time()
+        return sum(rental.dollars(now) for rental in self.contents.rentals)
+
+    def dollars_an_hour(self):
+        return sum(rental.price for rental in self.alive())

@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""The parts of runpod/vsr-pods: what a configuration may say, how the API's failures are taken, which GPU is chosen,
+what becomes of a job file, what is on disk when."""
+
+import fcntl
+import json
+import os
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from client_support import GPU, ClientTest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
+from pods import api, basics, catalogue, command_line, config, cost, files, job_file, limits, state  # noqa: E402
+
+
+class Quiet(ClientTest):
+    def setUp(self):
+        super().setUp()
+        quick = mock.patch.dict(os.environ, {"VSR_PODS_PAUSE_S": "0.01", "VSR_PODS_PATIENCE_S": "1.5", "no_proxy": "*"})
+        quick.start()
+        self.addCleanup(quick.stop)
+        self.api = api.Api(self.fake.url, self.fake.key)
+
+    def loaded(self, **changes):
+        self.config(**changes)
+        return config.Config(self.folder / "pods.ini")
+
+    def failure(self, status, function, *arguments):
+        """The one line of a failure that has to come."""
+        with self.assertRaises(basics.Failure) as raised:
+            function(*arguments)
+        text = str(raised.exception)
+        self.assertEqual(raised.exception.status, status, text)
+        self.assertNotIn("\n", text)
+        return text
+
+
+class Configuration(Quiet):
+    def refused(self, **changes):
+        self.config(**changes)
+        return self.failure(2, config.Config, self.folder / "pods.ini")
+
+    def test_defaults_and_what_is_relative_to_what(self):
+        values = self.loaded(pods_gpus=f"{GPU}, NVIDIA L4")
+        self.assertEqual(values["pods", "gpus"], [GPU, "NVIDIA L4"])
+        self.assertEqual((values["pods", "disk"], values["limits", "ready_minutes"]), (40, 20.0))
+        self.assertEqual(values.file("job", "results"), self.folder / "results")
+        self.assertEqual(values.folder(), f"{self.workspace}/film")
+
+    def test_unknown_keys_and_sections_name_the_nearest(self):
+        self.assertIn("there is no pods.gpu; did you mean gpus?", self.refused(pods_gpu="x"))
+        self.assertIn("there is no section [volumes]; did you mean volume?", self.refused(volumes_id="x"))
+        self.assertIn("there are file, input, results", self.refused(job_zzzzzz="x"))
+
+    def test_values_out_of_range(self):
+        for key, value, said in (
+                ("pods_count", "0", "a whole number from 1 to 64"), ("pods_count", "1e3", "a whole number"),
+                ("pods_max_price", "-1", "a number from 0.01"), ("pods_max_price", "nan", "a number from 0.01"),
+                ("limits_max_usd", "", "a number"), ("pods_kind", "swarm", "pods or cluster"),
+                ("pods_name", "../film", "letters"), ("pods_image", "-rm -rf", "the name of a container image"),
+                ("volume_path", "workspace", "a full path"), ("volume_path", "/a/../b", "a full path"),
+                ("volume_path", "/$(reboot)", "a full path"), ("api_url", "http://api.runpod.io/v2", "an address"),
+                ("api_url", "https://me@api.runpod.io/v2", "an address"), ("pods_min_cuda", "12", "a version"),
+                ("pods_gpus", f"{GPU},{GPU}", "each GPU once")):
+            with self.subTest(key=key, value=value):
+                self.assertIn(said, self.refused(**{key: value}))
+
+    def test_what_does_not_go_together(self):
+        for changes, said in (
+                ({"pods_gpus": " "}, "names no GPU"), ({"volume_create_gb": "50"}, "either id or create_gb"),
+                ({"volume_id": ""}, "either id or create_gb"),
+                ({"volume_id": "", "volume_create_gb": "50"}, "wants volume.data_center"),
+                ({"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1",
+                  "volume_grow_to_gb": "20"}, "never shrinks"),
+                ({"pods_kind": "cluster"}, "2 pods at least"), ({"pods_cloud": "COMMUNITY"}, "SECURE only")):
+            with self.subTest(changes=changes):
+                self.assertIn(said, self.refused(**changes))
+
+    def test_what_has_to_be_given_and_what_is_no_ini_file(self):
+        self.assertIn("limits.max_usd has to be given", self.refused(limits_max_usd=None))
+        (self.folder / "pods.ini").write_text("name = film\n")
+        self.failure(2, config.Config, self.folder / "pods.ini")
+        (self.folder / "pods.ini").write_bytes(b"[pods]\nname = \xff\n")
+        self.failure(2, config.Config, self.folder / "pods.ini")
+        self.assertIn("No such file", self.failure(2, config.Config, self.folder / "none.ini"))
+
+    def test_the_example_is_a_configuration(self):
+        example = Path(__file__).resolve().parents[2] / "configs/pods.ini"
+        self.assertGreater(config.Config(example)["limits", "max_usd"], 0)
+
+    def test_the_key_comes_from_file_or_environment(self):
+        with mock.patch.dict(os.environ, {"RUNPOD_API_KEY": "rpa_1\n"}):
+            self.assertEqual(config.api_key(None), "rpa_1")
+        (self.folder / "key_file").write_text("rpa_2\n")
+        self.assertEqual(config.api_key(self.folder / "key_file"), "rpa_2")
+        (self.folder / "key_file").write_text("rpa 2\nX: y\n")
+        self.assertNotIn("rpa", self.failure(2, config.api_key, self.folder / "key_file"))
+        with mock.patch.dict(os.environ, {"RUNPOD_API_KEY": ""}):
+            self.assertIn("RUNPOD_API_KEY", self.failure(2, config.api_key, None))
+
+
+class Requests(Quiet):
+    BODY = {"name": "vsrdist-1-1", "image": "image:1", "gpu": {"id": GPU}}
+
+    def posts(self):
+        return len(self.fake.asked("POST", "/pods"))
+
+    def test_too_many_requests_wait_as_long_as_asked(self):
+        self.fake.fail("POST", "/pods", 429, headers={"Retry-After": "1"})
+        begun = time.monotonic()
+        self.api.create("pods", self.BODY)
+        self.assertGreaterEqual(time.monotonic() - begun, 1)
+        self.assertEqual(len(self.cloud.pods), 1)
+
+    def test_patience_has_an_end(self):
+        self.fake.fail("GET", "/pods", 429, headers={"Retry-After": "60"})
+        self.assertIn("429", self.failure(7, self.api.list, "pods"))
+        self.fake.fail("GET", "/pods", 503, times=1000)
+        self.assertIn("503", self.failure(7, self.api.list, "pods"))
+
+    def test_troubles_that_pass(self):
+        for status in (500, 502, 503, 0):
+            self.fake.fail("GET", "/pods", status)
+        self.assertEqual(self.api.list("pods"), [])
+
+    def test_nothing_is_made_twice_after_an_answer_that_was_lost(self):
+        for status in (502, 0):
+            self.fake.fail("POST", "/pods", status, after=True)
+            name = f"vsrdist-1-{status}"
+            made = self.api.create("pods", {**self.BODY, "name": name})
+            self.assertEqual([pod.id for pod in self.cloud.pods.values() if pod.name == name], [made["id"]])
+        self.assertEqual(self.posts(), 2)
+
+    def test_what_was_not_made_is_asked_for_again(self):
+        self.fake.fail("POST", "/pods", 502, times=2)
+        self.api.create("pods", self.BODY)
+        self.assertEqual((self.posts(), len(self.cloud.pods)), (3, 1))
+
+    def test_what_no_other_try_mends_is_asked_once(self):
+        for status, exit_status, said in ((401, 7, "API key is wrong"), (403, 7, "lacks this right"),
+                                          (402, 8, "balance"), (422, 7, "422"), (413, 7, "413"), (400, 7, "400"), (409, 7, "409")):
+            with self.subTest(status=status):
+                before = self.posts()
+                self.fake.fail("POST", "/pods", status, detail="such is life\nindeed")
+                text = self.failure(exit_status, self.api.create, "pods", self.BODY)
+                self.assertIn(said, text)
+                self.assertIn("such is life indeed", text)
+                self.assertEqual(self.posts(), before + 1)
+
+    def test_a_wrong_key_is_told_and_not_shown(self):
+        text = self.failure(7, api.Api(self.fake.url, "rpa_WRONG").list, "pods")
+        self.assertIn("401", text)
+        self.assertNotIn("rpa_WRONG", text)
+
+    def test_the_key_follows_no_redirect(self):
+        self.fake.fail("GET", "/pods", 307, headers={"Location": self.fake.url + "/clusters"})
+        self.assertIn("307", self.failure(7, self.api.list, "pods"))
+        self.assertEqual(self.fake.asked("GET", "/clusters"), [])
+
+    def test_long_lists_come_in_pages(self):
+        self.fake.page = 2
+        for number in range(5):
+            self.api.create("pods", {**self.BODY, "name": f"vsrdist-1-{number}"})
+        self.assertEqual(len(self.api.list("pods")), 5)
+
+    def test_gone_already_is_as_good_as_ended(self):
+        self.api.delete("pods", "pod000000none")
+        pod = self.api.create("pods", self.BODY)
+        self.fake.fail("DELETE", "/pods/.*", 409)  # amid another change of state
+        self.api.delete("pods", pod["id"])
+        self.assert_nothing_left()
+
+    def test_an_answer_that_is_no_json(self):
+        with mock.patch("json.loads", side_effect=ValueError):
+            self.assertIn("no JSON", self.failure(7, self.api.request, "GET", "/pods"))
+
+
+class Choice(Quiet):
+    GPUS = f"NVIDIA A40, {GPU}, NVIDIA L40S"
+
+    def offers(self, center="EU-RO-1", **changes):
+        found, reasons = catalogue.offers(self.api, self.loaded(**{"pods_gpus": self.GPUS, **changes}), center)
+        return [offer.gpu for offer in found], reasons
+
+    def test_in_the_users_order_where_the_volume_is(self):
+        found, reasons = self.offers()
+        self.assertEqual(found, ["NVIDIA A40", GPU])
+        self.assertEqual(reasons, {"NVIDIA L40S": "is not available in EU-RO-1 now"})
+        self.assertEqual(self.offers("US-KS-2")[0], [GPU, "NVIDIA L40S"])
+
+    def test_under_the_ceiling(self):
+        found, reasons = self.offers(pods_max_price="0.5")
+        self.assertEqual(found, ["NVIDIA A40"])
+        self.assertIn("$0.69 an hour, above pods.max_price = 0.5", reasons[GPU])
+        self.assertIn("nothing is rented", self.failure(8, lambda: self.offers(pods_max_price="0.1")))
+
+    def test_so_many_in_a_pod(self):
+        found, reasons = self.offers(pods_gpus_per_pod="9")
+        self.assertEqual(found, [])  # of the A40, which comes in pods of ten, two are left
+        self.assertIn("up to 8", reasons[GPU])
+
+    def test_with_a_driver_that_is_new_enough(self):
+        found, reasons = self.offers(pods_min_cuda="12.8")
+        self.assertEqual(found, [GPU])
+        self.assertIn("CUDA 12.8", reasons["NVIDIA A40"])
+
+    def test_an_unknown_one_is_told_with_the_nearest(self):
+        text = self.failure(2, lambda: self.offers(pods_gpus="NVIDIA GeForce RTX 4091"))
+        self.assertIn(f"did you mean {GPU}?", text)
+
+    def test_names_of_the_catalogue_do_too(self):
+        self.assertEqual(self.offers(pods_gpus="rtx 4090")[0], [GPU])
+
+
+class Money(Quiet):
+    def session(self, **changes):
+        values = self.loaded(**changes)
+        kept = state.State(self.folder / "state", "film")
+        kept.hold()
+        kept.begin()
+        return mock.Mock(config=values, state=kept)
+
+    def rental(self, session, price, hours_ago, hours_long=None):
+        asked = time.time() - hours_ago * 3600
+        rental = state.Rental("vsrdist-1-1", "pods", 0, GPU, price, asked, "pod1", "working",
+                              None if hours_long is None else asked + hours_long * 3600)
+        session.state.contents.rentals.append(rental)
+
+    def test_all_that_was_rented_counts(self):
+        session = self.session(limits_max_usd="5")
+        self.rental(session, 0.5, 8, 2)
+        self.rental(session, 1.0, 3)
+        self.assertAlmostEqual(session.state.dollars(), 4, 2)
+        limits.check(session)
+        self.rental(session, 1.0, 1)
+        self.assertIn("limits.max_usd", self.failure(8, limits.check, session))
+
+    def test_a_film_that_was_fetched_leaves_no_debt(self):
+        session = self.session(limits_max_usd="5")
+        self.rental(session, 6, 2, 1)
+        session.state.contents.finished = True
+        session.state.begin()
+        self.assertEqual(session.state.dollars(), 0)
+
+    def test_time_counts_from_the_start(self):
+        session = self.session(limits_max_hours="2")
+        session.state.contents.began -= 1.9 * 3600
+        limits.check(session)
+        session.state.contents.began -= 0.2 * 3600
+        self.assertIn("limits.max_hours", self.failure(8, limits.check, session))
+
+    def test_the_deadline_is_the_nearer_of_both(self):
+        session = self.session(limits_max_usd="20", limits_max_hours="5", pods_count="4")
+        self.assertAlmostEqual(limits.deadline(session, 0.5), time.time() + 5 * 3600, delta=5)
+        self.assertAlmostEqual(limits.deadline(session, 2.5), time.time() + 2 * 3600, delta=5)
+        self.rental(session, 1, 19.9, 19.9)
+        self.assertIn("raise it", self.failure(8, limits.deadline, session, 2.5))
+
+
+    def test_limits_below_the_estimate_are_told(self):
+        film = cost.Film(frames=180000, width=1024, height=432)
+        for hours, told in (("5", True), ("100", False)):
+            said = []
+            values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
+            with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
+                    mock.patch.object(command_line, "tell", said.append):
+                command_line.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+            self.assertIn(GPU, "\n".join(said))
+            self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
+
+
+class JobFiles(Quiet):
+    def job(self, text, **changes):
+        (self.folder / "job.ini").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return job_file.JobFile(self.loaded(**changes))
+
+    def test_names_of_files_are_those_on_the_volume(self):
+        (self.folder / "models").mkdir()
+        (self.folder / "models/m.pth").write_text("m")
+        job = self.job("# mine\n[input]\nfile = film.mkv # a film\naudio = all\n[model]\ncheckpoint = models/m.pth\n"
+                       "[run]\n dir = somewhere\n[final]\nheight = 1440\n")
+        text = job.on_volume().decode()
+        where = f"{self.workspace}/film"
+        self.assertEqual(job.files(), [(self.folder / "film.mkv", f"{where}/input/film.mkv"),
+                                       (self.folder / "models/m.pth", f"{where}/model/m.pth")])
+        for line in ("audio = all", "height = 1440", f'file = "{where}/input/film.mkv"', f'dir = "{where}/run"',
+                     f'checkpoint = "{where}/model/m.pth"', "# mine"):
+            self.assertIn(line + "\n", text)
+        for line in ("a film", "somewhere", "models/m.pth"):
+            self.assertNotIn(line, text)
+
+    def test_strange_names(self):
+        for name in ('it\'s "one" #1; two.mkv', "back\\slash.mkv", "tab\there.mkv", "Mädchen.mkv"):
+            with self.subTest(name=name):
+                (self.folder / name).write_text("film")
+                job = self.job(f"[input]\nfile = {job_file.quoted(name)}\n")
+                self.assertEqual(job.film.name, name)
+                self.assertIn(job_file.quoted(f"{self.workspace}/film/input/{name}"), os.fsdecode(job.on_volume()))
+
+    def test_the_configurations_film_comes_first(self):
+        (self.folder / "other.mkv").write_text("film")
+        self.assertEqual(self.job("[input]\nfile = none.mkv\n", job_input="other.mkv").film.name, "other.mkv")
+
+    def test_what_is_not_there(self):
+        self.assertIn("the film is not there", self.failure(3, self.job, "[input]\nfile = none.mkv\n"))
+        self.assertIn("sequence", self.failure(3, self.job, "[input]\nfile = frames/%08d.png\n"))
+        self.assertIn("the model", self.failure(3, self.job, "[input]\nfile = film.mkv\n[model]\ncheckpoint = x.pth\n"))
+        self.assertIn("names no input.file", self.failure(2, self.job, "[final]\nheight = 720\n"))
+        self.assertIn("token_file", self.failure(2, self.job, "[input]\nfile = film.mkv\n[status]\ntoken_file = t\n"))
+        self.assertIn("No such file", self.failure(3, lambda: job_file.JobFile(self.loaded(job_file="none.ini"))))
+
+
+class OnDisk(Quiet):
+    def held(self):
+        kept = state.State(self.folder / "state", "film")
+        kept.hold()
+        return kept
+
+    def test_what_was_written_is_read_again(self):
+        kept = self.held()
+        kept.begin()
+        kept.contents.rentals.append(state.Rental(kept.next_name(), "pods", 0, GPU, 0.5, 1.0))
+        kept.save()
+        again = state.State(self.folder / "state", "film")
+        self.assertEqual(again.contents, kept.contents)
+        self.assertRegex(again.alive()[0].name, r"^vsrdist-\d+-\d+$")
+
+    def test_one_client_at_a_time(self):
+        kept = self.held()
+        other = state.State(self.folder / "state", "film")
+        text = self.failure(2, other.hold)
+        self.assertIn(f"process {os.getpid()}", text)
+        fcntl.flock(kept.lock, fcntl.LOCK_UN)
+        other.hold()
+
+    def test_damage_and_other_versions_are_told(self):
+        self.held().begin()
+        path = self.folder / "state/film.json"
+        path.write_text(path.read_text()[:-5])
+        self.assertIn("reap", self.failure(6, self.held))
+        path.write_text(json.dumps({"version": 99}))
+        self.assertIn("another version", self.failure(2, self.held))
+
+    def test_a_folder_that_cannot_be_made(self):
+        (self.folder / "file").write_text("")
+        self.failure(6, state.State(self.folder / "file/state", "film").hold)
+
+
+class Sums(unittest.TestCase):
+    def test_a_signal_is_not_kept_waiting(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(1 << 36)  # of nothing
+            with mock.patch.object(basics.signals, "received", [2]), self.assertRaises(basics.Interrupted):
+                files.sum_of(Path(file.name))
+
+
+if __name__ == "__main__":
+    unittest.main()
