@@ -4,6 +4,7 @@
 #include "estimate.hpp"
 #include "final_films.hpp"
 #include "planning.hpp"
+#include "rental.hpp"
 #include "roles.hpp"
 #include "size_text.hpp"
 #include "stage_times.hpp"
@@ -41,6 +42,20 @@ std::string done_text(const Job& job, const store::Plan& plan, const Left& left)
                 segments,
                 makes_chunks(job) ? format(", {} encoded", segments - Left::count(left.encode))
                                   : std::string());
+}
+
+// "c64n7"; of a network that does not enlarge "x1 c16n2".
+std::string network_name(const model::NetworkShape& network) {
+  return format("{}c{}n{}",
+                network.scale() == 4 ? std::string() : format("x{} ", network.scale()),
+                network.mid_channels,
+                network.num_blocks);
+}
+
+bool fused_on_gpus(const Job& job) {
+  const Precision precision = job.model.precision;
+  return (precision == Precision::kFp16 || precision == Precision::kBf16) &&
+         job.model.backend != Backend::kReference;
 }
 
 void tell(const Arguments& arguments,
@@ -167,6 +182,16 @@ void tell(const Arguments& arguments,
     estimate.order = Order::kSameCores;
   }
   line("time", whole_text(estimate));
+  const MeasuredHere here{.estimate = estimate,
+                          .gpu = device.cuda ? gpu::device_info(device.index).name : std::string(),
+                          .network = network_name(prepared.network),
+                          .half = fused_on_gpus(job),
+                          .pixels = tiling.work() * timeline.format.width * timeline.format.height};
+  std::string_view name = "rented";
+  for (const std::string& text : rental_lines(here)) {
+    line(name, text);
+    name = "";
+  }
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from .basics import LIMIT, PODS, Failure, pauses, setting, signals
+from .basics import LIMIT, PODS, Failure, complain, pauses, setting, signals
 
 TIMEOUT_S = 30
 LARGEST = 16 << 20  # bytes of an answer
@@ -78,7 +78,7 @@ class Api:
         """The answer's document. What may pass is tried again until `patience` is over; of a POST only what surely
         did nothing, since the same thing twice would be billed twice."""
         end = time.monotonic() + (self.patience if patience is None else patience)
-        for pause in pauses():
+        for number, pause in enumerate(pauses()):
             try:
                 return self.once(method, path, body)
             except ApiError as error:
@@ -86,6 +86,8 @@ class Api:
                 again = error.code == 429 if method == "POST" else error.may_pass()
                 if not again or time.monotonic() + pause > end:
                     raise
+                if number == 1 and patience is None:
+                    complain(f"{error}; tries again")
             signals.wait(pause)
 
     def create(self, what, body):

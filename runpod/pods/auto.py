@@ -22,14 +22,24 @@ class Auto:
         self.session, self.config, self.state = session, session.config, session.state
         self.fleet = Fleet(session)
         self.jobs = Jobs(session, self.fleet)
-        self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; how often its job was started again
+        self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; its job's further starts
         self.online = True  # whether the service answers
+        self.begun = False  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
 
     # --- the story
 
-    def run(self, job):
+    def find(self):
+        """What an earlier start has left: what of it is still there is gone on with."""
         self.fleet.adopt()
+        self.look()
+        for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
+            complain(f"{rental} {self.fleet.lost[rental.name]}")
+            self.fleet.end(rental)
+        self.begun = any(rental.phase == "working" for rental in self.state.alive())
+
+    def run(self, job):
+        self.state.begin()
         if not self.state.alive() and not self.fleet.fill(1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
@@ -39,7 +49,8 @@ class Auto:
         self.keep_one()
         films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")))
         if not films:
-            raise Failure(PODS, f"the run has no film in {self.config.folder()}/run/final; 'vsr-pods up' and 'status' tell more")
+            raise Failure(PODS, f"the run has no film in {self.config.folder()}/run/final; 'vsr-pods up' and 'status' "
+                                "tell more")
         self.state.contents.finished = True
         self.state.save()
         for film in films:
@@ -91,6 +102,7 @@ class Auto:
         for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
             self.fleet.replace(rental, self.fleet.lost[rental.name])
         self.make_ready()
+        self.begun = self.begun or work
         states = self.attend() if work else {}
         if self.online and time.monotonic() - self.fleet.refused > setting("AGAIN", 60):
             self.fill(want)
@@ -111,9 +123,8 @@ class Auto:
     def fill(self, want):
         try:
             if not self.fleet.fill(want):
-                others = len(self.state.alive())
-                complain(f"no capacity now: {self.fleet.reasons_text()}; "
-                         + (f"goes on with {others} of {want}" if others else "nothing is rented") + ", and tries again")
+                complain(f"no capacity now: {self.fleet.reasons_text()}; goes on with {len(self.state.alive())} of "
+                         f"{want}, and tries again")
         except Failure as error:
             lasting = isinstance(error, ApiError) and not error.may_pass()
             if lasting or not self.state.alive() and not isinstance(error, ApiError):
@@ -169,6 +180,10 @@ class Auto:
             return why
         except Unreachable:
             return ""
+        except JobFailed:
+            raise
+        except Failure as error:
+            return "" if isinstance(error, ApiError) and error.may_pass() else str(error)
 
     def look_at_job(self, rental, state):
         if not state or state.get("running") or state.get("done"):
@@ -181,10 +196,9 @@ class Auto:
             self.fleet.replace(rental, f"does not keep its job running: {said}")
             return
         complain(f"{rental.name}: the job has ended ({said}): is started again")
-        try:
-            self.jobs.start(rental)
-        except Unreachable:
-            pass
+        why = self.check_and_start(rental)
+        if why:
+            self.fleet.replace(rental, why)
 
     def look_at_pause(self, states):
         """A run without room waits; its pods cost all the same."""
@@ -196,8 +210,9 @@ class Auto:
         minutes = self.config["limits", "paused_minutes"]
         if time.monotonic() - self.paused_since > minutes * 60:
             if not self.fleet.grow_volume():
-                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room "
-                                       f"({run.get('message') or 'the volume is full'}); raise volume.grow_to_gb, or make room")
+                why = run.get("message") or "the volume is full"
+                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
+                                       "volume.grow_to_gb, or make room")
             self.paused_since = None
 
     def progress(self, states):
@@ -212,7 +227,7 @@ class Auto:
 
     def stop(self, interrupt):
         """After a first Ctrl-C pieces in hand are finished; any other signal may be the machine's shutdown."""
-        if not any(rental.phase == "working" for rental in self.state.alive()):
+        if not self.begun:
             return
         polite = interrupt.number == signal.SIGINT
         if polite:
@@ -247,12 +262,14 @@ def progress_text(run):
     return text
 
 
-def auto(session, job):
-    """Nothing is left rented, however it ends."""
+def auto(session, prepare):
+    """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user wants it not."""
     work = Auto(session)
-    session.state.begin()
     try:
-        work.run(job)
+        work.find()
+        job = prepare()
+        if job:
+            work.run(job)
     except Interrupted as interrupt:
         signals.heed()
         work.stop(interrupt)
@@ -262,16 +279,16 @@ def auto(session, job):
         work.fleet.end_all()
 
 
-def up(session):
-    """Makes what is missing of the pods and waits until they are ready. What it has made it ends if that fails."""
+def up(session, prepare):
+    """Makes what is missing of the pods and waits until they are ready; whether the user wanted that. What it has made
+    it ends if it fails."""
     work = Auto(session)
+    work.find()
+    if not prepare():
+        return False
     session.state.begin()
     before = {rental.name for rental in session.state.alive()}
     try:
-        work.fleet.adopt()
-        work.look()
-        for rental in [rental for rental in session.state.alive() if rental.name in work.fleet.lost]:
-            work.fleet.replace(rental, work.fleet.lost[rental.name])
         if not work.fleet.fill(session.config.places()) and not session.state.alive():
             raise work.fleet.no_capacity()
         want = len(session.state.alive())
@@ -284,4 +301,4 @@ def up(session):
         signals.deaf = True
         work.fleet.end_all(before)
         raise
-    return work
+    return True

@@ -73,11 +73,11 @@ class Talk:
         return text.replace(self.secret, "***") if self.secret else text
 
     def line(self, text, stream=None):
-        text = self.clean(text)
+        text, stream = self.clean(text), stream or sys.stdout
         try:
-            print(text, file=stream or sys.stdout, flush=True)
-        except (OSError, ValueError):
-            pass
+            print(text, file=stream, flush=True)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is left in its buffer goes there
         try:
             if self.log:
                 with open(self.log, "a", errors="surrogateescape") as log:
@@ -130,13 +130,15 @@ def run(words, timeout=None, stdin=None, show=False):
 
 
 def finish(child):
-    if child.poll() is None:
-        child.terminate()
+    """Ends it and what it has started, such as rsync's ssh, which would keep our end of a pipe waiting."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is not None:
+            return
+        os.killpg(child.pid, number)
         try:
             child.communicate(timeout=3)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
+            continue
 
 
 def text_of(data):

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from . import auto, catalogue, cost, reap
 from .api import Api
-from .basics import PODS, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .basics import PODS, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
@@ -74,26 +75,40 @@ def agree(options, question):
     if not sys.stdin.isatty():
         raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
     print(f"{question} [y/N] ", end="", flush=True)
+    while not select.select([sys.stdin], [], [], TICK_S)[0]:
+        signals.check()
     answer = sys.stdin.readline()
-    signals.check()
     return answer.strip().lower() in ("y", "yes")
 
 
 # --- money before anything is rented
 
 
-def cost_lines(config, job, gpus, counts, prices):
+def tell_cost(config, job, gpus, prices, chosen=None):
+    """The table; and whether the limits are below what it says of the chosen type."""
+    count = config["pods", "gpus_per_pod"] * config["pods", "count"]
+    known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
     try:
         film, rates = cost.look(job.film, job.path)
         signals.check()
-        return cost.table(film, rates, [gpu for gpu in gpus if gpu in cost.known()["gpus"]] or None, counts, prices)
+        for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
+            tell(line)
+        if chosen in known:
+            one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
+            if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
+                tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
+                     "or max_usd: everything would be ended before it is made, to go on with later")
     except cost.CostError as error:
-        return [f"no estimate of hours and money: {error}"]
+        tell(f"no estimate of hours and money: {error}")
 
 
 def prices_of(entries, config):
     cloud = config["pods", "cloud"].lower()
     return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
+
+
+def many(count, what):
+    return f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def plan(session, job):
@@ -104,13 +119,11 @@ def plan(session, job):
     center = fleet.volume()["dataCenter"] if known else config["volume", "data_center"]
     offers, reasons = catalogue.offers(api, config, center)
     entries = catalogue.gpus(api, config)
-    gpus = config["pods", "gpus_per_pod"] * config["pods", "count"]
     wanted = [offer.gpu for offer in offers] + list(reasons)
-    for line in cost_lines(config, job, wanted, sorted({1, gpus}), prices_of(entries, config)):
-        tell(line)
+    tell_cost(config, job, wanted, prices_of(entries, config), offers[0].gpu if offers else None)
     if not known:
-        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, until "
-             "'vsr-pods down --volume'")
+        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, "
+             "until 'vsr-pods down --volume'")
     each = config.gpus_of_one()
     for offer in offers:
         tell(f"{offer.gpu}: ${offer.price * each:.2f} an hour, availability in {center} {offer.availability}")
@@ -118,26 +131,24 @@ def plan(session, job):
         tell(f"{gpu} {why}")
     if not offers:
         raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
-    what = (f"an Instant Cluster of {config['pods', 'count']} pods" if config["pods", "kind"] == "cluster"
-            else f"{config['pods', 'count']} pod{'s' if config['pods', 'count'] > 1 else ''}")
-    tell(f"rents {what} with {config['pods', 'gpus_per_pod']} GPU{'s' if config['pods', 'gpus_per_pod'] > 1 else ''} each, the "
-         f"first of these that can be had: ${offers[0].price * each * config.places():.2f} an hour in all; at most "
-         f"${config['limits', 'max_usd']:g} and {config['limits', 'max_hours']:g} hours (volume apart)")
+    what = ("an Instant Cluster of " if config["pods", "kind"] == "cluster" else "") + many(config["pods", "count"], "pod")
+    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
+         f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
+         f"{config['limits', 'max_hours']:g} hours (volume apart)")
 
 
-def consent(session, job):
-    """Plan and question; whether to go on. What is rented already was agreed to."""
+def consent(session):
+    """Plan and question; the job file if it is to be done. What is rented already was agreed to."""
+    job = JobFile(session.config)
     if session.state.alive():
         names = ", ".join(map(str, session.state.alive()))
         tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
-        return True
+        return job
     plan(session, job)
-    if session.options.dry_run:
-        return False
     if agree(session.options, "Go on?"):
-        return True
+        return job
     tell("nothing is rented")
-    return False
+    return None
 
 
 # --- the commands
@@ -145,20 +156,21 @@ def consent(session, job):
 
 def auto_command(options):
     session = Session(options)
-    job = JobFile(session.config)
-    if consent(session, job):
-        auto.auto(session, job)
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    else:
+        auto.auto(session, lambda: consent(session))
 
 
 def up_command(options):
     session = Session(options)
-    job = JobFile(session.config)
-    if not consent(session, job):
-        return
-    auto.up(session)
-    for rental in session.state.alive():
-        tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name + ('-node0' if rental.kind == 'clusters' else '')}")
-    tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+    if options.dry_run:
+        plan(session, JobFile(session.config))
+    elif auto.up(session, lambda: consent(session)):
+        for rental in session.state.alive():
+            node = "-node0" if rental.kind == "clusters" else ""
+            tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
+        tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
 
 
 def rented(session):
@@ -193,6 +205,8 @@ def pull_command(options):
     session = Session(options)
     results = session.config.file("job", "results")
     films = transfer(session, lambda pod: pod.pull(results))
+    session.state.contents.finished = bool(films)
+    session.state.save()
     for film in films:
         tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
     tell(f"pulled into {results}" + ("" if films else "; there is no film yet"))
@@ -214,7 +228,8 @@ def run_command(options):
             complain(f"{rental} {why}")
             failed.append(rental.name)
     if failed:
-        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console and 'vsr-pods up' makes another")
+        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console, and 'vsr-pods up' makes "
+                            "another")
 
 
 def status_command(options):
@@ -300,9 +315,7 @@ def cost_command(options):
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
         prices = {}
-    counts = sorted({1, config["pods", "gpus_per_pod"] * config["pods", "count"]})
-    for line in cost_lines(config, job, cost.known()["gpus"], counts, prices):
-        tell(line)
+    tell_cost(config, job, cost.known()["gpus"], prices)
 
 
 # --- words
@@ -319,7 +332,8 @@ def parse(words):
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="default: pods.ini in the current folder")
     common.add_argument("--api-url", metavar="URL", help="in place of api.url")
-    common.add_argument("--dry-run", action="store_true", help="of up, auto, down, reap: tells what it would do, and what it costs")
+    common.add_argument("--dry-run", action="store_true",
+                        help="of up, auto, down, reap: tells what it would do, and what it costs")
     common.add_argument("--yes", action="store_true", help="asks nothing")
     parser = argparse.ArgumentParser(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
                                      usage="%(prog)s [OPTION ...] COMMAND",
@@ -351,6 +365,8 @@ def parse(words):
 
 
 def main(words):
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     options = parse(words)
     signals.listen()
     try:

@@ -53,7 +53,8 @@ def address(text):
         private = url.hostname == "localhost" or ipaddress.ip_address(url.hostname or "").is_private
     except ValueError:
         private = False
-    if not url.hostname or url.scheme != "https" and not (url.scheme == "http" and private) or url.query or url.username:
+    safe = url.scheme == "https" or url.scheme == "http" and private
+    if not url.hostname or not safe or url.query or url.username:
         raise ValueError("an address such as https://api.runpod.io/v2")
     return text.rstrip("/")
 
@@ -189,7 +190,8 @@ def api_key(key_file):
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(USAGE, f"api.key_file {key_file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
     if not key:
-        raise Failure(USAGE, f"{where}: no API key; make one at the console's settings and set RUNPOD_API_KEY or api.key_file")
+        raise Failure(USAGE, f"{where}: no API key; make one at the console's settings, and set RUNPOD_API_KEY or "
+                             "api.key_file")
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise Failure(USAGE, f"{where}: holds something that is no API key")
     return key

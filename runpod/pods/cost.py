@@ -128,14 +128,14 @@ def estimate(film, gpu, count=1, price=None, cores=None, rates=Rates()):
 
 
 def with_encoders(film, one, pods, rates=Rates()):
-    """Hours and dollars of the same with so many pods without a GPU that only encode; the GPUs' end with upscaling."""
+    """Hours and dollars of the same where the GPUs end when all is upscaled, and so many pods without a GPU, each with a
+    job of its own on the same run, encode what is left."""
     kind = known()["cpu_pod"]
     overhead = known()["overhead_h"]
-    core_h = film.frames * encode_core_s(film, rates) / 3600
-    left_h = max(0.0, core_h - one.cores * one.upscale_h) / (pods * kind["vcpus"])
-    hours = max(one.upscale_h, left_h) + overhead
-    dollars = one.price * (one.upscale_h + overhead) + pods * kind["price"] * hours
-    return hours, dollars
+    upscale_h = one.upscale_h + overhead
+    core_h = film.frames * encode_core_s(film, rates) / 3600 - one.cores * one.upscale_h
+    encode_h = max(0.0, core_h) / (pods * kind["vcpus"]) + overhead
+    return upscale_h + encode_h, one.price * upscale_h + pods * kind["price"] * encode_h
 
 
 def hours_text(hours):
@@ -191,20 +191,23 @@ def _notes(film, rates, rows, priced):
                         "money are at least these"]
     usual = encode_core_s(film)
     if rates.core_s_frame > 0 and film.encoder != "copy":
-        lines.append(f"a frame's encode takes {core_s:.2g} core-seconds, by {rates.source}"
-                     + (f"; a cloud host's took {usual:.2g} of another film" if usual else ""))
+        text = f"a frame's encode takes {core_s:.2g} core-seconds, by {rates.source}"
+        if usual and usual > EVEN * core_s:
+            text += f"; a cloud host took {usual:.2g} for another film: allow for {usual / core_s:.1f} times as long"
+        lines.append(text)
     elif core_s > 0:
-        lines.append(f"a frame's encode takes {core_s:.2g} core-seconds, as a cloud host's took of another film")
+        lines.append(f"a frame's encode takes {core_s:.2g} core-seconds, as a cloud host took for another film")
     best = rows[0][0]
     if best.limit == "encoding":
         idle = 100 * (1 - best.upscale_h / best.encode_h)
         lines.append(f"the encoders limit: {best.gpu} would stand idle {idle:.0f}% of the time. More pods make it shorter "
                      "for about the same money")
         pods, kind = 4, known()["cpu_pod"]
-        dollars, hours, gpu = min((*reversed(with_encoders(film, row[0], pods, rates)), row[0].gpu) for row in rows)
+        trades = [(*with_encoders(film, row[0], pods, rates), row[0].gpu) for row in rows]
+        hours, dollars, gpu = min(trades, key=lambda trade: trade[0] * trade[1])
         if hours < best.hours:
-            lines.append(f"{pods} pods without a GPU that only encode ({kind['vcpus']} cores, about ${kind['price']:.2f} an "
-                         f"hour each) beside one {gpu}, ended when all is upscaled: {hours_text(hours)} hours, "
+            lines.append(f"one {gpu}, ended when all is upscaled, and then {pods} pods without a GPU ({kind['vcpus']} cores, "
+                         f"about ${kind['price']:.2f} an hour each) on the same run: {hours_text(hours)} hours, "
                          f"{dollars_text(dollars)}")
     elif best.limit == "upscaling":
         lines.append(f"upscaling limits with {best.gpu}: a faster GPU, or more of them, make it shorter")
@@ -246,9 +249,9 @@ def film_of_dry_run(text, job=None):
         return match.groups()
 
     frames, width, height = map(int, of("timeline", r"(\d+) frames of (\d+)x(\d+)"))
-    channels, blocks = of("network", r"c(\d+) n(\d+) on ")
+    scale, channels, blocks = of("network", r"x(\d+) c(\d+) n(\d+) on ")
     chunk, = of("plan", r"segments of about (\d+) frames")
-    film = Film(frames, width, height, network=f"c{channels}n{blocks}", chunk_frames=int(chunk), **_encode_of(job or {}))
+    film = Film(frames, width, height, network=f"{'' if scale == '4' else f'x{scale} '}c{channels}n{blocks}", chunk_frames=int(chunk), **_encode_of(job or {}))
     upscaling = re.search(r"\((\d+) GPUs?, ([\d.e+]+) fps\), by .* on (.+), [\d.]+ TFLOP/s", lines.get("upscaling", ""))
     core_s = re.search(r"([\d.e+]+) core-seconds a frame", lines.get("encoding", ""))
     return film, Rates(gpu=upscaling[3] if upscaling else "",

@@ -36,9 +36,9 @@ class Transfer:
             status, _, complaints = run([*command, *map(str, words)], show=sys.stdout.isatty())
             if status == 0:
                 return
-            why = last_line(complaints.split("rsync error:")[0]) or last_line(complaints) or f"rsync ended with status {status}"
+            why = last_line(complaints.split("rsync error:")[0]) or last_line(complaints) or f"rsync: status {status}"
             if any(text in complaints for text in FULL):
-                raise Failure(STORAGE, f"no room: {why}; give a larger disk, or a larger volume (volume.grow_to_gb, or at the console)")
+                raise Failure(STORAGE, f"no room: {why}; make some here, or enlarge the volume at the console")
             if status not in LOST:
                 raise Failure(STORAGE, f"rsync: {why}")
             end = max(end, begun + setting("TRANSFER", 300)) if time.monotonic() - begun > 60 else end  # something went
@@ -49,7 +49,8 @@ class Transfer:
 
     def sums(self, paths):
         """SHA-256 of files there, by name; those that are not there are left out."""
-        status, output, complaints = self.ssh.ask(self.member, ["sha256sum", "--zero", "-b", "--", *paths], timeout=None)
+        words = ["sha256sum", "--zero", "-b", "--", *paths]
+        status, output, complaints = self.ssh.ask(self.member, words, timeout=None)
         found = {}
         for line in output.split("\0"):
             digest, _, path = line.partition(" *")
@@ -63,7 +64,8 @@ class Transfer:
         folders = [f"{self.folder}/{name}" for name in ("input", "model", "log")]
         status, _, complaints = self.ssh.ask(self.member, ["mkdir", "-p", *folders])
         if status:
-            raise Failure(STORAGE, f"{self.member.alias}: {last_line(complaints)}; is the volume full, or its path wrong?")
+            raise Failure(STORAGE, f"{self.member.alias}: {last_line(complaints)}; is the volume full, or its path "
+                                   "wrong?")
 
     def push(self, job):
         self.make_folders()
@@ -101,8 +103,8 @@ class Transfer:
         run_folder, final, logs = f"{self.folder}/run", results / "final", results / "log/pods"
         logs.mkdir(parents=True, exist_ok=True)
         unfinished = "--exclude=*.part"
-        self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*", self.there(f"{run_folder}/"),
-                   results)
+        self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*",
+                   self.there(f"{run_folder}/"), results)
         self.rsync("-r", unfinished, "--include=/report/***", "--include=/log/***", "--include=/run.h5", "--exclude=*",
                    self.there(f"{run_folder}/"), results)
         self.rsync("-r", self.there(f"{self.folder}/log/"), logs)

@@ -84,8 +84,8 @@ class Fleet:
                                  f"{CONSOLE} lists them under Storage") from None
         wanted = config["volume", "data_center"]
         if wanted and volume.get("dataCenter") != wanted:
-            raise Failure(USAGE, f"volume.data_center: volume {identity} is in {volume.get('dataCenter')}, not in {wanted}; "
-                                 "pods have to be where the volume is")
+            raise Failure(USAGE, f"volume.data_center: volume {identity} is in {volume.get('dataCenter')}, not in "
+                                 f"{wanted}; pods have to be where the volume is")
         return volume
 
     def grow_volume(self):
@@ -100,7 +100,8 @@ class Fleet:
     def delete_volume(self):
         stored = self.state.contents.volume
         if not stored.get("id"):
-            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under Storage")
+            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
+                                 "Storage")
         self.api.delete("network-volumes", stored["id"])
         tell(f"volume {stored['id']} is deleted, with all that was on it")
         self.state.contents.volume = {}
@@ -109,12 +110,15 @@ class Fleet:
     # --- making
 
     def fill(self, want):
-        """Rents until `want` places have something, as far as there is capacity; whether they have."""
-        if not self.state.alive():
+        """Rents until there are `want`, as far as there is capacity; whether there are. Places in which nothing ever
+        got to work are left empty, as long as there are others."""
+        alive, places = self.state.alive(), range(self.config.places())
+        if not alive and all(self.failures(place) >= MOST_FAILURES for place in places):
             self.state.contents.failures.clear()
-        taken = {rental.place for rental in self.state.alive()}
-        for place in range(want):
-            if place not in taken and self.failures(place) < MOST_FAILURES and not self.rent(place):
+        taken = {rental.place for rental in alive}
+        free = [place for place in places if place not in taken and self.failures(place) < MOST_FAILURES]
+        for place in free[:max(0, want - len(alive))]:
+            if not self.rent(place):
                 self.refused = time.monotonic()
                 return False
         return True
@@ -149,7 +153,8 @@ class Fleet:
         return "; ".join(f"{gpu} {why}" for gpu, why in self.reasons.items())
 
     def no_capacity(self):
-        return Failure(PODS, f"no pod can be had: {self.reasons_text()}; try later, or name other GPUs, or a volume elsewhere")
+        return Failure(PODS, f"no pod can be had: {self.reasons_text()}; try later, or name other GPUs, or a volume "
+                             "elsewhere")
 
     def take(self, rental, made):
         rental.id, rental.phase = str(made["id"]), "made"
@@ -182,7 +187,7 @@ class Fleet:
 
     def settle(self, rental, patience=None):
         """Finds out whether there is something of this name. What was asked for a moment ago may still come."""
-        end = rental.asked + setting("SETTLE", 60)
+        end = max(rental.asked + setting("SETTLE", 60), time.time() + setting("SETTLE", 60) / 6)
         while True:
             found = [each for each in self.api.list(rental.kind, patience) if each.get("name") == rental.name]
             if found:
@@ -190,30 +195,41 @@ class Fleet:
                 tell(f"found {rental} again")
                 return
             if time.time() >= end:
-                rental.ended = rental.asked  # it never was
-                self.state.save()
+                self.forget(rental)
                 return
             signals.wait(min(5, setting("SETTLE", 60) / 4))
 
     def look(self, act=True):
         """How all of them are now, by the service; fills members and lost. Raises ApiError when it cannot be told.
         Without `act` nothing is changed."""
-        listed = {}
         self.lost = {}
         kinds = {rental.kind for rental in self.state.alive()}
-        for kind in kinds:
-            listed[kind] = self.api.list(kind, patience=setting("LOOK", 20))
+        listed = {kind: self.api.list(kind, patience=setting("LOOK", 20)) for kind in kinds}
         for rental in self.state.alive():
             mine = [each for each in listed[rental.kind] if each.get("name") == rental.name]
-            for other in mine:
-                if act and rental.id and other["id"] != rental.id:  # a request whose answer was lost, and that came to be late
-                    complain(f"{rental.name} is there twice: ends {other['id']}")
-                    self.api.delete(rental.kind, other["id"])
-            if not rental.id:
-                continue
-            self.members[rental.name] = self.members_of(rental, mine)
-            self.judge(rental, act)
+            if act:
+                self.identify(rental, mine)
+            if rental.id:
+                self.members[rental.name] = self.members_of(rental, mine)
+                self.judge(rental, act)
         self.session.ssh.write([m for members in self.members.values() for m in members if m.host])
+
+    def identify(self, rental, listed):
+        """Of what has its name: which it is, where no answer told; and no second one, which a request whose answer was
+        lost may have made late."""
+        if not rental.id and listed:
+            self.take(rental, listed[0])
+        elif not rental.id and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
+            self.forget(rental)
+        for other in listed:
+            if rental.id and other["id"] != rental.id:
+                complain(f"{rental.name} is there twice: ends {other['id']}")
+                self.api.delete(rental.kind, other["id"])
+
+    def forget(self, rental):
+        """It never was."""
+        rental.ended = rental.asked
+        self.state.save()
 
     def members_of(self, rental, listed):
         found = [each for each in listed if each["id"] == rental.id]
@@ -236,13 +252,13 @@ class Fleet:
             return []
 
     def judge(self, rental, act):
-        """Whether it is lost by what the service says; and what it costs, should that be more than the catalogue says."""
+        """Whether the service has lost it; and what it costs, should that be more than the catalogue says."""
         members = self.members[rental.name]
         if not members:
             self.lost[rental.name] = "is gone"
         for member in members:
             if member.status in OVER:
-                self.lost[rental.name] = f"is {member.status}" if rental.kind == "pods" else f"has a member that is {member.status}"
+                self.lost[rental.name] = ("has a member that " if rental.kind == "clusters" else "") + f"is {member.status}"
         cost = sum(member.cost for member in members)
         if act and cost > rental.price * 1.001:
             most = self.config["pods", "max_price"] * self.config.gpus_of_one()
@@ -250,7 +266,8 @@ class Fleet:
             rental.price = cost
             self.state.save()
             if cost > most * 1.1:  # disks may be part of it
-                raise Failure(LIMIT, f"{rental} costs ${cost:.2f} an hour, above pods.max_price; raise it or name another GPU")
+                raise Failure(LIMIT, f"{rental} costs ${cost:.2f} an hour, above pods.max_price; raise it, or name another "
+                                     "GPU")
 
     def expected(self, rental):
         return self.config["pods", "count"] if rental.kind == "clusters" else 1
@@ -288,7 +305,8 @@ class Fleet:
         self.state.contents.failures[str(rental.place)] = self.failures(rental.place) + 1
         self.state.save()
         if self.failures(rental.place) >= MOST_FAILURES and not any(r.phase == "working" for r in self.state.alive()):
-            raise Failure(PODS, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, {why}")
+            raise Failure(PODS, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
+                                f"{why}")
 
     def end(self, rental, patience=None):
         """For good; it is alive until the service has said that it is gone."""

@@ -22,7 +22,7 @@ def unquoted(text):
 
 def character(match):
     code = match[1]
-    return os.fsdecode(bytes([int(code[1:], 16)])) if code.startswith("x") and len(code) == 3 else ESCAPES.get(code, code)
+    return ESCAPES.get(code, code) if len(code) == 1 else os.fsdecode(bytes([int(code[1:], 16)]))
 
 
 def quoted(text):

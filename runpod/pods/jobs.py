@@ -28,12 +28,15 @@ class Jobs:
             status, output, complaints = self.ssh.ask(member, ["vsr-pod", "check", self.folder], CHECK_S)
             if status == 0:
                 continue
+            if status == 127:
+                raise JobFailed(2, f"pods.image: there is no vsr-pod in it ({last_line(complaints)}); runpod/Dockerfile "
+                                   "makes one")
             failures = [line.strip() for line in output.splitlines() if "failure" in line.split()[:2]]
             why = "; ".join(failures) or last_line(complaints) or last_line(output) or f"ended with status {status}"
             if status in (2, 3, 4):
                 raise JobFailed(status, f"{member.alias}: vsr-dist doctor: {why}")
             if status == 6 and any(text in why.lower() for text in ("quota", "no space", "full")):
-                raise JobFailed(STORAGE, f"{member.alias}: the volume: {why}; grow it (volume.grow_to_gb, or at the console)")
+                raise JobFailed(STORAGE, f"{member.alias}: the volume: {why}; grow it at the console, or make room")
             return f"fails vsr-dist doctor: {why}"
         return ""
 
@@ -45,7 +48,8 @@ class Jobs:
         status, output, complaints = self.ssh.ask(first, words)
         said = last_line(complaints) or last_line(output)
         if status in (2, 3, 6):
-            raise JobFailed(status, f"{first.alias}: {said}; has 'vsr-pods push' been run?" if status == 3 else f"{first.alias}: {said}")
+            hint = "; has 'vsr-pods push' been run?" if "job.ini" in said else ""
+            raise JobFailed(status, f"{first.alias}: {said}{hint}")
         if status:
             raise Failure(PODS, f"{first.alias}: vsr-pod start: {said or f'ended with status {status}'}")
         rental.phase = "working"
@@ -72,7 +76,8 @@ class Jobs:
         return ["--cluster", hosts, "--ranks-per-host", gpus, "--cidr", cidr]
 
     def wait_for_node(self, first, member):
-        words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new", member.ip, "true"]
+        options = ("BatchMode=yes", "ConnectTimeout=5", "StrictHostKeyChecking=accept-new")
+        words = ["ssh", *(f"-o{option}" for option in options), member.ip, "true"]
         for _ in range(max(1, int(setting("NODE", 120) / 4))):
             status, _, complaints = self.ssh.run(first, words, timeout=20)
             if status == 0:
@@ -86,7 +91,8 @@ class Jobs:
         if not members:
             return None
         try:
-            status, output, _ = self.ssh.ask(members[0], ["vsr-pod", "state", self.folder], timeout=setting("STATE", 90))
+            words = ["vsr-pod", "state", self.folder]
+            status, output, _ = self.ssh.ask(members[0], words, timeout=setting("STATE", 90))
             return json.loads(last_line(output)) if status == 0 else {}
         except Unreachable:
             return None
@@ -107,7 +113,7 @@ class Jobs:
         return {name: future.result() for name, future in futures.items()}
 
     def stop(self, now):
-        """All jobs; waits until they have ended, or a signal comes."""
+        """All jobs, those too of whose start nothing was heard; waits until they have ended, or a signal comes."""
         def stop_one(rental):
             members = self.fleet.reachable(rental)
             if members:
@@ -115,4 +121,4 @@ class Jobs:
                 status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else None)
                 if status:
                     complain(f"{members[0].alias}: vsr-pod stop: {last_line(complaints)}")
-        self.of_all(stop_one, [rental for rental in self.session.state.alive() if rental.phase == "working"])
+        self.of_all(stop_one, self.session.state.alive())

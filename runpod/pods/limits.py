@@ -11,8 +11,8 @@ def check(session):
     """Raises once a limit is reached."""
     dollars, most = session.state.dollars(), session.config["limits", "max_usd"]
     if dollars >= most:
-        raise Failure(LIMIT, f"limits.max_usd: ${dollars:.2f} of ${most:g} are spent; raise it and run the same command "
-                             "again, it goes on with what is made")
+        raise Failure(LIMIT, f"limits.max_usd: ${dollars:.2f} of ${most:g} are spent; raise it and run the same "
+                             "command again, it goes on with what is made")
     hours, longest = (time.time() - session.state.contents.began) / 3600, session.config["limits", "max_hours"]
     if hours >= longest:
         raise Failure(LIMIT, f"limits.max_hours: {longest:g} hours are over; run the same command again, it goes on "
@@ -28,6 +28,6 @@ def deadline(session, price):
     by_money = now + left / (price * config.places()) * 3600
     by_time = state.contents.began + config["limits", "max_hours"] * 3600
     if by_money - now < LEAST_S and by_money < by_time:
-        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay {config.places()} of ${price:.2f} an hour for "
-                             f"{span(by_money - now)}; raise it")
+        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay {config.places()} of ${price:.2f} an hour "
+                             f"for {span(by_money - now)}; raise it")
     return int(min(by_money, by_time))

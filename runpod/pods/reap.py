@@ -27,8 +27,8 @@ def reap(api, hours, only_tell, agreed):
     """`agreed` asks the user, once he has seen the list."""
     found = left_over(api, hours)
     for kind, each in found:
-        cost = f", ${each['cost']:.2f} an hour" if each.get("cost") else ""
-        tell(f"{each['name']} ({each['id']}, {kind[:-1]}, {each.get('status', 'no status')}{cost}), {span(age(each))} old")
+        more = [each["id"], kind[:-1], each.get("status"), each.get("cost") and f"${each['cost']:.2f} an hour"]
+        tell(f"{each['name']} ({', '.join(filter(None, more))}), {span(age(each))} old")
     if not found:
         tell(f"nothing named {PREFIX}... is {hours:g} hours old or older")
     if not found or only_tell or not agreed(f"end {len(found)} of them for good?"):

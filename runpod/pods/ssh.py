@@ -25,6 +25,9 @@ class Ssh:
         for program in ("ssh", "rsync"):
             if shutil.which(program) is None:
                 raise Failure(USAGE, f"there is no {program} here; install it (packages openssh-client, rsync)")
+        found = re.search(r"version v?(\d+)\.(\d+)", run(["rsync", "--version"])[1])
+        if not found or (int(found[1]), int(found[2])) < (3, 1):
+            raise Failure(USAGE, "the rsync here is not 3.1 or newer; macOS has another one: 'brew install rsync'")
         if not self.key.is_file():
             raise Failure(INPUT, f"ssh.key: there is no {self.key}; make one by 'ssh-keygen -t ed25519 -f {self.key}'")
         self.public_key()
@@ -34,7 +37,8 @@ class Ssh:
         try:
             text = path.read_text().strip()
         except (OSError, UnicodeDecodeError):
-            raise Failure(INPUT, f"ssh.key: there is no {path}; make it by 'ssh-keygen -y -f {self.key} > {path}'") from None
+            raise Failure(INPUT, f"ssh.key: there is no {path}; make it by 'ssh-keygen -y -f {self.key} > "
+                                 f"{path}'") from None
         if not re.fullmatch(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?", text):
             raise Failure(INPUT, f"ssh.key: {path} is no public key")
         return text

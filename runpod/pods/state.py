@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Optional
@@ -53,7 +54,7 @@ class State:
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
         self.path = folder / f"{name}.json"
-        self.lock = None
+        self.lock, self.writing = None, threading.Lock()
         self.contents = Contents()
         if self.path.exists():
             self.load()
@@ -65,12 +66,12 @@ class State:
         try:
             stored = json.loads(self.path.read_text())
             if stored["version"] != VERSION:
-                raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that one")
+                raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that")
             self.contents = Contents(**stored)
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older 0', "
-                                   "then remove the file") from None
+            raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older "
+                                   "0', then remove the file") from None
 
     def hold(self):
         """From here on no other client works with this state, until the process ends."""
@@ -82,15 +83,19 @@ class State:
             os.pwrite(self.lock, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             holder = os.pread(self.lock, 20, 0).decode()
-            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; end it by Ctrl-C or "
-                                 "SIGTERM, or wait") from None
+            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; end it by Ctrl-C "
+                                 "or SIGTERM, or wait") from None
         except OSError as error:
-            raise Failure(STORAGE, f"{self.folder}: {error.strerror}; set state.folder to one that can be written") from None
+            raise Failure(STORAGE, f"{self.folder}: {error.strerror}; set state.folder to one that can be "
+                                   "written") from None
         if self.path.exists():
             self.load()
 
     def save(self):
-        part = self.beside(".json.part")
+        with self.writing:  # jobs are started by several threads
+            self.write(self.beside(".json.part"))
+
+    def write(self, part):
         try:
             with open(part, "w") as file:
                 json.dump(asdict(self.contents), file, indent=1)
@@ -101,7 +106,8 @@ class State:
             os.fsync(folder)
             os.close(folder)
         except OSError as error:
-            raise Failure(STORAGE, f"{self.path}: {error.strerror}; nothing is rented that could not be written down") from None
+            raise Failure(STORAGE, f"{self.path}: {error.strerror}; nothing is rented that could not be written "
+                                   "down") from None
 
     def begin(self):
         """Before the first of several pods: a new batch of names, and a new run where the last one is finished."""

@@ -127,13 +127,31 @@ std::shared_ptr<spdlog::logger> make_logger(const Settings& settings) {
   return logger;
 }
 
-// Guards replacement only: spdlog's sinks lock themselves, and the pointer is read atomically.
-std::atomic<std::shared_ptr<State>>& state() {
-  static std::atomic<std::shared_ptr<State>> instance = [] {
-    auto first = std::make_shared<State>();
-    first->logger = make_logger({.terminal = Level::kWarning});
-    return first;
-  }();
+// Guards replacement only: spdlog's sinks lock themselves. What std::atomic<std::shared_ptr> would
+// be, which the library of g++ 11 does not have.
+class CurrentState {
+ public:
+  CurrentState() : state_(std::make_shared<State>()) {
+    state_->logger = make_logger({.terminal = Level::kWarning});
+  }
+
+  std::shared_ptr<State> load() const {
+    const std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+  void store(std::shared_ptr<State> next) {
+    const std::lock_guard lock(mutex_);
+    state_.swap(next);  // the old one goes after the lock
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<State> state_;
+};
+
+CurrentState& state() {
+  static CurrentState instance;
   return instance;
 }
 

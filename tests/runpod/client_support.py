@@ -21,8 +21,10 @@ GPU = "NVIDIA GeForce RTX 4090"
 LIMIT_S = 60
 
 SSH = """#!{python}
-import os, sys
+import os, sys, time
 words, alone = sys.argv[1:], ("-T", "-N")
+if "-N" in words:
+    time.sleep(600)
 while words[0].startswith("-"):
     del words[: 1 if words[0] in alone else 2]
 alias = words.pop(0)
@@ -57,13 +59,15 @@ if command == "start":
 if command == "stop":
     open(pods + "/stopped", "a").write(pod + " " + " ".join(sys.argv[3:]) + "\\n")
     time.sleep(float(told("stop-takes") or 0))
-    os.remove(started)
+    if os.path.exists(started):
+        os.remove(started)
 if command == "state":
     done = bool(told("done"))
     if done:
         os.makedirs(folder + "/run/final", exist_ok=True)
         open(folder + "/run/final/film_pitchOK.mkv", "w").write("the film " * 1000)
-    state = {{"pod": pod, "running": os.path.exists(started) and not done, "done": done, "status": None, "said": "", "run": None}}
+    state = {{"pod": pod, "running": os.path.exists(started) and not done, "done": done, "status": None, "said": "",
+             "run": None}}
     state.update(json.loads(told("state") or "{{}}"))
     print(json.dumps(state))
 """
@@ -73,8 +77,8 @@ CONFIG = {
     "volume": {"id": "VOLUME"}, "job": {"file": "job.ini"}, "limits": {"max_usd": "20", "max_hours": "5"},
     "ssh": {"key": "key"}, "api": {},
 }
-QUICK = {"POLL": 0.1, "PAUSE": 0.05, "AGAIN": 0.3, "SETTLE": 0.5, "PATIENCE": 3, "LOOK": 0.3, "TELL": 0, "UNREACHABLE": 1,
-         "END": 3, "TRANSFER": 1, "NODE": 4}
+QUICK = {"POLL": 0.1, "PAUSE": 0.05, "AGAIN": 0.3, "SETTLE": 0.5, "PATIENCE": 3, "LOOK": 0.3, "TELL": 0,
+         "UNREACHABLE": 1, "END": 3, "TRANSFER": 1, "NODE": 4}
 
 
 class Pods(Driver):
@@ -131,9 +135,10 @@ class ClientTest(unittest.TestCase):
         return {**tools, "PATH": f"{self.folder}/bin:{tools['PATH']}", "HOME": str(self.folder / "home"),
                 "RUNPOD_API_KEY": self.fake.key, "FAKE_PODS": str(self.pods), "no_proxy": "*", **quick}
 
-    def start(self, *words, environment=None, **more):
-        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    def start(self, *words, environment=None, stdin=subprocess.DEVNULL, begin=None, **more):
+        process = subprocess.Popen([sys.executable, "-B", CLIENT, *words], cwd=self.folder, stdin=stdin, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=begin,
                                    env={**self.environment(**more), **(environment or {})})
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)

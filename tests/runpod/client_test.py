@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The parts of runpod/vsr-pods: what a configuration may say, how the API's failures are taken, which GPU is chosen, what
-becomes of a job file, what is on disk when."""
+"""The parts of runpod/vsr-pods: what a configuration may say, how the API's failures are taken, which GPU is chosen,
+what becomes of a job file, what is on disk when."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from unittest import mock
 from client_support import GPU, ClientTest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, basics, catalogue, config, files, job_file, limits, state  # noqa: E402
+from pods import api, basics, catalogue, command_line, config, cost, files, job_file, limits, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -75,8 +75,8 @@ class Configuration(Quiet):
                 ({"pods_gpus": " "}, "names no GPU"), ({"volume_create_gb": "50"}, "either id or create_gb"),
                 ({"volume_id": ""}, "either id or create_gb"),
                 ({"volume_id": "", "volume_create_gb": "50"}, "wants volume.data_center"),
-                ({"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1", "volume_grow_to_gb": "20"},
-                 "never shrinks"),
+                ({"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1",
+                  "volume_grow_to_gb": "20"}, "never shrinks"),
                 ({"pods_kind": "cluster"}, "2 pods at least"), ({"pods_cloud": "COMMUNITY"}, "SECURE only")):
             with self.subTest(changes=changes):
                 self.assertIn(said, self.refused(**changes))
@@ -142,8 +142,8 @@ class Requests(Quiet):
         self.assertEqual((self.posts(), len(self.cloud.pods)), (3, 1))
 
     def test_what_no_other_try_mends_is_asked_once(self):
-        for status, exit_status, said in ((401, 7, "API key is wrong"), (403, 7, "lacks this right"), (402, 8, "balance"),
-                                          (422, 7, "422"), (413, 7, "413"), (400, 7, "400"), (409, 7, "409")):
+        for status, exit_status, said in ((401, 7, "API key is wrong"), (403, 7, "lacks this right"),
+                                          (402, 8, "balance"), (422, 7, "422"), (413, 7, "413"), (400, 7, "400"), (409, 7, "409")):
             with self.subTest(status=status):
                 before = self.posts()
                 self.fake.fail("POST", "/pods", status, detail="such is life\nindeed")
@@ -260,6 +260,18 @@ class Money(Quiet):
         self.assertAlmostEqual(limits.deadline(session, 2.5), time.time() + 2 * 3600, delta=5)
         self.rental(session, 1, 19.9, 19.9)
         self.assertIn("raise it", self.failure(8, limits.deadline, session, 2.5))
+
+
+    def test_limits_below_the_estimate_are_told(self):
+        film = cost.Film(frames=180000, width=1024, height=432)
+        for hours, told in (("5", True), ("100", False)):
+            said = []
+            values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
+            with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
+                    mock.patch.object(command_line, "tell", said.append):
+                command_line.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+            self.assertIn(GPU, "\n".join(said))
+            self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
 
 
 class JobFiles(Quiet):

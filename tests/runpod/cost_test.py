@@ -55,6 +55,10 @@ class Table(unittest.TestCase):
         self.assertAlmostEqual(cost.encode_core_s(FILM), 7.8, delta=0.05)
         self.assertIn("64.5 frames a second", text)
         self.assertAlmostEqual(cost.film_fps(FILM, H100)[0], 64.5, delta=0.05)
+        text = (ROOT / "docs/costs.md").read_text(encoding="utf-8")
+        for name, one in cost.known()["gpus"].items():
+            row = f"| {name} | {one['memory_gb']} | {one['rate']} | {one['source']} | {one['how']} | {one['cuda']} |"
+            self.assertIn(row, text)
 
 
 class Hours(unittest.TestCase):
@@ -113,8 +117,10 @@ class Hours(unittest.TestCase):
         hours, dollars = cost.with_encoders(FILM, one, 4)
         self.assertLess(hours, one.hours / 4)
         self.assertLess(dollars, one.dollars / 2)
-        # All encoded while upscaling: no sooner than that.
-        self.assertAlmostEqual(cost.with_encoders(FILM, one, 1000)[0], one.upscale_h + 0.25)
+        # 390 core-hours less what the GPU's own cores have done meanwhile; two starts.
+        self.assertAlmostEqual(hours, one.upscale_h + (390 - 20 * one.upscale_h) / 128 + 0.5, delta=0.05)
+        self.assertAlmostEqual(cost.with_encoders(Film(180_000, 1024, 432, encoder="copy"), one, 4)[0],
+                               one.upscale_h + 0.5)
 
 
 class Text(unittest.TestCase):
@@ -129,6 +135,10 @@ class Text(unittest.TestCase):
         self.assertIn("would stand idle 96% of the time", text)
         self.assertIn("as published in 2025", text)
         self.assertIn("7.8 core-seconds", text)
+        self.assertIn(f"one {H100}, ended when all is upscaled, and then 4 pods without a GPU", text)
+        text = "\n".join(cost.table(FILM, Rates(core_s_frame=2.6, source="the dry run here")))
+        self.assertIn("takes 2.6 core-seconds, by the dry run here; a cloud host took 7.8 for another film: allow for 3.0 times",
+                      text)
         self.assertLess(max(map(len, lines[:4])), 132)
         self.assertNotIn("published", "\n".join(cost.table(FILM, gpus=[H100], prices={H100: 0.5})))
         self.assertIn("NVIDIA A30: how fast it is is not known", cost.table(FILM, gpus=[H100, "NVIDIA A30"]))

@@ -35,9 +35,23 @@ class DryRun(FilmTest):
         self.assertIn("in all", lines["time"])
         self.assertFalse((self.folder / "unmade").exists())
 
+    def test_tells_hours_and_dollars_on_gpus_that_can_be_rented(self):
+        lines, output = self.dry("rented")
+        self.assertIn("by the figures of docs/costs.md, since none was measured here", lines["rented"])
+        rows = [line for line in output.splitlines() if line.strip().startswith("NVIDIA ")]
+        self.assertEqual(len(rows), 15, output)
+        for row in rows:
+            self.assertRegex(row, r"NVIDIA [\w .-]+?( ~)? +\d+ +\d+\.\d\d( \| +[\d.]+ +[\d.]+ +[\d.]+ +\$[\d.]+){2}$")
+        dollars = [float(row.split("|")[1].split("$")[1]) for row in rows]
+        self.assertEqual(dollars, sorted(dollars))
+        lines, _ = self.dry("exact", model__precision="fp32")
+        self.assertIn("not told for rented GPUs: how fast c32n3 is on them but in half precision", lines["rented"])
+        lines, _ = self.dry("nothing", final__encoder="copy", final__height="native")
+        self.assertIn("hours and dollars", lines["rented"])
+
     def test_says_it_once_for_all_ranks(self):
         lines, output = self.dry("ranks", ranks=2, cluster__encoders=3)
-        for name in ("input", "plan", "upscaling", "encoding", "time"):
+        for name in ("input", "plan", "upscaling", "encoding", "time", "rented"):
             self.assertEqual(len(re.findall(f"^{name} ", output, re.M)), 1, output)
         self.assertIn("the processors of 2 ranks", lines["upscaling"])
         self.assertIn("6 encoders of", lines["encoding"])
@@ -65,6 +79,7 @@ class DryRun(FilmTest):
         lines, _ = self.dry("begun")
         self.assertIn("the film is made already", lines["time"])
         self.assertNotIn("encoding", lines)
+        self.assertNotIn("rented", lines)
         self.remove("begun", "chunks/0001*", "chunks/0003*.h5", "final/film_pitchOK.mkv")
         before = self.snapshot("begun")
         lines, _ = self.dry("begun")
