@@ -120,7 +120,7 @@ class Machine:
     @staticmethod
     def child_of(pid):
         """The first process of the namespaces that `unshare` made, once it is in them."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             if children and os.readlink(f"/proc/{children[0]}/ns/net") != os.readlink("/proc/self/ns/net"):

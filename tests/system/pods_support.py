@@ -3,6 +3,7 @@ system of its own, the real runpod/entrypoint as first process and the real sshd
 
 import itertools
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -149,7 +150,7 @@ class Pods(Driver):
         """Whether an ssh is under way."""
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdecimal() and (entry / "comm").read_text() == "ssh\n":
+                if entry.name.isdecimal() and re.match(r"\d+ \(ssh\) [^ZX]", (entry / "stat").read_text()):
                     return True
             except OSError:  # gone meanwhile
                 continue
