@@ -439,11 +439,12 @@ class RealProgram(PodTest):
         (self.folder / "job.ini").write_text(f"""
 [input]
 file = {SOURCE}/tests/data/reds_demo_000.mkv
+end = 0.48
 [preprocess]
-width = 64
-height = 64
+width = 160
+height = 96
 [segment]
-frames = 4
+frames = 2
 [stream]
 overlap = 1
 device = cpu
@@ -462,12 +463,11 @@ variants = pitchOK
 
     def test_started_stopped_started_again_and_made(self):
         self.done("start", self.folder)
-        wait_until(lambda: list((self.folder / "run/segments").glob("*.h5")), 60)
-        state = self.state(self.folder)
-        self.assertTrue(state["running"])
-        self.assertIsInstance(state["run"], dict)
+        wait_until(lambda: list((self.folder / "run/segments").glob("*.h5")), 60)  # of six
         self.done("stop", self.folder)
-        self.assertEqual(self.state(self.folder)["status"], 130)
+        state = self.state(self.folder)
+        self.assertEqual((state["running"], state["done"], state["status"]), (False, False, 130), self.log(self.folder))
+        self.assertIsInstance(state["run"], dict)
         self.done("start", self.folder)
         wait_until(lambda: not self.state(self.folder)["running"], 100)
         state = self.state(self.folder)
