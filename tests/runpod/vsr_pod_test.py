@@ -384,7 +384,7 @@ class Entrypoint(PodTest):
         process = self.begin(SSH_PUBLIC_KEY="ssh-ed25519 BBBB mine", PUBLIC_KEY="ssh-ed25519 CCCC account\nssh-ed25519 AAAA before",
                              RUNPOD_API_KEY="key-7", NODE_RANK="1", VSRDIST_FOLDER="/workspace/my film", OTHER="x",
                              VSR_SSHD_OPTIONS="-o X11Forwarding=no -p 2222")
-        wait_until(lambda: (self.base / "orphan.txt").exists() and "ready" in process.said())
+        wait_until(lambda: (self.base / "orphan.txt").exists() and "started" in process.said())
         keys = self.base / ".ssh/authorized_keys"
         self.assertEqual(keys.read_text().splitlines(),
                          ["ssh-ed25519 AAAA before", "ssh-ed25519 BBBB mine", "ssh-ed25519 CCCC account"])
