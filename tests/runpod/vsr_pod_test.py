@@ -384,7 +384,7 @@ class Entrypoint(PodTest):
         process = self.begin(SSH_PUBLIC_KEY="ssh-ed25519 BBBB mine", PUBLIC_KEY="ssh-ed25519 CCCC account\nssh-ed25519 AAAA before",
                              RUNPOD_API_KEY="key-7", NODE_RANK="1", VSRDIST_FOLDER="/workspace/my film", OTHER="x",
                              VSR_SSHD_OPTIONS="-o X11Forwarding=no -p 2222")
-        wait_until(lambda: (self.base / "orphan.txt").exists() and "ready" in process.said())
+        wait_until(lambda: (self.base / "orphan.txt").exists() and "started" in process.said())
         keys = self.base / ".ssh/authorized_keys"
         self.assertEqual(keys.read_text().splitlines(),
                          ["ssh-ed25519 AAAA before", "ssh-ed25519 BBBB mine", "ssh-ed25519 CCCC account"])
@@ -439,11 +439,12 @@ class RealProgram(PodTest):
         (self.folder / "job.ini").write_text(f"""
 [input]
 file = {SOURCE}/tests/data/reds_demo_000.mkv
+end = 0.48
 [preprocess]
-width = 64
-height = 64
+width = 160
+height = 96
 [segment]
-frames = 4
+frames = 2
 [stream]
 overlap = 1
 device = cpu
@@ -462,12 +463,11 @@ variants = pitchOK
 
     def test_started_stopped_started_again_and_made(self):
         self.done("start", self.folder)
-        wait_until(lambda: list((self.folder / "run/segments").glob("*.h5")), 60)
-        state = self.state(self.folder)
-        self.assertTrue(state["running"])
-        self.assertIsInstance(state["run"], dict)
+        wait_until(lambda: list((self.folder / "run/segments").glob("*.h5")), 60)  # of six
         self.done("stop", self.folder)
-        self.assertEqual(self.state(self.folder)["status"], 130)
+        state = self.state(self.folder)
+        self.assertEqual((state["running"], state["done"], state["status"]), (False, False, 130), self.log(self.folder))
+        self.assertIsInstance(state["run"], dict)
         self.done("start", self.folder)
         wait_until(lambda: not self.state(self.folder)["running"], 100)
         state = self.state(self.folder)
