@@ -44,6 +44,12 @@ po::options_description general_options() {
   return options;
 }
 
+po::options_description dry_run_options() {
+  po::options_description options("Option of --dry-run");
+  options.add_options()("json", "what it has found as one JSON document (docs/costs.md)");
+  return options;
+}
+
 po::options_description selftest_options() {
   po::options_description options("Options of 'vsr-dist selftest'");
   options.add_options()                                                                        //
@@ -207,6 +213,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     words.erase(words.begin());
     break;
   }
+  if (command.empty()) options.add(dry_run_options());
   const bool takes_job =
       arguments.command == Command::kRun || arguments.command == Command::kDoctor;
   options.add_options()("file", po::value<std::vector<std::string>>());
@@ -327,6 +334,11 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   if (given.count("dry-run") != 0) arguments.command = Command::kDryRun;
   if (given.count("version") != 0) arguments.command = Command::kVersion;
   if (given.count("help") != 0) arguments.command = Command::kHelp;
+  if (arguments.json && command.empty() && !asks && arguments.command != Command::kDryRun) {
+    throw Error(
+        ErrorCode::kUsage,
+        "--json belongs to --dry-run; a run tells by --log-json and vsr-dist status --json");
+  }
   if (arguments.command == Command::kRun && arguments.job_file.empty() &&
       arguments.values.empty()) {
     throw Error(ErrorCode::kUsage, "no job given: vsr-dist JOB.ini, or see 'vsr-dist --help'");
@@ -351,7 +363,8 @@ std::string help_text() {
          "  vsr-dist qc A B [-o FRAMES.csv] [--json]               how far two films are apart\n"
          "  vsr-dist compare A B -o OUT [--mode side|split]        both in one video or picture\n\n"
          "The same command again goes on where a run was stopped.\n\n"
-      << general_options() << '\n';
+      << general_options() << '\n'
+      << dry_run_options() << '\n';
   for (const CommandWord& known : command_words()) text << known.options() << '\n';
   text << "Keys of the job file, each also as --section.key=value:\n";
   std::string section;

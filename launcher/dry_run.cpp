@@ -15,7 +15,10 @@
 #include "vsr/model/cost.hpp"
 #include "vsr/model/tiling.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
@@ -29,6 +32,8 @@ namespace vsr::launcher {
 namespace fs = std::filesystem;
 
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 bool is_made(const Job& job, const store::Plan& plan, const store::RunDirectory& run) {
   const store::Plan pieces = makes_chunks(job) ? chunk_plan(job, plan) : plan;
@@ -56,6 +61,38 @@ bool fused_on_gpus(const Job& job) {
   const Precision precision = job.model.precision;
   return (precision == Precision::kFp16 || precision == Precision::kBf16) &&
          job.model.backend != Backend::kReference;
+}
+
+// A stage that is to be done here; null where how long it takes is not known.
+Json stage_json(const Stage& stage) {
+  if (stage.frames > 0 && stage.fps <= 0) return nullptr;
+  return {{"frames", stage.frames}, {"fps", stage.fps}, {"s", stage.seconds()}};
+}
+
+Json times_json(const MeasuredHere& here) {
+  const Estimate& estimate = here.estimate;
+  Json json = {{"upscaling", stage_json(estimate.upscaling)},
+               {"encoding", stage_json(estimate.encoding)},
+               {"gpus", estimate.gpus},
+               {"gpu", here.gpu},
+               {"cores", estimate.cores},
+               {"core_s_frame", estimate.core_s_frame}};
+  const bool known = !json["upscaling"].is_null() && !json["encoding"].is_null();
+  json["s"] = known ? Json(estimate.seconds()) : Json();
+  json["rented"] = Json::array();
+  if (!why_not_told(here).empty()) return json;
+  for (const auto& row : rental_rows(here)) {
+    for (const Rental& rental : row) {
+      json["rented"].push_back({{"gpu", rental.type->name},
+                                {"count", rental.count},
+                                {"upscaling_h", rental.upscaling_h},
+                                {"encoding_h", rental.encoding_h},
+                                {"hours", rental.hours},
+                                {"dollars", rental.dollars},
+                                {"estimated", !rental.type->measured}});
+    }
+  }
+  return json;
 }
 
 void tell(const Arguments& arguments,
@@ -94,8 +131,8 @@ void tell(const Arguments& arguments,
   const double gflop_frame =
       model::network_gflop(prepared.network, timeline.format) * tiling.work();
   const Rational final_rate = job.final.fps.value_or(timeline.rate);
-  const auto line = [](std::string_view name, const std::string& text) {
-    std::cout << format("{:<10} {}\n", name, text);
+  const auto line = [&](std::string_view name, const std::string& text) {
+    if (!arguments.json) std::cout << format("{:<10} {}\n", name, text);
   };
   const auto seconds = [](std::int64_t frames, const Rational& rate) {
     return static_cast<double>(frames) / rate.to_double();
@@ -120,6 +157,8 @@ void tell(const Arguments& arguments,
               device.cuda ? gpu::device_info(device.index).name : "the CPU",
               to_string(options.precision),
               to_string(backend)));
+  const double computed_twice = static_cast<double>(computed - plan.timeline_frames) /
+                                static_cast<double>(plan.timeline_frames);
   line("plan",
        format("{} of about {} frames, seen by the network in {} of up to {}; where they overlap, "
               "{:.1f}% of the frames are computed twice",
@@ -127,8 +166,7 @@ void tell(const Arguments& arguments,
               job.segment.frames,
               counted(static_cast<std::int64_t>(windows), "window"),
               plan.max_seq_len,
-              100.0 * static_cast<double>(computed - plan.timeline_frames) /
-                  static_cast<double>(plan.timeline_frames)));
+              100 * computed_twice));
   line("tiles",
        tiling.count() == 1
            ? std::string("none: the network sees pictures whole")
@@ -139,9 +177,11 @@ void tell(const Arguments& arguments,
                     tiling.down.tile(),
                     100 * (tiling.work() - 1)));
   const auto memory = [](std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); };
+  const std::uint64_t window_bytes =
+      model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len);
   line("memory",
        format("{} of {} memory for a window{}",
-              memory(model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len)),
+              memory(window_bytes),
               device.cuda ? "GPU" : "host",
               options.host_features ? format(", {} of pinned host memory",
                                              memory(model::Upscaler::host_bytes(
@@ -153,11 +193,12 @@ void tell(const Arguments& arguments,
               gflop_frame / 1e3));
   double segments_bytes = 0;
   for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
+  const double films_bytes = (makes_chunks(job) ? 2 : 1) * film_bytes(job, plan);
   line("disk",
        format("about {} for {} and {} for {}films, in {}",
               size_text(segments_bytes),
               describe_segments(job),
-              size_text((makes_chunks(job) ? 2 : 1) * film_bytes(job, plan)),
+              size_text(films_bytes),
               makes_chunks(job) ? "chunks and " : "",
               job.run.dir));
   line("final",
@@ -166,8 +207,34 @@ void tell(const Arguments& arguments,
               to_string(final_rate),
               seconds(plan.timeline_frames, final_rate),
               job.final.encoder));
-  if (dry.run && is_made(job, plan, *dry.run)) {
+  Json json = {{"timeline",
+                {{"frames", timeline.frames()},
+                 {"width", timeline.format.width},
+                 {"height", timeline.format.height},
+                 {"fps", timeline.rate.to_double()}}},
+               {"network",
+                {{"name", network_name(prepared.network)},
+                 {"scale", prepared.network.scale()},
+                 {"precision", to_string(options.precision)},
+                 {"backend", to_string(backend)}}},
+               {"plan",
+                {{"segments", plan.segments.size()},
+                 {"segment_frames", job.segment.frames},
+                 {"windows", windows},
+                 {"window_frames", plan.max_seq_len},
+                 {"computed_twice", computed_twice}}},
+               {"window_bytes", window_bytes},
+               {"segments_bytes", std::llround(segments_bytes)},
+               {"films_bytes", std::llround(films_bytes)},
+               {"final",
+                {{"fps", final_rate.to_double()},
+                 {"s", seconds(plan.timeline_frames, final_rate)},
+                 {"encoder", job.final.encoder}}}};
+  const bool made = dry.run && is_made(job, plan, *dry.run);
+  json["made"] = made;
+  if (made) {
     line("time", "none: the film is made already");
+    if (arguments.json) std::cout << json.dump(1) << '\n';
     return;
   }
   if (dry.run) line("done", done_text(job, plan, left));
@@ -189,6 +256,11 @@ void tell(const Arguments& arguments,
                           .network = network_name(prepared.network),
                           .half = fused_on_gpus(job),
                           .pixels = tiling.work() * timeline.format.width * timeline.format.height};
+  if (arguments.json) {
+    json["time"] = times_json(here);
+    std::cout << json.dump(1) << '\n';
+    return;
+  }
   std::string_view name = "rented";
   for (const std::string& text : rental_lines(here)) {
     line(name, text);

@@ -98,6 +98,19 @@ std::string why_not_told(const MeasuredHere& here) {
   return {};
 }
 
+std::vector<std::vector<Rental>> rental_rows(const MeasuredHere& here) {
+  std::vector<std::vector<Rental>> rows;
+  for (const GpuType& type : gpu_types().types) {
+    std::vector<Rental> row;
+    for (const int count : kCounts) row.push_back(rental_of(here, type, count));
+    rows.push_back(std::move(row));
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return a.front().dollars < b.front().dollars;
+  });
+  return rows;
+}
+
 std::vector<std::string> rental_lines(const MeasuredHere& here) {
   if (const std::string why = why_not_told(here); !why.empty()) {
     return {"not told for rented GPUs: " + why};
@@ -118,15 +131,7 @@ std::vector<std::string> rental_lines(const MeasuredHere& here) {
   }
   lines.push_back(head.substr(0, head.find_last_not_of(' ') + 1));
   lines.push_back(columns);
-  std::vector<std::vector<Rental>> rows;
-  for (const GpuType& type : gpu_types().types) {
-    std::vector<Rental> row;
-    for (const int count : kCounts) row.push_back(rental_of(here, type, count));
-    rows.push_back(std::move(row));
-  }
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-    return a.front().dollars < b.front().dollars;
-  });
+  const std::vector<std::vector<Rental>> rows = rental_rows(here);
   for (const auto& row : rows) lines.push_back(row_text(row));
   lines.push_back("~ how fast this type upscales is estimated, not measured (docs/costs.md)");
   const Rental& cheapest = rows.front().front();

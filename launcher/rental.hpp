@@ -35,8 +35,11 @@ Rental rental_of(const MeasuredHere& here, const GpuType& type, int count);
 // Whether both stages are known for other machines; empty if so, else why not.
 std::string why_not_told(const MeasuredHere& here);
 
-// A heading that tells by what, then a row for each type with one GPU and with four, cheapest
-// first, and what has to be said of them; or why there is none.
+// A row for each type, with one GPU and with four, cheapest first. REQUIRES as above.
+std::vector<std::vector<Rental>> rental_rows(const MeasuredHere& here);
+
+// A heading that tells by what, then these rows, and what has to be said of them; or why there is
+// none.
 std::vector<std::string> rental_lines(const MeasuredHere& here);
 
 }  // namespace vsr::launcher

@@ -224,13 +224,13 @@ def look(film_path, job_path=None, program=None):
     why = "there is no vsr-dist"
     if program:
         command = [str(program), *([str(job_path)] if job_path else []), f"--input.file={pathlib.Path(film_path).resolve()}",
-                   "--dry-run"]
+                   "--dry-run", "--json"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_S, check=False)
             if done.returncode == 0:
-                return film_of_dry_run(done.stdout, job)
+                return film_of_dry_run(json.loads(done.stdout), job)
             why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             why = str(error)
     try:
         return film_of_ffprobe(film_path, job), Rates()
@@ -238,25 +238,19 @@ def look(film_path, job_path=None, program=None):
         raise CostError(f"{error} ({why})") from None
 
 
-def film_of_dry_run(text, job=None):
-    """Film and rates from what `vsr-dist --dry-run` prints, and `job` (job_values()) for what it does not tell."""
-    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-
-    def of(name, pattern):
-        match = re.search(pattern, lines.get(name, ""))
-        if not match:
-            raise CostError(f"vsr-dist --dry-run: no line '{name}' that could be read; is it another version?")
-        return match.groups()
-
-    frames, width, height = map(int, of("timeline", r"(\d+) frames of (\d+)x(\d+)"))
-    scale, channels, blocks = of("network", r"x(\d+) c(\d+) n(\d+) on ")
-    chunk, = of("plan", r"segments of about (\d+) frames")
-    film = Film(frames, width, height, network=f"{'' if scale == '4' else f'x{scale} '}c{channels}n{blocks}", chunk_frames=int(chunk), **_encode_of(job or {}))
-    upscaling = re.search(r"\((\d+) GPUs?, ([\d.e+]+) fps\), by .* on (.+), [\d.]+ TFLOP/s", lines.get("upscaling", ""))
-    core_s = re.search(r"([\d.e+]+) core-seconds a frame", lines.get("encoding", ""))
-    return film, Rates(gpu=upscaling[3] if upscaling else "",
-                       fps=float(upscaling[2]) / int(upscaling[1]) if upscaling else 0,
-                       core_s_frame=float(core_s[1]) if core_s else 0, source="the dry run here")
+def film_of_dry_run(document, job=None):
+    """Film and rates from what `vsr-dist --dry-run --json` prints, and `job` (job_values()) for what it does not tell."""
+    try:
+        timeline, time = document["timeline"], document.get("time") or {}
+        film = Film(timeline["frames"], timeline["width"], timeline["height"], network=document["network"]["name"],
+                    chunk_frames=document["plan"]["segment_frames"], **_encode_of(job or {}))
+        upscaling = time.get("upscaling") or {}
+        gpus = time.get("gpus", 0)
+        return film, Rates(gpu=time.get("gpu", "") if gpus else "",
+                           fps=upscaling.get("fps", 0) / gpus if gpus else 0,
+                           core_s_frame=time.get("core_s_frame", 0), source="the dry run here")
+    except (AttributeError, LookupError, TypeError) as error:
+        raise CostError(f"vsr-dist --dry-run --json: not as expected ({error}); is it another version?") from None
 
 
 def film_of_ffprobe(path, job):

@@ -21,17 +21,14 @@ H100, H200, L40S = "NVIDIA H100 80GB HBM3", "NVIDIA H200", "NVIDIA L40S"
 # Two hours at 25 frames a second.
 FILM = Film(frames=180_000, width=1024, height=432)
 
-DRY_RUN = """\
-input      film.mkv (matroska,webm, mpeg2video), 7200.0 s
-timeline   180000 frames of 1024x432 yuv420p at 25 fps, matrix bt709
-network    x4 c64 n7 on NVIDIA H100 80GB HBM3, fp16, fused back end
-plan       375 segments of about 480 frames, 1600 windows of up to 140, 8.0% computed twice
-tiles      none: the network sees pictures whole
-work       1296000.0 TFLOP, 6.670 a frame
-final      180000 frames at 24 fps, 7500.0 s, libx265
-upscaling  about 22 min (2 GPUs, 132 fps), by a short window of made-up pictures on NVIDIA H100 80GB HBM3, 480.00 TFLOP/s
-encoding   about 12 h (16 encoders of 2 threads, 4.1 fps, 7.8 core-seconds a frame), by 24 pictures of this film, enlarged
-"""
+DRY_RUN = {
+    "timeline": {"frames": 180000, "width": 1024, "height": 432, "fps": 25.0},
+    "network": {"name": "c64n7", "scale": 4},
+    "plan": {"segments": 375, "segment_frames": 480},
+    "made": False,
+    "time": {"upscaling": {"frames": 180000, "fps": 132, "s": 1364}, "encoding": {"frames": 180000, "fps": 4.1, "s": 43902},
+             "gpus": 2, "gpu": H100, "cores": 32, "core_s_frame": 7.8},
+}
 
 
 class Table(unittest.TestCase):
@@ -167,14 +164,18 @@ class Sources(unittest.TestCase):
         film, rates = cost.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
         self.assertEqual(film, Film(180_000, 1024, 432, preset="medium"))
         self.assertEqual((rates.gpu, rates.fps, rates.core_s_frame), (H100, 66, 7.8))
-        with self.assertRaisesRegex(CostError, "timeline"):
-            cost.film_of_dry_run("usage: vsr-dist")
+        for other in ({}, [], {**DRY_RUN, "timeline": 1}):
+            with self.assertRaisesRegex(CostError, "another version"):
+                cost.film_of_dry_run(other)
+
+    def test_dry_run_of_a_film_that_is_made(self):
+        made = {key: value for key, value in DRY_RUN.items() if key != "time"}
+        self.assertEqual(cost.film_of_dry_run({**made, "made": True})[1].fps, 0)
 
     def test_dry_run_without_a_gpu(self):
-        text = DRY_RUN.replace("(2 GPUs, 132 fps), by a short window of made-up pictures on NVIDIA H100 80GB HBM3",
-                               "(the processors of 1 rank, 0.88 fps), by a short window of made-up pictures on the CPU")
-        self.assertEqual(cost.film_of_dry_run(text)[1].gpu, "")
-        self.assertAlmostEqual(cost.film_fps(FILM, H100, cost.film_of_dry_run(text)[1])[0], 64.5)
+        found = cost.film_of_dry_run({**DRY_RUN, "time": {**DRY_RUN["time"], "gpus": 0, "gpu": "", "upscaling": None}})
+        self.assertEqual(found[1].gpu, "")
+        self.assertAlmostEqual(cost.film_fps(FILM, H100, found[1])[0], 64.5)
 
     @unittest.skipUnless(os.environ.get("VSR_PROGRAM"), "VSR_PROGRAM names no vsr-dist")
     def test_the_programs_own_words(self):

@@ -1,9 +1,11 @@
 """--dry-run: what it measures and counts, once for all ranks, and that it makes nothing."""
 
+import json
 import re
+import subprocess
 import unittest
 
-from film_support import CLIP, FilmTest, mpirun, run
+from film_support import CLIP, FilmTest, environment, mpirun, run
 
 
 class DryRun(FilmTest):
@@ -48,6 +50,25 @@ class DryRun(FilmTest):
         self.assertIn("not told for rented GPUs: how fast c32n3 is on them but in half precision", lines["rented"])
         lines, _ = self.dry("nothing", final__encoder="copy", final__height="native")
         self.assertIn("hours and dollars", lines["rented"])
+
+    def test_as_json_it_tells_the_same(self):
+        words = [*self.job("json", **self.KEYS), "--dry-run", "--json"]
+        done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env=environment(), timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = json.loads(done.stdout)
+        self.assertEqual(found["timeline"], {"frames": 21, "width": 64, "height": 64, "fps": 25.0})
+        self.assertEqual(found["network"]["name"], "c32n3")
+        self.assertEqual((found["plan"]["segment_frames"], found["made"]), (6, False))
+        time = found["time"]
+        self.assertEqual((time["gpus"], time["gpu"]), (0, ""))
+        for stage in ("upscaling", "encoding"):
+            self.assertAlmostEqual(time[stage]["s"] * time[stage]["fps"], 21, delta=21)  # the last piece is one worker's
+            self.assertGreaterEqual(time["s"], time[stage]["s"])
+        self.assertEqual(len(time["rented"]), 2 * 15)
+        self.assertEqual({row["count"] for row in time["rented"]}, {1, 4})
+        self.assertTrue(all(row["dollars"] > 0 and row["hours"] > row["upscaling_h"] for row in time["rented"]))
+        self.assertEqual(run([*self.job("json", **self.KEYS), "--json"])[0], 2)
 
     def test_says_it_once_for_all_ranks(self):
         lines, output = self.dry("ranks", ranks=2, cluster__encoders=3)

@@ -178,7 +178,7 @@ class Pods(PodsTest):
         self.assert_nothing_left()
 
     def test_a_full_volume_grows(self):
-        self.configure(limits__paused_minutes=0.05, volume__grow_to_gb=30)
+        self.configure(limits__paused_minutes=0.4, volume__grow_to_gb=30)
         auto = self.begin("auto")
         self.wait_for("a segment is committed", self.records, auto)
         self.pods.fill(self.volume)
