@@ -19,7 +19,7 @@ GPU = "NVIDIA GeForce RTX 4090"
 FILM = {**SMALL_FILM, "input__end": "0.84", "segment__frames": 3, "cluster__patience": 5}
 
 CONFIG = {
-    "pods": {"name": "film", "count": 1, "gpus": GPU, "max_price": 1, "image": "ghcr.io/someone/vsr-dist:1"},
+    "pods": {"name": "film", "count": 1, "gpus": GPU, "max_price": 1, "image": "someone/vsr-dist:1"},
     "volume": {"create_gb": 10, "data_center": "EU-RO-1"},
     "job": {"file": "job.ini", "input": "film.mkv", "results": "results"},
     "limits": {"max_usd": 5, "max_hours": 1, "ready_minutes": 5},
