@@ -132,7 +132,7 @@ void RunBook::changed() noexcept {
 }
 
 void RunBook::catch_up() noexcept {
-  without_fail([&] { read(false); });
+  without_fail([&] { read(true); });
 }
 
 std::map<int, assemble::Seam> RunBook::seams() {

@@ -175,12 +175,13 @@ bool RunReader::read_pieces(store::Piece piece,
     if (!all && there.contains(segment.index) == known[index].look.has_value()) continue;
     const fs::path file = directory_.record_file(segment.index, piece);
     const Look look = look_at(file);
-    if (look == known[index].look) continue;
+    // One that could not be used may have been read at a bad moment of the disk's.
+    if (look == known[index].look && !(all && !known[index].problem.empty())) continue;
+    const std::string before = std::move(known[index].problem);
     known[index] = {look, ""};
     // Asked once a record is gone, since it may have been there when the films were not.
     if (!look && !made) made = is_made();
     if (!look && *made) continue;
-    is_new = true;
     records[index].reset();
     std::string why;
     std::optional<store::Record> record;
@@ -196,6 +197,7 @@ bool RunReader::read_pieces(store::Piece piece,
     if (!why.empty()) {
       known[index].problem = format("{}: {}", cluster::describe(work, segment.index), why);
     }
+    is_new = is_new || why.empty() || known[index].problem != before;
   }
   return is_new;
 }

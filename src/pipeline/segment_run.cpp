@@ -250,10 +250,15 @@ PictureView SegmentRun::copy_down(const DevicePicture& picture) {
   const auto slot = stages_.uploads.acquire();
   if (!slot) throw Woken{};
   std::byte* const memory = stages_.uploads.memory(*slot).data();
-  stages_.upscaler.copy_down(picture, memory).wait();
   const PictureFormat& format = picture.view.format;
   copied_down_.resize(packed_bytes(format));
   const MutablePictureView made = packed_view(format, copied_down_.data());
+  try {
+    stages_.upscaler.copy_down(picture, memory).wait();
+  } catch (...) {  // only a measure is lost, and the slot is not to be lost with it
+    stages_.uploads.release(*slot);
+    throw;
+  }
   copy_picture(packed_view(format, picture.form, memory), picture.form, made);
   stages_.uploads.release(*slot);
   return made;

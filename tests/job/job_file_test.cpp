@@ -350,6 +350,7 @@ TEST(JobFile, ShippedExamplesAreValid) {
   int seen = 0;
   for (const auto& entry : std::filesystem::directory_iterator(test::source_dir() / "configs")) {
     if (entry.path().extension() != ".ini") continue;
+    if (entry.path().filename() == "pods.ini") continue;  // no job: vsr-pods' own (tests/runpod)
     ++seen;
     EXPECT_NO_THROW(make_job(read_job_file(entry.path().string()), {})) << entry.path();
   }

@@ -239,6 +239,26 @@ TEST_F(ReadRun, LooksAtNamesAloneWhereItIsToldTo) {
   EXPECT_EQ(count(reader.run().segments), 0);
 }
 
+TEST_F(ReadRun, WhatCouldNotBeReadOnceIsReadAgain) {
+  commit(5);
+  const fs::path file = directory_.record_file(5);
+  const fs::path aside = file.parent_path() / "aside";
+  const auto time = fs::last_write_time(file);
+  // To a look the same file: of this size, of this time.
+  fs::copy_file(file, aside);
+  write_file(file, std::string(fs::file_size(aside), 'x'));
+  fs::last_write_time(file, time);
+  RunReader reader(directory_);
+  reader.update();
+  EXPECT_EQ(count(reader.run().segments), 0);
+  EXPECT_FALSE(reader.update()) << "nothing is new about it";
+  fs::rename(aside, file);
+  fs::last_write_time(file, time);
+  EXPECT_TRUE(reader.update());
+  EXPECT_EQ(count(reader.run().segments), 1);
+  EXPECT_TRUE(reader.report_data().problems.empty());
+}
+
 TEST_F(ReadRun, LooksAtEachRecordWhereTheirFolderCannotBeRead) {
   RunReader reader(directory_);
   const fs::path folder = directory_.record_file(0, store::Piece::kChunk).parent_path();
