@@ -358,7 +358,7 @@ class Entrypoint(PodTest):
                            f'env >> {self.base}/sshd.txt\nexec sleep 1000\n')
 
     def begin(self, **environment):
-        script = ("mount -t tmpfs none /run && mkdir -p /etc/ssh && mount -t tmpfs none /etc/ssh && "
+        script = ("mount -t tmpfs none /run && mkdir -p /etc/ssh && mount -t tmpfs none /etc/ssh || exit 1; "
                   f"(while ! [ -s /etc/ssh/ssh_host_ed25519_key ]; do sleep 0.1; done; ls -l /etc/ssh > {self.base}/etc-ssh.txt;"
                   f" cp /run/vsr-pod/environment {self.base}/kept.txt; sleep 0.1; echo > {self.base}/orphan.txt) & "
                   f"exec {ENTRYPOINT}")
