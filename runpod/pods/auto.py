@@ -265,10 +265,9 @@ def newest(states):
     return max(runs, key=lambda run: str(run.get("now")), default={})
 
 
-def number(run, key):
-    """0 where it tells none."""
+def number(run, key, default=0):
     value = run.get(key)
-    return value if isinstance(value, (int, float)) else 0
+    return value if isinstance(value, (int, float)) else default
 
 
 def progress_text(run):
@@ -281,7 +280,7 @@ def progress_text(run):
     for name, key in (("upscaled", "upscale_fps"), ("encoded", "encode_fps")):
         if number(run, key) > 0:
             text += f", {run[key]:.3g} fps {name}"
-    if number({"left_s": -1, **run}, "left_s") >= 0 and "left_s" in run:
+    if number(run, "left_s", -1) >= 0:
         text += f", {span(run['left_s'])} left"
     return text
 
