@@ -382,7 +382,8 @@ class Fleet:
     def sweep(self, kind, spared):
         """Ends what came late of names that are over, or beside its twin."""
         names = {rental.name for rental in self.state.contents.rentals if rental.kind == kind} - set(spared)
+        known = {rental.id for rental in self.state.alive()}  # those could not be ended just now
         for each in self.api.list(kind, patience=10):
-            if each.get("name") in names and each.get("status") != "TERMINATED":
+            if each.get("name") in names and each["id"] not in known and each.get("status") != "TERMINATED":
                 self.api.delete(kind, each["id"], patience=10)
                 complain(f"{each['name']} was there still or again: {each['id']} is ended")

@@ -115,7 +115,8 @@ class Jobs:
         return {name: future.result() for name, future in futures.items()}
 
     def stop(self, now):
-        """All jobs, those too of whose start nothing was heard; waits until they have ended, or a signal comes, or a limit is reached."""
+        """All jobs, those too of whose start nothing was heard; waits until they have ended, a signal comes, or a limit is
+        reached."""
         def stop_one(rental):
             members = self.fleet.reachable(rental)
             if members:
