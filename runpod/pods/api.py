@@ -22,6 +22,7 @@ class ApiError(Failure):
         said = f"{code} {detail}" if code else detail
         super().__init__(LIMIT if code == 402 else PODS, f"API: {method} {path}: {said}{advice}")
         self.code, self.detail, self.retry_after = code, detail, retry_after
+        self.unsure = False  # a refusal, but what was asked may have been done by an earlier try
 
     def may_pass(self):
         """409: it is amid another change of state; of a POST it is a refusal all the same."""
@@ -29,7 +30,10 @@ class ApiError(Failure):
 
     def is_unknown(self):
         """Whether the request may have been carried out all the same."""
-        return self.code == 0 or self.code >= 500
+        return self.unsure or self.is_lost()
+
+    def is_lost(self):
+        return self.code in (0, 408) or self.code >= 500
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -54,13 +58,16 @@ class Api:
         try:
             with self.opener.open(request, timeout=TIMEOUT_S) as answer:
                 text = answer.read(LARGEST)
-                return json.loads(text) if text.strip() else {}
+                found = json.loads(text) if text.strip() else {}
         except urllib.error.HTTPError as error:
             raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers)) from None
         except (OSError, http.client.HTTPException) as error:  # no connection, no TLS, no answer in time
             raise ApiError(method, path, 0, getattr(error, "reason", None) or error) from None
         except ValueError:
             raise ApiError(method, path, 0, "the answer is no JSON") from None
+        if not isinstance(found, dict):
+            raise ApiError(method, path, 0, "the answer is no JSON object")
+        return found
 
     @staticmethod
     def detail(error):
@@ -92,40 +99,53 @@ class Api:
 
     def create(self, what, body):
         """Makes a pod, a cluster or a volume, whose name nothing else has. After a POST whose fate is unknown the
-        name is looked for before there is another."""
-        end = time.monotonic() + self.patience
+        name is looked for before there is another; whatever fails then says no more about the first one."""
+        end, unsure = time.monotonic() + self.patience, False
         for pause in pauses(2):
             try:
-                return self.request("POST", f"/{what}", body)
+                if unsure:
+                    for found in self.list(what):
+                        if found.get("name") == body["name"]:
+                            return found
+                made = self.request("POST", f"/{what}", body)
+                if made.get("id"):
+                    return made
+                raise ApiError("POST", f"/{what}", 0, "the answer has no id")
             except ApiError as error:
-                if not error.is_unknown() or time.monotonic() + pause > end:
+                error.unsure = unsure
+                if not error.is_lost() or time.monotonic() + pause > end:
                     raise
+                unsure = True
             signals.wait(pause)
-            for found in self.list(what):
-                if found.get("name") == body["name"]:
-                    return found
 
     def list(self, what, patience=None):
         """All pods that are no cluster's, all clusters, or all volumes of the account."""
         key = {"pods": "pods", "clusters": "clusters", "network-volumes": "networkVolumes"}[what]
-        found, query = [], ""
+        found, query, seen = [], "", set()
         while True:
+            signals.check()
             answer = self.request("GET", f"/{what}{query}", patience=patience)
             if not isinstance(answer.get(key), list):
                 raise ApiError("GET", f"/{what}", 0, f"the answer has no {key}")
-            found += answer[key]
-            cursor = (answer.get("pagination") or {}).get("nextCursor")
+            found += [each for each in answer[key] if isinstance(each, dict) and each.get("id")]
+            pages = answer.get("pagination")
+            cursor = pages.get("nextCursor") if isinstance(pages, dict) else None
             if not cursor:
                 return found
+            if str(cursor) in seen:
+                raise ApiError("GET", f"/{what}", 0, "the list has no end, a page comes again")
+            seen.add(str(cursor))
             query = "?" + urllib.parse.urlencode({"cursor": cursor})
 
     def delete(self, what, identity, patience=None):
-        """Ends it for good; that it was gone already is as good."""
+        """Ends it for good; that it was gone already is as good. Whether it was there."""
         try:
             self.request("DELETE", f"/{what}/{identity}", patience=patience)
+            return True
         except ApiError as error:
             if error.code != 404:
                 raise
+            return False
 
 
 def wait_of(headers):

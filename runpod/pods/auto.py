@@ -8,7 +8,7 @@ import time
 
 from . import limits
 from .api import ApiError
-from .basics import PODS, STORAGE, Failure, Interrupted, complain, setting, signals, span, tell
+from .basics import LIMIT, PODS, STORAGE, Failure, Interrupted, complain, setting, signals, span, tell
 from .files import Transfer
 from .fleet import Fleet
 from .jobs import LASTING, JobFailed, Jobs
@@ -26,6 +26,7 @@ class Auto:
         self.online = True  # whether the service answers
         self.begun = False  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
+        self.furthest = 0  # frames that were upscaled and encoded
 
     # --- the story
 
@@ -40,6 +41,7 @@ class Auto:
 
     def run(self, job):
         self.state.begin()
+        signals.limit = lambda: limits.check(self.session)
         if not self.state.alive() and not self.fleet.fill(1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
@@ -83,6 +85,7 @@ class Auto:
             if any(state.get("done") for state in states.values()):
                 tell("the film is made")
                 return
+            self.look_at_advance(states)
             self.look_at_pause(states)
             self.progress(states)
             signals.wait(setting("POLL", 15))
@@ -91,7 +94,12 @@ class Auto:
         """Of what has answered last; a cluster is one."""
         alive = sorted(self.state.alive(), key=lambda rental: -self.heard.get(rental.name, 0))
         for rental in alive[1:]:
-            self.fleet.end(rental)
+            try:
+                self.fleet.end(rental, patience=60)
+            except Failure as error:  # the end of all of it ends this one; the film comes first
+                if error.status == LIMIT:
+                    raise
+                complain(error)
 
     # --- a round of watching
 
@@ -159,7 +167,7 @@ class Auto:
         states = self.jobs.of_all(self.jobs.state, working)
         for rental in working:
             state = states[rental.name]
-            if state is None:
+            if not state:  # no answer, or none that says anything
                 del states[rental.name]
             else:
                 self.heard[rental.name] = time.monotonic()
@@ -183,10 +191,12 @@ class Auto:
         except JobFailed:
             raise
         except Failure as error:
+            if error.status == LIMIT:
+                raise
             return "" if isinstance(error, ApiError) and error.may_pass() else str(error)
 
     def look_at_job(self, rental, state):
-        if not state or state.get("running") or state.get("done"):
+        if state.get("running") or state.get("done"):
             return
         status, said = state.get("status"), state.get("said") or "without a word"
         if status in LASTING:
@@ -199,6 +209,14 @@ class Auto:
         why = self.check_and_start(rental)
         if why:
             self.fleet.replace(rental, why)
+
+    def look_at_advance(self, states):
+        """As long as the film advances, pods may be lost one after the other."""
+        run = newest(states)
+        frames = number(run, "frames_upscaled") + number(run, "frames_encoded")
+        if frames > self.furthest:
+            self.furthest = frames
+            self.fleet.replaced.clear()
 
     def look_at_pause(self, states):
         """A run without room waits; its pods cost all the same."""
@@ -244,20 +262,25 @@ class Auto:
 def newest(states):
     """What vsr-dist tells of the run; each pod tells the same, of all jobs."""
     runs = [state["run"] for state in states.values() if isinstance(state.get("run"), dict)]
-    return max(runs, key=lambda run: run.get("now", ""), default={})
+    return max(runs, key=lambda run: str(run.get("now")), default={})
+
+
+def number(run, key, default=0):
+    value = run.get(key)
+    return value if isinstance(value, (int, float)) else default
 
 
 def progress_text(run):
-    total = run.get("frames_total", 0)
-    if not total:
-        return run.get("state") or "begins"
+    total, how = number(run, "frames_total"), str(run.get("state") or "begins")
+    if total <= 0:
+        return how
     # Both stages count, as vsr-dist's own percentage has it.
-    stages = [run["frames_upscaled"], *([run["frames_encoded"]] if run.get("in_chunks") else [])]
-    text = f"{run['state']}, {100 * sum(stages) / (total * len(stages)):.1f}% of {total} frames"
+    stages = [number(run, "frames_upscaled"), *([number(run, "frames_encoded")] if run.get("in_chunks") else [])]
+    text = f"{how}, {100 * sum(stages) / (total * len(stages)):.1f}% of {total} frames"
     for name, key in (("upscaled", "upscale_fps"), ("encoded", "encode_fps")):
-        if run.get(key, -1) > 0:
+        if number(run, key) > 0:
             text += f", {run[key]:.3g} fps {name}"
-    if run.get("left_s", -1) >= 0:
+    if number(run, "left_s", -1) >= 0:
         text += f", {span(run['left_s'])} left"
     return text
 
@@ -265,6 +288,7 @@ def progress_text(run):
 def auto(session, prepare):
     """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user wants it not."""
     work = Auto(session)
+    work.fleet.refuse_strange()
     try:
         work.find()
         job = prepare()
@@ -277,12 +301,14 @@ def auto(session, prepare):
     finally:
         signals.deaf = True
         work.fleet.end_all()
+        signals.limit = None
 
 
 def up(session, prepare):
     """Makes what is missing of the pods and waits until they are ready; whether the user wanted that. What it has made
     it ends if it fails."""
     work = Auto(session)
+    work.fleet.refuse_strange()
     work.find()
     if not prepare():
         return False

@@ -35,15 +35,20 @@ class Signals:
 
     def __init__(self):
         self.received, self.heeded, self.deaf = [], 0, False
+        self.limit = None  # raises once money or time is over: whatever takes long ends by it, too
 
     def listen(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, lambda received, _: self.received.append(received))
 
     def check(self):
-        if len(self.received) > self.heeded and not self.deaf:
+        if self.deaf:
+            return
+        if len(self.received) > self.heeded:
             raise Interrupted(self.received[-1])
+        if self.limit:
+            self.limit()
 
     def heed(self):
         """What has come so far is being acted upon; only another one interrupts again."""
@@ -76,13 +81,25 @@ class Talk:
         text, stream = self.clean(text), stream or sys.stdout
         try:
             print(text, file=stream, flush=True)
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is left in its buffer goes there
+        except UnicodeError:
+            print(ascii(text), file=stream, flush=True)
+        except (OSError, ValueError):
+            self.turn_away(stream)
         try:
             if self.log:
-                with open(self.log, "a", errors="surrogateescape") as log:
+                with open(self.log, "a", encoding="utf-8", errors="backslashreplace") as log:
                     log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         except OSError:
+            pass
+
+    @staticmethod
+    def turn_away(stream):
+        """What is left in its buffer goes nowhere."""
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        except (OSError, ValueError):
             pass
 
 

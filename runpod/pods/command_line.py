@@ -48,7 +48,8 @@ class Session:
         url = checked_address(options.api_url) if options.api_url else self.config["api", "url"]
         self.api = open_api(url, self.config.file("api", "key_file") if self.config["api", "key_file"] else None)
         self.state = State(self.config.file("state", "folder"), self.config["pods", "name"])
-        self.ssh = Ssh(self.config, self.state)
+        # What only looks has a file of its own: another client may be using the first.
+        self.ssh = Ssh(self.config, self.state, ".ssh_config" if change else ".status.ssh_config")
         if change and not options.dry_run:
             self.ssh.check()
             self.state.hold()
@@ -107,6 +108,10 @@ def prices_of(entries, config):
     return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
 
 
+# A member is refused (409) when it would delete itself.
+CLUSTER = "; a cluster has no deadline of its own: nothing but vsr-pods ends it, or you at the console"
+
+
 def many(count, what):
     return f"{count} {what}{'s' if count > 1 else ''}"
 
@@ -134,7 +139,7 @@ def plan(session, job):
     what = ("an Instant Cluster of " if config["pods", "kind"] == "cluster" else "") + many(config["pods", "count"], "pod")
     tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
          f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
-         f"{config['limits', 'max_hours']:g} hours (volume apart)")
+         f"{config['limits', 'max_hours']:g} hours (volume apart)" + (CLUSTER if config["pods", "kind"] == "cluster" else ""))
 
 
 def consent(session):
@@ -170,7 +175,8 @@ def up_command(options):
         for rental in session.state.alive():
             node = "-node0" if rental.kind == "clusters" else ""
             tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
-        tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+        alone = "" if session.config["pods", "kind"] == "pods" else CLUSTER
+        tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'{alone}")
 
 
 def rented(session):
@@ -178,6 +184,7 @@ def rented(session):
     fleet = Fleet(session)
     if not session.state.alive():
         raise Failure(PODS, f"nothing is rented by {session.state.path}; 'vsr-pods up' does that")
+    fleet.refuse_strange()
     fleet.adopt()
     fleet.look()
     found = [rental for rental in session.state.alive() if fleet.reachable(rental)]
@@ -238,6 +245,7 @@ def status_command(options):
     if not session.state.alive():
         tell(f"nothing is rented by {session.state.path}; ${session.state.dollars():.2f} of this run are spent")
         return
+    fleet.refuse_strange()
     fleet.look(act=False)
     states = Jobs(session, fleet).of_all(Jobs(session, fleet).state, session.state.alive())
     for rental in session.state.alive():
@@ -289,6 +297,9 @@ def down_command(options):
         return
     signals.deaf = True
     fleet = Fleet(session)
+    if fleet.strange:
+        complain("rented with another API key, or at another address "
+                 f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
     fleet.end_all()
     tell(f"nothing is rented; ${session.state.dollars():.2f} were spent")
     if options.volume:

@@ -109,17 +109,19 @@ class Transfer:
                    self.there(f"{run_folder}/"), results)
         self.rsync("-r", self.there(f"{self.folder}/log/"), logs)
         films = sorted(path for path in final.glob("*") if path.is_file()) if final.is_dir() else []
-        self.compare({f"{run_folder}/final/{path.name}": path for path in films})
-        return [path for path in films if path.suffix != ".txt"]
+        there = self.compare({f"{run_folder}/final/{path.name}": path for path in films})
+        # An older film that only lies here is none of this run.
+        return [path for path in films if path.suffix != ".txt" and f"{run_folder}/final/{path.name}" in there]
 
     def compare(self, files):
-        """Every film, here and there."""
+        """Every film, here and there; the sums of those that are there."""
         there = self.sums(list(files)) if files else {}
         for path, here in files.items():
             if there.get(path) not in (None, sum_of(here)):
                 self.rsync("--ignore-times", self.there(path), here)
                 if sum_of(here) != there[path]:
                     raise Failure(STORAGE, f"{here}: is not what lies on the volume, twice; run 'vsr-pods pull' again")
+        return there
 
 
 def sum_of(path):

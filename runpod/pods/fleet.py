@@ -53,6 +53,9 @@ class Fleet:
         self.session, self.api, self.config, self.state = session, session.api, session.config, session.state
         self.what = "clusters" if self.config["pods", "kind"] == "cluster" else "pods"
         self.members = {}  # by rental's name, as of the last look
+        self.taken = {}  # by rental's name: when the service told its id
+        self.replaced = {}  # by place: so many that had worked, since the film last advanced
+        self.strange = not self.state.is_of(self.api.url, self.api.key)
         self.lost = {}  # by rental's name: why
         self.refused = -1e9  # when there was no capacity the last time, and why
         self.reasons = {}
@@ -131,14 +134,17 @@ class Fleet:
             price = offer.price * self.config.gpus_of_one()
             deadline = limits.deadline(self.session, price)
             rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())
+            if not self.state.alive() or not self.state.contents.account:
+                self.state.note_account(self.api.url, self.api.key)
             self.state.contents.rentals.append(rental)
             self.state.save()  # Note [Nothing is forgotten]
             try:
                 made = self.api.create(self.what, self.body(rental, volume, deadline))
             except ApiError as error:
-                if not error.is_unknown():
-                    self.state.contents.rentals.remove(rental)  # refused: there is nothing
-                    self.state.save()
+                if error.is_unknown():
+                    raise  # it may be there: settle() finds it, or look()
+                self.state.contents.rentals.remove(rental)  # refused: there is nothing
+                self.state.save()
                 if error.code != 400:
                     raise
                 reasons[offer.gpu] = f"was refused ({error.detail})"
@@ -158,6 +164,7 @@ class Fleet:
 
     def take(self, rental, made):
         rental.id, rental.phase = str(made["id"]), "made"
+        self.taken[rental.name] = time.monotonic()
         self.state.save()
 
     def body(self, rental, volume, deadline):
@@ -179,6 +186,13 @@ class Fleet:
 
     # --- finding and looking
 
+    def refuse_strange(self):
+        """In another account nothing is found, which must not count as gone."""
+        if self.strange:
+            names = ", ".join(map(str, self.state.alive()))
+            raise Failure(USAGE, f"{names}: rented with another API key, or at another address "
+                                 f"({self.state.contents.account['url']}); use that, or end it by 'vsr-pods down'")
+
     def adopt(self):
         """After a start: those whose answer was never read are found by name, or were never made."""
         for rental in self.state.alive():
@@ -195,6 +209,8 @@ class Fleet:
                 tell(f"found {rental} again")
                 return
             if time.time() >= end:
+                if self.strange:
+                    raise ApiError("GET", f"/{rental.kind}", 404, f"{rental.name} is not in this account")
                 self.forget(rental)
                 return
             signals.wait(min(5, setting("SETTLE", 60) / 4))
@@ -210,8 +226,8 @@ class Fleet:
             if act:
                 self.identify(rental, mine)
             if rental.id:
-                self.members[rental.name] = self.members_of(rental, mine)
-                self.judge(rental, act)
+                exists, self.members[rental.name] = self.members_of(rental, mine)
+                self.judge(rental, exists or self.is_young(rental), act)
         self.session.ssh.write([m for members in self.members.values() for m in members if m.host])
 
     def identify(self, rental, listed):
@@ -219,7 +235,7 @@ class Fleet:
         lost may have made late."""
         if not rental.id and listed:
             self.take(rental, listed[0])
-        elif not rental.id and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
+        elif not rental.id and not self.strange and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
             self.forget(rental)
         for other in listed:
             if rental.id and other["id"] != rental.id:
@@ -232,15 +248,20 @@ class Fleet:
         self.state.save()
 
     def members_of(self, rental, listed):
+        """Whether there is such a thing, and the pods that it consists of by now."""
         found = [each for each in listed if each["id"] == rental.id]
-        if rental.kind == "pods":  # lists may lag behind what was just made
-            found = found or self.get(f"/pods/{rental.id}")
-            return [member_of(pod, rental.name) for pod in found]
+        found = found or self.get(f"/{rental.kind}/{rental.id}")  # lists may lag behind what was just made
+        if rental.kind == "pods":
+            return bool(found), [member_of(pod, rental.name) for pod in found]
         pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods", [])]
         ranks = [(pod.get("cluster") or {}).get("rank") for pod in pods]
         members = [member_of(pod, f"{rental.name}-node{i if rank is None else rank}")
                    for i, (pod, rank) in enumerate(zip(pods, ranks))]
-        return sorted(members, key=lambda member: (member.rank is None, member.rank or 0))
+        return bool(found), sorted(members, key=lambda member: (member.rank is None, member.rank or 0))
+
+    def is_young(self, rental):
+        """Made a moment ago, and perhaps not told everywhere in the service yet."""
+        return rental.phase == "made" and time.monotonic() - self.taken.get(rental.name, -1e9) < setting("YOUNG", 120)
 
     def get(self, path):
         """What is there, as a list of one; empty where there is nothing."""
@@ -251,10 +272,10 @@ class Fleet:
                 raise
             return []
 
-    def judge(self, rental, act):
+    def judge(self, rental, exists, act):
         """Whether the service has lost it; and what it costs, should that be more than the catalogue says."""
         members = self.members[rental.name]
-        if not members:
+        if not exists:
             self.lost[rental.name] = "is gone"
         for member in members:
             if member.status in OVER:
@@ -301,6 +322,10 @@ class Fleet:
             return
         complain(f"{rental} {why}: is replaced")
         if rental.phase == "working":
+            self.replaced[rental.place] = self.replaced.get(rental.place, 0) + 1
+            if self.replaced[rental.place] >= MOST_FAILURES:
+                raise Failure(PODS, f"{MOST_FAILURES} pods in one place were lost without a frame more; the last one, "
+                                    f"{rental}, {why}")
             return
         self.state.contents.failures[str(rental.place)] = self.failures(rental.place) + 1
         self.state.save()
@@ -313,7 +338,9 @@ class Fleet:
         if not rental.id:
             self.settle(rental, patience)
         if rental.id and not rental.ended:
-            self.api.delete(rental.kind, rental.id, patience)
+            if not self.api.delete(rental.kind, rental.id, patience) and self.strange:
+                raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404, "is not in this account, whose API key or "
+                               "address is another than it was rented with")
             rental.ended = time.time()
             tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}")
         self.members.pop(rental.name, None)
@@ -326,17 +353,37 @@ class Fleet:
         """Ends everything but the spared names, whatever happens; what cannot be ended is said, with what to do."""
         end = time.monotonic() + setting("END", 900)
         for pause in pauses(5):
-            last = None
+            errors = []
             for rental in self.of_others(spared):
-                try:
-                    self.end(rental, patience=10)
-                except Failure as error:
-                    last = error
+                self.attempt(errors, self.end, rental, 10)
+            for kind in {rental.kind for rental in self.state.contents.rentals}:
+                self.attempt(errors, self.sweep, kind, spared)
             left = self.of_others(spared)
-            if not left or time.monotonic() > end or isinstance(last, ApiError) and not last.may_pass():
+            lasting = all(isinstance(error, ApiError) and not error.may_pass() for error in errors)
+            if not errors or lasting or time.monotonic() > end:
                 break
-            complain(f"{len(left)} could not be ended yet, which is tried again: {last}")
+            complain(f"{len(left)} could not be ended yet, which is tried again: {errors[-1]}" if left else
+                     f"whether all are ended cannot be seen yet, which is tried again: {errors[-1]}")
             signals.wait(pause)
         if left:
             names = ", ".join(map(str, left))
-            raise Failure(PODS, f"STILL RENTED: {names}; end it at {CONSOLE} or by 'vsr-pods down' ({last})")
+            raise Failure(PODS, f"STILL RENTED: {names}; end it at {CONSOLE} or by 'vsr-pods down' ({errors[-1]})")
+        if errors:
+            raise Failure(PODS, f"all are ended, but whether more is there of their names could not be seen; look at "
+                                f"{CONSOLE} ({errors[-1]})")
+
+    @staticmethod
+    def attempt(errors, function, *arguments):
+        try:
+            function(*arguments)
+        except Exception as error:  # a strange answer, too, keeps no other pod alive
+            errors.append(error if isinstance(error, Failure) else Failure(PODS, f"{type(error).__name__}: {error}"))
+
+    def sweep(self, kind, spared):
+        """Ends what came late of names that are over, or beside its twin."""
+        names = {rental.name for rental in self.state.contents.rentals if rental.kind == kind} - set(spared)
+        known = {rental.id for rental in self.state.alive()}  # those could not be ended just now
+        for each in self.api.list(kind, patience=10):
+            if each.get("name") in names and each["id"] not in known and each.get("status") != "TERMINATED":
+                self.api.delete(kind, each["id"], patience=10)
+                complain(f"{each['name']} was there still or again: {each['id']} is ended")

@@ -52,8 +52,9 @@ class Jobs:
             raise JobFailed(status, f"{first.alias}: {said}{hint}")
         if status:
             raise Failure(PODS, f"{first.alias}: vsr-pod start: {said or f'ended with status {status}'}")
-        rental.phase = "working"
-        self.session.state.contents.failures.pop(str(rental.place), None)
+        with self.session.state.writing:  # another thread may be about to write
+            rental.phase = "working"
+            self.session.state.contents.failures.pop(str(rental.place), None)
         self.session.state.save()
         tell(f"{first.alias}: the job runs")
 
@@ -86,14 +87,15 @@ class Jobs:
         raise Unreachable(f"{first.alias} does not reach {member.alias} ({member.ip}) by ssh: {last_line(complaints)}")
 
     def state(self, rental):
-        """What vsr-pod tells; None when it cannot be asked now."""
+        """What vsr-pod tells; None when it cannot be asked now, {} when it says nothing of use."""
         members = self.fleet.reachable(rental)
         if not members:
             return None
         try:
             words = ["vsr-pod", "state", self.folder]
             status, output, _ = self.ssh.ask(members[0], words, timeout=setting("STATE", 90))
-            return json.loads(last_line(output)) if status == 0 else {}
+            told = json.loads(last_line(output)) if status == 0 else {}
+            return told if isinstance(told, dict) else {}
         except Unreachable:
             return None
         except ValueError:
@@ -113,12 +115,13 @@ class Jobs:
         return {name: future.result() for name, future in futures.items()}
 
     def stop(self, now):
-        """All jobs, those too of whose start nothing was heard; waits until they have ended, or a signal comes."""
+        """All jobs, those too of whose start nothing was heard; waits until they have ended, a signal comes, or a limit is
+        reached."""
         def stop_one(rental):
             members = self.fleet.reachable(rental)
             if members:
                 words = ["vsr-pod", "stop", self.folder, *(["--now"] if now else [])]
-                status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else None)
+                status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else setting("STOP", 1800))
                 if status:
                     complain(f"{members[0].alias}: vsr-pod stop: {last_line(complaints)}")
         self.of_all(stop_one, self.session.state.alive())

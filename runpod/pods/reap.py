@@ -13,33 +13,47 @@ def age(each):
     try:
         return time.time() - datetime.fromisoformat(str(each["createdAt"]).replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
-        match = re.match(PREFIX + r"(\d+)-", each.get("name", ""))
+        match = re.match(PREFIX + r"(\d+)-", name_of(each))
         return time.time() - int(match[1]) if match else 0.0
 
 
+def name_of(each):
+    return str(each.get("name") or "")
+
+
 def left_over(api, hours):
-    """(kind, pod or cluster) of those that are older."""
-    return [(kind, each) for kind in ("pods", "clusters") for each in api.list(kind)
-            if re.match(PREFIX + r"\d+-\d+$", each.get("name", "")) and age(each) >= hours * 3600]
+    """(kind, pod or cluster) of those that are older; and the last failure, which hides only its own kind."""
+    found, last = [], None
+    for kind in ("pods", "clusters"):
+        try:
+            found += [(kind, each) for each in api.list(kind)
+                      if re.match(PREFIX + r"\d+-\d+$", name_of(each)) and age(each) >= hours * 3600]
+        except Failure as error:
+            complain(error)
+            last = error
+    return found, last
+
+
+def words_of(kind, each):
+    cost = each.get("cost")
+    return [str(each["id"]), kind[:-1], str(each.get("status") or ""),
+            f"${cost:.2f} an hour" if cost and isinstance(cost, (int, float)) else ""]
 
 
 def reap(api, hours, only_tell, agreed):
     """`agreed` asks the user, once he has seen the list."""
-    found = left_over(api, hours)
+    found, last = left_over(api, hours)
     for kind, each in found:
-        more = [each["id"], kind[:-1], each.get("status"), each.get("cost") and f"${each['cost']:.2f} an hour"]
-        tell(f"{each['name']} ({', '.join(filter(None, more))}), {span(age(each))} old")
-    if not found:
+        tell(f"{each['name']} ({', '.join(filter(None, words_of(kind, each)))}), {span(age(each))} old")
+    if not found and not last:
         tell(f"nothing named {PREFIX}... is {hours:g} hours old or older")
-    if not found or only_tell or not agreed(f"end {len(found)} of them for good?"):
-        return
-    last = None
-    for kind, each in found:
-        try:
-            api.delete(kind, each["id"])
-            tell(f"ended {each['name']}")
-        except Failure as error:
-            complain(error)
-            last = error
+    if found and not only_tell and agreed(f"end {len(found)} of them for good?"):
+        for kind, each in found:
+            try:
+                api.delete(kind, each["id"])
+                tell(f"ended {each['name']}")
+            except Failure as error:
+                complain(error)
+                last = error
     if last:
         raise last

@@ -15,10 +15,9 @@ class Unreachable(Exception):
 
 
 class Ssh:
-    def __init__(self, config, state):
+    def __init__(self, config, state, ending=".ssh_config"):
         self.key = config.file("ssh", "key").absolute()
-        self.file, self.known_hosts = (state.beside(end).absolute() for end in (".ssh_config", ".known_hosts"))
-        self.written = None
+        self.file, self.known_hosts = (state.beside(end).absolute() for end in (ending, ".known_hosts"))
 
     def check(self):
         """Before anything is rented: what is needed here is here."""
@@ -55,15 +54,14 @@ class Ssh:
                   "  StrictHostKeyChecking accept-new", f"  UserKnownHostsFile {quoted(self.known_hosts)}",
                   "  ForwardAgent no", "Include ~/.ssh/config", ""]
         text = "\n".join(lines)
-        if text == self.written:
-            return
         try:
-            part = self.file.with_name(self.file.name + ".part")
-            part.write_text(text)
+            if self.file.exists() and self.file.read_bytes() == text.encode():
+                return
+            part = self.file.with_name(f"{self.file.name}.{os.getpid()}.part")
+            part.write_bytes(text.encode())
             os.replace(part, self.file)
         except OSError as error:
             raise Failure(STORAGE, f"{self.file}: {error.strerror}") from None
-        self.written = text
 
     def command(self):
         return ["ssh", "-F", str(self.file)]

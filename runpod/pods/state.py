@@ -2,6 +2,7 @@
 killed at any moment finds its pods again. One client at a time, by a lock."""
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -48,6 +49,7 @@ class Contents:
     rentals: list = field(default_factory=list)
     failures: dict = field(default_factory=dict)  # by place: rentals that were lost before their job began
     hashes: dict = field(default_factory=dict)  # of local files: size, time, SHA-256
+    account: dict = field(default_factory=dict)  # in which it is rented: url, and of the key a salted hash
 
 
 class State:
@@ -125,6 +127,16 @@ class State:
         self.contents.number += 1
         return f"{PREFIX}{self.contents.batch}-{self.contents.number}"
 
+    def note_account(self, url, key):
+        """Where something is about to be rented; saved with it."""
+        salt = secrets.token_hex(8)
+        self.contents.account = {"url": url, "salt": salt, "key": hash_of(salt, key)}
+
+    def is_of(self, url, key):
+        """Whether what is alive was rented with this key and at this address, so that its 'not found' means gone."""
+        known = self.contents.account
+        return not known or not self.alive() or known == {**known, "url": url, "key": hash_of(known["salt"], key)}
+
     def alive(self):
         return [rental for rental in self.contents.rentals if not rental.ended]
 
@@ -135,3 +147,8 @@ class State:
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())
+
+
+def hash_of(salt, key):
+    """Short: it tells keys apart, and gives none away."""
+    return hashlib.sha256(f"{salt}{key}".encode()).hexdigest()[:8]

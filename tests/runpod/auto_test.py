@@ -34,6 +34,9 @@ class Auto(ClientTest):
         self.assertEqual((self.workspace / "film/input/film.mkv").read_bytes(), (self.folder / "film.mkv").read_bytes())
         self.assert_nothing_left()
 
+    def states_asked(self):
+        return (self.pods / "asked").read_text().count("vsr-pod state")
+
     def at_work(self, count, process):
         self.wait_for(lambda: len(self.started()) >= count, process)
         return self.started()
@@ -46,7 +49,7 @@ class GoesWell(Auto):
         pod, = self.at_work(1, process)
         self.wait_for(lambda: self.cloud.pods, process)
         environment = next(iter(self.cloud.pods.values())).body["env"]
-        time.sleep(0.5)
+        self.wait_for(lambda: self.said("1 of 1 at work: working, 30.0%"), process)
         output = self.finish(process)
         self.assert_film()
         self.assertIn("1 of 1 at work: working, 30.0% of 1000 frames, 40 fps upscaled, 2.5 fps encoded, 1 h 07 min left",
@@ -221,9 +224,12 @@ class GoesWrong(Auto):
         self.at_work(1, process)
         self.fake.fail("GET", "/pods", 0, times=1000)
         self.tell_pods("cut")
-        time.sleep(2.5)
-        self.fake.faults.clear()
+        self.wait_for(lambda: self.said("goes on without it"), process)
+        time.sleep(1.5)  # longer than UNREACHABLE
         (self.pods / "cut").unlink()
+        asked = self.states_asked()
+        self.wait_for(lambda: self.states_asked() > asked + 2, process)
+        self.fake.faults.clear()
         output = self.finish(process)
         self.assertIn("goes on without it", output)
         self.assertEqual(len(self.made()), 1)
@@ -268,6 +274,21 @@ class GoesWrong(Auto):
         self.assertEqual(output.count("is started again"), 4)
         self.assertIn("does not keep its job running: Killed", output)
         self.assert_film()
+
+    def test_a_pod_that_tells_nothing_of_its_job_is_replaced(self):
+        process = self.auto()
+        first, = self.at_work(1, process)
+        self.tell_pods(f"state-{first}", "[1]")  # which its vsr-pod fails with
+        self.at_work(2, process)
+        self.assertIn("has not answered for 1 s: is replaced", self.finish(process))
+        self.assert_film()
+
+    def test_jobs_that_never_make_a_frame_do_not_cost_for_ever(self):
+        self.tell_pods("state", {"running": False, "status": 137, "said": "Killed"})
+        output = self.run_client("auto", "--yes", status=7)
+        self.assertIn("3 pods in one place were lost without a frame more", output.splitlines()[-1])
+        self.assertEqual(len(self.made()), 3)
+        self.assert_nothing_left()
 
     def test_a_run_without_room_gets_more_or_ends(self):
         self.config(limits_paused_minutes="0.01", volume_grow_to_gb="150")
@@ -320,6 +341,35 @@ class Ends(Auto):
         output = self.run_client("auto", status=8)
         self.assertIn("goes on with", output)
         self.assertRegex(output.splitlines()[-1], r"limits.max_usd: \$2\d\.\d\d of \$20 are spent")
+        self.assert_nothing_left()
+
+    def test_time_that_is_over_in_a_polite_stop(self):
+        self.tell_pods("stop-takes", "60")
+        process = self.auto()
+        self.at_work(1, process)
+        process.send_signal(SIGKILL)
+        process.wait()
+        path = self.folder / ".vsr-pods/film.json"
+        state = json.loads(path.read_text())
+        state["began"] = time.time() - 5 * 3600 + 6
+        path.write_text(json.dumps(state))
+        asked, process = self.states_asked(), self.auto()
+        self.wait_for(lambda: self.states_asked() > asked + 2, process)
+        process.send_signal(SIGINT)
+        self.assertIn("limits.max_hours", self.output_of(process, 130))
+        self.assert_nothing_left()
+
+    def test_another_key_ends_nothing_by_its_not_found(self):
+        self.run_client("up", "--yes")
+        other = {"RUNPOD_API_KEY": "rpa_OTHER"}
+        for words in (("auto",), ("up",), ("pull",)):
+            output = self.output_of(self.start(*words, environment=other), 2)
+            self.assertIn("rented with another API key", output)
+        self.fake.key, key = "rpa_OTHER", self.fake.key  # another account, which has no such pod
+        pods, self.cloud.pods = self.cloud.pods, {}
+        self.assertIn("STILL RENTED", self.output_of(self.start("down", environment=other), 7))
+        self.fake.key, self.cloud.pods = key, pods
+        self.run_client("down")
         self.assert_nothing_left()
 
     def test_ctrl_c_is_polite_and_a_second_one_is_not(self):
@@ -485,6 +535,17 @@ class Transfers(Auto):
         self.finish(process)
         self.assert_film()
 
+    def test_an_older_film_here_is_none_of_this_run(self):
+        older = self.folder / "results/final/older.mkv"
+        older.parent.mkdir(parents=True)
+        older.write_text("older")
+        self.run_client("up", "--yes")
+        (self.workspace / "film/run/final").mkdir(parents=True)
+        (self.workspace / "film/log").mkdir()
+        self.assertIn("there is no film yet", self.run_client("pull"))
+        self.assertFalse(self.state()["finished"])
+        self.run_client("down")
+
     def test_a_second_start_sends_and_fetches_nothing_twice(self):
         process = self.auto()
         self.at_work(1, process)
@@ -513,6 +574,15 @@ class LeftOver(ClientTest):
         self.assertEqual(self.cloud.left(), ["somebody-elses", "vsrdist-1790000000-1"])
         self.run_client(*words, "--yes", "--older", "0")
         self.assertEqual(self.cloud.left(), ["somebody-elses"])
+
+    def test_reap_takes_names_that_are_none_and_a_kind_that_is_not_told(self):
+        self.make("vsrdist-1790000000-1")
+        nameless = self.cloud.pods[self.make("vsrdist-1790000000-2")]
+        nameless.name = None
+        self.fake.fail("GET", "/clusters", 403, times=9)
+        words = ("reap", "--api-url", self.fake.url, "--older", "0", "--yes")
+        self.assertIn("403", self.run_client(*words, status=7))
+        self.assertEqual([pod.name for pod in self.cloud.pods.values()], [None])
 
     def test_another_rsync_is_told_before_anything_is_rented(self):
         rsync = self.folder / "bin/rsync"

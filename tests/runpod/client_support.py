@@ -175,6 +175,11 @@ class ClientTest(unittest.TestCase):
     def started(self):
         return sorted(path.name.partition("-")[2] for path in self.pods.glob("started-*"))
 
+    def said(self, text):
+        """Whether it has, so far."""
+        log = self.folder / ".vsr-pods/film.log"
+        return log.exists() and text in log.read_text()
+
     def state(self):
         return json.loads((self.folder / ".vsr-pods/film.json").read_text())
 

@@ -3,6 +3,7 @@
 what becomes of a job file, what is on disk when."""
 
 import fcntl
+import io
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ from unittest import mock
 from client_support import GPU, ClientTest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, basics, catalogue, command_line, config, cost, files, job_file, limits, state  # noqa: E402
+from pods import api, auto, basics, catalogue, command_line, config, cost, files, fleet, job_file, limits, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -135,6 +136,35 @@ class Requests(Quiet):
             made = self.api.create("pods", {**self.BODY, "name": name})
             self.assertEqual([pod.id for pod in self.cloud.pods.values() if pod.name == name], [made["id"]])
         self.assertEqual(self.posts(), 2)
+
+    def test_a_refusal_after_a_lost_answer_does_not_mean_that_nothing_was_made(self):
+        for first, second in ((502, 400), (0, 402), (408, 409)):
+            answers = [api.ApiError("POST", "/pods", first, "lost"), api.ApiError("POST", "/pods", second, "refused")]
+            with self.subTest(first=first, second=second), mock.patch.object(self.api, "list", return_value=[]), \
+                    mock.patch.object(self.api, "once", side_effect=answers), \
+                    self.assertRaises(api.ApiError) as raised:
+                self.api.create("pods", self.BODY)
+            self.assertEqual(raised.exception.code, second)
+            self.assertTrue(raised.exception.is_unknown())
+        self.fake.fail("POST", "/pods", 502, after=True)
+        self.fake.fail("GET", "/pods", 403)
+        with self.assertRaises(api.ApiError) as raised:
+            self.api.create("pods", self.BODY)
+        self.assertEqual(raised.exception.code, 403)
+        self.assertTrue(raised.exception.is_unknown())
+
+    def test_a_list_without_end_has_one(self):
+        page = {"pods": [{"id": "a"}, {"name": "no id"}, None], "pagination": {"nextCursor": "1"}}
+        with mock.patch.object(self.api, "request", side_effect=[page] * 5):
+            self.assertIn("no end", self.failure(7, self.api.list, "pods"))
+        with mock.patch.object(self.api, "request", return_value={**page, "pagination": None}):
+            self.assertEqual(self.api.list("pods"), [{"id": "a"}])
+        with mock.patch.object(basics.signals, "received", [2]), self.assertRaises(basics.Interrupted):
+            self.api.list("pods")
+
+    def test_an_answer_that_is_no_object(self):
+        with mock.patch("json.loads", return_value=[1]):
+            self.assertIn("no JSON object", self.failure(7, self.api.request, "GET", "/pods"))
 
     def test_what_was_not_made_is_asked_for_again(self):
         self.fake.fail("POST", "/pods", 502, times=2)
@@ -330,6 +360,20 @@ class OnDisk(Quiet):
         self.assertEqual(again.contents, kept.contents)
         self.assertRegex(again.alive()[0].name, r"^vsrdist-\d+-\d+$")
 
+    def test_another_key_or_address_is_noticed_and_the_key_is_not_written(self):
+        kept = self.held()
+        self.assertTrue(kept.is_of("https://a", "rpa_1"))
+        kept.note_account("https://a", "rpa_1")
+        kept.contents.rentals.append(state.Rental("vsrdist-1-1", "pods", 0, GPU, 0.5, 1.0, "pod1"))
+        kept.save()
+        again = state.State(self.folder / "state", "film")
+        self.assertNotIn("rpa_1", again.path.read_text())
+        self.assertTrue(again.is_of("https://a", "rpa_1"))
+        self.assertFalse(again.is_of("https://a", "rpa_2"))
+        self.assertFalse(again.is_of("https://b", "rpa_1"))
+        again.contents.rentals[0].ended = 2.0
+        self.assertTrue(again.is_of("https://b", "rpa_2"))
+
     def test_one_client_at_a_time(self):
         kept = self.held()
         other = state.State(self.folder / "state", "film")
@@ -349,6 +393,132 @@ class OnDisk(Quiet):
     def test_a_folder_that_cannot_be_made(self):
         (self.folder / "file").write_text("")
         self.failure(6, state.State(self.folder / "file/state", "film").hold)
+
+
+class Rented(Quiet):
+    """A fleet of one pod, which the service has."""
+
+    def setUp(self):
+        super().setUp()
+        self.kept = state.State(self.folder / "state", "film")
+        self.kept.hold()
+        self.kept.begin()
+        session = mock.Mock(api=self.api, config=self.loaded(), state=self.kept)
+        session.ssh.public_key.return_value = "ssh-ed25519 AAAA"
+        for name in ("tell", "complain"):
+            quiet = mock.patch.object(fleet, name)
+            quiet.start()
+            self.addCleanup(quiet.stop)
+        quick = mock.patch.dict(os.environ, {"VSR_PODS_SETTLE_S": "0.2", "VSR_PODS_END_S": "2"})
+        quick.start()
+        self.addCleanup(quick.stop)
+        self.fleet = fleet.Fleet(session)
+
+    def test_what_may_have_been_made_stays_in_the_state(self):
+        self.fake.fail("POST", "/pods", 502, after=True)
+        self.fake.fail("GET", "/pods", 403)
+        self.failure(7, self.fleet.rent, 0)
+        self.assertEqual(len(self.cloud.pods), 1)
+        self.assertEqual(len(self.kept.alive()), 1)
+        self.fleet.end_all()
+        self.assert_nothing_left()
+
+    def test_what_comes_late_of_a_name_that_is_over_is_ended(self):
+        self.fleet.rent(0)
+        body = next(iter(self.cloud.pods.values())).body
+        end = self.fleet.end
+
+        def end_and_be_late(*arguments):
+            end(*arguments)
+            self.cloud.make_pod(dict(body))
+        with mock.patch.object(self.fleet, "end", end_and_be_late):
+            self.fleet.end_all()
+        self.assert_nothing_left()
+
+    def test_a_pod_that_is_not_told_of_yet_is_not_gone(self):
+        self.fleet.rent(0)
+        self.fake.fail("GET", "/pods/.*", 404)
+        with mock.patch.object(self.api, "list", return_value=[]):
+            self.fleet.look()
+            self.assertEqual(self.fleet.lost, {})
+            self.kept.alive()[0].phase = "ready"
+            self.fake.fail("GET", "/pods/.*", 404)
+            self.fleet.look()
+        self.assertEqual(list(self.fleet.lost.values()), ["is gone"])
+
+    def test_a_cluster_without_members_is_not_gone(self):
+        self.fleet.what = "clusters"
+        self.fleet.config.values = self.loaded(pods_kind="cluster", pods_count="2").values
+        self.fleet.rent(0)
+        self.kept.alive()[0].phase = "ready"
+        self.fake.fail("GET", "/clusters/.*/pods", 404)
+        self.fleet.look()
+        self.assertEqual(self.fleet.lost, {})
+        self.cloud.delete_cluster(self.kept.alive()[0].id)
+        self.fleet.look()
+        self.assertEqual(list(self.fleet.lost.values()), ["is gone"])
+
+    def test_another_accounts_not_found_is_not_gone(self):
+        self.fleet.rent(0)
+        other = fleet.Fleet(mock.Mock(api=mock.Mock(url="https://b", key="rpa_2"), config=self.fleet.config,
+                                      state=self.kept))
+        self.assertIn("another API key", self.failure(2, other.refuse_strange))
+        other.api.delete.return_value, other.api.list.return_value = False, []
+        self.assertIn("STILL RENTED", self.failure(7, other.end_all))
+        self.assertEqual(len(self.kept.alive()), 1)
+        self.fleet.end_all()
+        self.assert_nothing_left()
+
+    def test_one_strange_answer_keeps_no_other_pod_alive(self):
+        self.fleet.rent(0)
+        self.fleet.rent(1)
+        settled, first = self.api.delete, self.kept.alive()[0].id
+        broken = [AttributeError("no dict"), KeyError("id")]
+
+        def delete(what, identity, patience=None):
+            if identity == first and broken:
+                raise broken.pop()
+            return settled(what, identity, patience)
+        with mock.patch.object(self.api, "delete", delete):
+            self.fleet.end_all()
+        self.assert_nothing_left()
+
+    def test_pods_that_are_lost_without_a_frame_more_have_an_end(self):
+        for number in range(fleet.MOST_FAILURES):
+            self.fleet.rent(0)
+            rental, = self.kept.alive()
+            rental.phase = "working"
+            if number + 1 < fleet.MOST_FAILURES:
+                self.fleet.replace(rental, "is gone")
+        self.assertIn("without a frame more", self.failure(7, self.fleet.replace, rental, "is gone"))
+        self.assert_nothing_left()
+
+
+class Answers(unittest.TestCase):
+    def test_a_status_that_is_none(self):
+        for run in ({}, {"frames_total": 10}, {"frames_total": "x"}, {"frames_total": 10, "left_s": None, "state": 3}):
+            self.assertTrue(auto.progress_text(run))
+        self.assertEqual(auto.newest({"a": {"run": {"now": 3}}, "b": {"run": {"now": "4"}}, "c": {"run": 5}}), {"now": "4"})
+
+    def test_a_limit_ends_what_takes_long(self):
+        def reached():
+            raise basics.Failure(8, "limits.max_usd")
+        with mock.patch.object(basics.signals, "limit", reached):
+            with self.assertRaises(basics.Failure):
+                basics.run(["sleep", "60"])
+            with mock.patch.object(basics.signals, "deaf", True):
+                self.assertEqual(basics.run(["sleep", "0.3"])[0], 0)
+
+    def test_whatever_is_said_ends_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            talk = basics.Talk()
+            talk.log = Path(folder) / "log"
+            stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+            talk.line("M\u00e4dchen \udcff", stream)
+            self.assertIn("M\u00e4dchen \\udcff", talk.log.read_text(encoding="utf-8"))
+            stream.close()
+            talk.line("once more", stream)
+            self.assertIn("once more", talk.log.read_text(encoding="utf-8"))
 
 
 class Sums(unittest.TestCase):
