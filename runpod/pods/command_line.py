@@ -43,7 +43,7 @@ a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit s
 class Session:
     """What a command works with. Only commands that change something hold the state's lock."""
 
-    def __init__(self, options, change=True):
+    def __init__(self, options, change=True, by_ssh=True):
         self.options, self.config = options, Config(options.config)
         url = checked_address(options.api_url) if options.api_url else self.config["api", "url"]
         self.api = open_api(url, self.config.file("api", "key_file") if self.config["api", "key_file"] else None)
@@ -51,7 +51,8 @@ class Session:
         # What only looks has a file of its own: another client may be using the first.
         self.ssh = Ssh(self.config, self.state, ".ssh_config" if change else ".status.ssh_config")
         if change and not options.dry_run:
-            self.ssh.check()
+            if by_ssh:
+                self.ssh.check()
             self.state.hold()
             talk.log = self.state.beside(".log")
 
@@ -119,6 +120,9 @@ def many(count, what):
 def plan(session, job):
     """Tells what would be rented, of what, for how much; nothing is rented by it."""
     config, api = session.config, session.api
+    if config["pods", "image"].startswith("OWNER/"):
+        raise Failure(USAGE, f"{config.path}: pods.image is still the example's; name the image that you made and pushed "
+                             "(docs/image.md)")
     fleet = Fleet(session)
     known = config["volume", "id"] or session.state.contents.volume.get("id")
     center = fleet.volume()["dataCenter"] if known else config["volume", "data_center"]
@@ -290,7 +294,7 @@ def tunnel(session, member):
 
 
 def down_command(options):
-    session = Session(options)
+    session = Session(options, by_ssh=False)  # to end a pod takes the API alone
     if options.dry_run:
         for rental in session.state.alive():
             tell(f"would end {rental}")
@@ -309,7 +313,12 @@ def down_command(options):
 
 
 def reap_command(options):
-    config = Config(options.config) if Path(options.config).exists() else None
+    config = None
+    try:
+        if Path(options.config).exists():
+            config = Config(options.config)
+    except Failure as error:  # what is left over costs money, whatever is wrong with that file
+        complain(f"{error}; goes on without it")
     url = options.api_url or (config["api", "url"] if config else "https://api.runpod.io/v2")
     key_file = config.file("api", "key_file") if config and config["api", "key_file"] else None
     api = open_api(checked_address(url), key_file)

@@ -129,7 +129,7 @@ class Config:
                                               inline_comment_prefixes=("#",), default_section="")
         parser.optionxform = str  # capitals count
         try:
-            parser.read_string(self.path.read_text(encoding="utf-8"), str(self.path))
+            parser.read_string(self.path.read_text(encoding="utf-8-sig"), str(self.path))
         except OSError as error:
             raise Failure(USAGE, f"{self.path}: {error.strerror}; configs/pods.ini is an example") from None
         except UnicodeDecodeError:

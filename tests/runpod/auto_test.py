@@ -575,6 +575,25 @@ class LeftOver(ClientTest):
         self.run_client(*words, "--yes", "--older", "0")
         self.assertEqual(self.cloud.left(), ["somebody-elses"])
 
+    def test_reap_needs_no_configuration_that_is_right(self):
+        self.make("vsrdist-1790000000-1")
+        (self.folder / "pods.ini").write_text("[limits]\nmax_used = 5\n")
+        said = self.run_client("reap", "--api-url", self.fake.url, "--older", "0", "--yes")
+        self.assertIn("did you mean max_usd?; goes on without it", said)
+        self.assertEqual(self.cloud.left(), [])
+
+    def test_down_needs_no_ssh(self):
+        self.run_client("up", "--yes")
+        self.assertTrue(self.cloud.left())
+        (self.folder / "key").rename(self.folder / "elsewhere")
+        self.run_client("down")
+        self.assertEqual(self.cloud.left(), [])
+
+    def test_the_examples_image_is_not_rented(self):
+        self.config(pods_image="OWNER/vsr-dist:cuda12.4")
+        self.assertIn("pods.image", self.run_client("auto", "--yes", status=2))
+        self.assertEqual(self.cloud.left(), [])
+
     def test_reap_takes_names_that_are_none_and_a_kind_that_is_not_told(self):
         self.make("vsrdist-1790000000-1")
         nameless = self.cloud.pods[self.make("vsrdist-1790000000-2")]
