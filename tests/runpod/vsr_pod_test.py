@@ -5,6 +5,7 @@ names it. The service's API is a server on the loopback interface."""
 import http.server
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 SOURCE = Path(__file__).resolve().parents[2]
 VSR_POD = SOURCE / "runpod/vsr-pod"
@@ -219,6 +221,14 @@ class StartStateStop(PodTest):
         self.assertEqual(answer.returncode, 3)
         self.assertIn("/no/such/program", answer.stderr)
 
+    def test_what_the_pod_was_given_are_bytes_in_lines_and_no_value_makes_another_variable(self):
+        self.local.mkdir()
+        ends = [f"VSR_{n}=a{end}RUNPOD_POD_ID=forged".encode() for n, end in enumerate("\x0b\x0c\r\x1c\x85\u2028")]
+        (self.local / "environment").write_bytes(b"\n".join([b"VSR_X=\xff", *ends, b"RUNPOD_POD_ID=given", b""]))
+        folder = self.job("film", "film")
+        self.environment.pop("RUNPOD_POD_ID")
+        self.assertEqual(self.state(folder)["pod"], "given")
+
     def test_words_that_are_none(self):
         folder = self.job("film", "film")
         for words, status, said in (
@@ -260,21 +270,40 @@ class Cluster(PodTest):
         self.assertEqual(answer.returncode, 7)
         self.assertIn("no interface of this node has an address in 203.0.113.0/24", answer.stderr)
 
+    def guard(self, rank, home, volume, **environment):
+        home.mkdir()
+        guard = subprocess.Popen([sys.executable, "-B", VSR_POD, "guard"], stdout=subprocess.DEVNULL,
+                                 env={**self.environment, "HOME": str(home), "VSRDIST_FOLDER": str(volume),
+                                      "NODE_RANK": str(rank), "NUM_NODES": "2", **environment})
+        self.addCleanup(guard.wait)
+        self.addCleanup(guard.kill)
+        guard.children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children").read_text
+        return guard
+
     def test_the_first_node_is_let_in_on_the_others(self):
         homes = [self.base / "node0", self.base / "node1"]
         volume = self.base / "volume"
-        for rank, home in enumerate(homes):
-            home.mkdir()
-            guard = subprocess.Popen([sys.executable, "-B", VSR_POD, "guard"], stdout=subprocess.DEVNULL,
-                                     env={**self.environment, "HOME": str(home), "VSRDIST_FOLDER": str(volume),
-                                          "NODE_RANK": str(rank), "NUM_NODES": "2"})
-            self.addCleanup(guard.wait)
-            self.addCleanup(guard.kill)
-        accepted = homes[1] / ".ssh/authorized_keys"
+        volume.mkdir()
+        (volume / "cluster.pub").write_text("ssh-ed25519 AAAA pod3-1234\n")  # of an earlier cluster
+        deadline = str(int(time.time()) + 1000)
+        other = self.guard(1, homes[1], volume, VSRDIST_DEADLINE=deadline)
+        wait_until(other.children)
         (homes[1] / ".ssh").mkdir()
+        first = self.guard(0, homes[0], volume, VSRDIST_DEADLINE=deadline)
+        accepted = homes[1] / ".ssh/authorized_keys"
         wait_until(accepted.exists)
         wait_until(lambda: accepted.read_text() == (homes[0] / ".ssh/id_ed25519.pub").read_text())
         self.assertEqual(accepted.stat().st_mode & 0o777, 0o600)
+        wait_until(lambda: not first.children() and not other.children())  # nobody looks at the volume any more
+
+    def test_a_dead_volume_does_not_hold_the_guard(self):
+        volume = self.base / "volume"
+        volume.mkdir()
+        os.mkfifo(volume / "cluster.pub")  # who reads it hangs
+        guard = self.guard(1, self.base / "node1", volume, VSRDIST_DEADLINE=str(int(time.time()) + 4))
+        (looks,) = wait_until(guard.children).split()
+        self.assertEqual(guard.wait(timeout=20), 7)  # there is no key to delete the pod with
+        wait_until(lambda: not is_alive(looks))
 
 
 class Service(http.server.BaseHTTPRequestHandler):
@@ -283,6 +312,9 @@ class Service(http.server.BaseHTTPRequestHandler):
     def do_DELETE(self):
         self.server.requests.append((self.path, self.headers.get("Authorization")))
         status = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        if status == "nonsense":
+            self.wfile.write(b"nonsense\r\n\r\n")
+            return
         self.send_response(status)
         if status == 429:
             self.send_header("Retry-After", "0")
@@ -319,12 +351,48 @@ class Guard(PodTest):
         self.assertNotIn("key-7", said)
 
     def test_the_service_is_asked_again_where_that_may_help(self):
-        for answers, requests, status in (([429, 503, 204], 3, 0), ([404], 1, 0), ([403], 1, 7), ([409], 1, 7), ([302], 1, 7)):
+        for answers, requests, status in (
+                ([429, 503, 204], 3, 0), ([409, 204], 2, 0), (["nonsense", 204], 2, 0), ([404], 1, 0), ([403], 1, 7),
+                ([401], 1, 7), ([302], 1, 7)):
             with self.subTest(answers=answers):
                 self.server.answers, self.server.requests = list(answers), []
                 answer = self.pod("guard", VSRDIST_DEADLINE="1")
                 self.assertEqual((answer.returncode, len(self.server.requests)), (status, requests), answer.stdout)
                 self.assertIn(str(answers[0]), answer.stdout)
+                self.assertEqual("goes on costing" in answer.stdout, status == 7)
+
+    def test_it_is_asked_for_hours_with_growing_pauses(self):
+        """As a member of a cluster, by a clock that goes only in pauses."""
+        pauses, delete_pod = [], runpy.run_path(str(VSR_POD))["delete_pod"]
+        clock = mock.Mock(monotonic=lambda: sum(pauses), sleep=pauses.append)
+        self.server.answers = [409]
+        with mock.patch.dict(delete_pod.__globals__, time=clock, say=lambda _: None), \
+                mock.patch.dict(os.environ, self.environment):
+            self.assertFalse(delete_pod())
+        self.assertEqual(pauses, sorted(pauses))
+        self.assertEqual((pauses[0], pauses[-1]), (1, 60))
+        self.assertGreater(sum(pauses), 8 * 3600)
+        self.assertEqual(len(self.server.requests), len(pauses))
+
+    def test_no_trouble_with_jobs_keeps_the_pod(self):
+        folder = self.job("film", "sleep")
+        self.done("start", folder)
+        pid = self.program_of(folder)
+        for number, text in enumerate((b"{}", b"[]", b"\xff", b'{"folder": 7}', b'{"folder": "a\\udcffb"}')):
+            (self.local / f"{number}.json").write_bytes(text)
+        (self.local / "folder.json").mkdir()
+        said = self.done("guard", VSRDIST_DEADLINE="1")
+        self.assertIn("0.json could not be stopped", said)
+        self.assertFalse(is_alive(pid))
+        self.assertEqual(len(self.server.requests), 1)
+
+    def test_words_that_no_request_can_have(self):
+        for name, value in (("RUNPOD_API_KEY", "key-7\nx"), ("RUNPOD_POD_ID", b"\xff"), ("VSRDIST_API_URL", "https://[/v2")):
+            with self.subTest(name=name):
+                answer = self.pod("guard", VSRDIST_DEADLINE="1", **{name: value})
+                self.assertEqual(answer.returncode, 7, answer.stderr)
+                self.assertIn("not well-formed", answer.stdout)
+                self.assertNotIn("key-7", answer.stdout + answer.stderr)
 
     def test_without_a_key_it_says_so(self):
         answer = self.pod("guard", VSRDIST_DEADLINE="1", RUNPOD_API_KEY="")
