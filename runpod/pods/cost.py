@@ -13,10 +13,13 @@ All times are hours, all prices dollars an hour for one GPU.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+
+from . import job_file
 
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
@@ -292,21 +295,11 @@ def _encode_of(job):
 
 
 def job_values(path):
-    """Keys and values of a job file, "section.key": "value"; what is wrong with it vsr-dist tells."""
-    values, section = {}, ""
+    """Keys and values of a job file, "section.key": "value"."""
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
+        return job_file.parse(os.fsdecode(pathlib.Path(path).read_bytes()))[1]
+    except OSError as error:
         raise CostError(f"job file: {path}: {error}") from None
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("[") and "]" in line:
-            section = line[1:line.index("]")].strip()
-        elif line and line[0] not in "#;" and "=" in line:
-            key, value = (part.strip() for part in line.split("=", 1))
-            quoted = re.match(r'"((?:[^"\\]|\\.)*)"', value)
-            values[f"{section}.{key}"] = quoted[1] if quoted else re.split(r"\s#", value)[0].strip()
-    return values
 
 
 def rates_of_status(status):

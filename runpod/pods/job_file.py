@@ -31,6 +31,23 @@ def quoted(text):
     return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda c: f"\\x{ord(c[0]):02x}", plain) + '"'
 
 
+def parse(text):
+    """(lines without the keys that are ours, all values by section.key); what is wrong with them vsr-dist tells."""
+    lines, values, section = [], {}, ""
+    for line in re.split(r"\r?\n", text.removeprefix("\ufeff")):
+        stripped = line.strip(" \t")
+        key = None
+        if stripped.startswith("["):
+            section = stripped[1:].partition("]")[0].strip()
+        elif "=" in stripped and stripped[0] not in "#;":
+            name, _, value = stripped.partition("=")
+            key = f"{section}.{name.strip()}"
+            values[key] = unquoted(value)
+        if key not in OURS:
+            lines.append(line)
+    return lines, values
+
+
 class JobFile:
     def __init__(self, config):
         self.path = config.file("job", "file")
@@ -39,7 +56,7 @@ class JobFile:
             self.text = os.fsdecode(self.path.read_bytes())
         except OSError as error:
             raise Failure(INPUT, f"job.file {self.path}: {error.strerror}") from None
-        self.lines, self.values = self.parse()
+        self.lines, self.values = parse(self.text)
         if self.values.get("status.token_file"):
             raise Failure(USAGE, f"{self.path}: status.token_file is a file of yours; leave it out, the pods' page is "
                                  "seen by 'vsr-pods status --tunnel'")
@@ -48,22 +65,6 @@ class JobFile:
         model = self.values.get("model.checkpoint", "embedded")
         self.model = self.named("model.checkpoint") if model not in ("", "embedded") else None
         self.check_files()
-
-    def parse(self):
-        """(lines without the keys that are ours, all values by section.key)."""
-        lines, values, section = [], {}, ""
-        for line in re.split(r"\r?\n", self.text.removeprefix("\ufeff")):
-            stripped = line.strip(" \t")
-            key = None
-            if stripped.startswith("["):
-                section = stripped[1:].partition("]")[0].strip()
-            elif "=" in stripped and stripped[0] not in "#;":
-                name, _, value = stripped.partition("=")
-                key = f"{section}.{name.strip()}"
-                values[key] = unquoted(value)
-            if key not in OURS:
-                lines.append(line)
-        return lines, values
 
     def named(self, key):
         if not self.values.get(key):
