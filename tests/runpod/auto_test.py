@@ -2,6 +2,7 @@
 """runpod/vsr-pods as a whole, against a service and pods that go wrong: whatever happens, there is a line about it, the
 film comes or can come later, and nothing is left that costs money."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -323,6 +324,18 @@ class GoesWrong(Auto):
 
 
 class Ends(Auto):
+    @contextlib.contextmanager
+    def killed_at_work(self):
+        """An `auto` that was killed with a pod at work; its state file can be changed."""
+        process = self.auto()
+        self.at_work(1, process)
+        process.send_signal(SIGKILL)
+        process.wait()
+        path = self.folder / ".vsr-pods/film.json"
+        state = json.loads(path.read_text())
+        yield state
+        path.write_text(json.dumps(state))
+
     def test_time(self):
         self.config(limits_max_hours="0.01")
         output = self.output_of(self.auto(), 8)
@@ -330,14 +343,8 @@ class Ends(Auto):
         self.assert_nothing_left()
 
     def test_money(self):
-        process = self.auto()
-        self.at_work(1, process)
-        process.send_signal(SIGKILL)
-        process.wait()
-        path = self.folder / ".vsr-pods/film.json"
-        state = json.loads(path.read_text())
-        state["rentals"][0]["asked"] -= 29 * 3600  # at $0.69 the 20 dollars are gone
-        path.write_text(json.dumps(state))
+        with self.killed_at_work() as state:
+            state["rentals"][0]["asked"] -= 29 * 3600  # at $0.69 the 20 dollars are gone
         output = self.run_client("auto", status=8)
         self.assertIn("goes on with", output)
         self.assertRegex(output.splitlines()[-1], r"limits.max_usd: \$2\d\.\d\d of \$20 are spent")
@@ -345,14 +352,8 @@ class Ends(Auto):
 
     def test_time_that_is_over_in_a_polite_stop(self):
         self.tell_pods("stop-takes", "60")
-        process = self.auto()
-        self.at_work(1, process)
-        process.send_signal(SIGKILL)
-        process.wait()
-        path = self.folder / ".vsr-pods/film.json"
-        state = json.loads(path.read_text())
-        state["began"] = time.time() - 5 * 3600 + 6
-        path.write_text(json.dumps(state))
+        with self.killed_at_work() as state:
+            state["began"] = time.time() - 5 * 3600 + 6
         asked, process = self.states_asked(), self.auto()
         self.wait_for(lambda: self.states_asked() > asked + 2, process)
         process.send_signal(SIGINT)
@@ -434,26 +435,14 @@ class Ends(Auto):
         self.assert_nothing_left()
 
     def test_asked_for_and_never_made_is_forgotten(self):
-        process = self.auto()
-        self.at_work(1, process)
-        process.send_signal(SIGKILL)
-        process.wait()
-        path = self.folder / ".vsr-pods/film.json"
-        state = json.loads(path.read_text())
-        state["rentals"].append({**state["rentals"][0], "name": "vsrdist-1-2", "id": None, "phase": "asked"})
-        path.write_text(json.dumps(state))
+        with self.killed_at_work() as state:
+            state["rentals"].append({**state["rentals"][0], "name": "vsrdist-1-2", "id": None, "phase": "asked"})
         self.run_client("down")
         self.assert_nothing_left()
 
     def test_a_start_after_the_pods_time_asks_again(self):
-        process = self.auto()
-        self.at_work(1, process)
-        process.send_signal(SIGKILL)
-        process.wait()
-        path = self.folder / ".vsr-pods/film.json"
-        state = json.loads(path.read_text())
-        state["began"] -= 100 * 3600
-        path.write_text(json.dumps(state))
+        with self.killed_at_work() as state:
+            state["began"] -= 100 * 3600
         self.cloud.lose(next(iter(self.cloud.pods.values())), "TERMINATED")  # by its deadline
         self.assertIn("give --yes", self.run_client("auto", status=2))
         self.finish(self.auto())
