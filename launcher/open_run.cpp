@@ -168,8 +168,9 @@ void introduce(const Lead& lead) {
             to_string(timeline.rate),
             to_string(timeline.colour.matrix));
   log::info("launcher",
-            "{} segments to {} of {}, windows of up to {} frames, overlap {}{}",
+            "{} segment{} to {} of {}, windows of up to {} frames, overlap {}{}",
             plan.segments.size(),
+            plan.segments.size() == 1 ? "" : "s",
             describe_segments(lead.job),
             to_string(plan.picture),
             plan.max_seq_len,

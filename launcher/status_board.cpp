@@ -18,6 +18,8 @@ constexpr std::size_t kMostNotices = 100;
 constexpr std::size_t kMostUnheard = 256 * 1024;  // bytes of notices, of a rank
 constexpr std::size_t kMostHistory = 240;
 constexpr double kHistoryEvery_s = 5;  // at first
+// An encoder gives nothing for its first pictures, and then works at its speed.
+constexpr std::int64_t kTellingFrames = 100;
 
 double seconds_between(StatusBoard::Clock::time_point from, StatusBoard::Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -381,17 +383,24 @@ void StatusBoard::add_quality(status::RunStatus& run) const {
   if (run.frames_measured > 0) run.quality_db = sum / static_cast<double>(run.frames_measured);
 }
 
-// What is told after each piece, less the time since; before the first piece, where one stage is
-// all there is, by the frames so far.
+// What is told after each piece, less the time since; before the first piece by the frames so far,
+// of the stage that takes longer.
 void StatusBoard::add_time_left(status::RunStatus& run, Clock::time_point now) const {
+  const auto left = [&](std::int64_t frames, double fps) {
+    return fps > 0 ? static_cast<double>(run.frames_total - frames) / fps : 0;
+  };
   if (run.state == "done") run.left_s = 0;
   const bool works = run.state == "working";
   if (works && left_s_ >= 0) {
     run.left_s = std::max(0.0, left_s_ - seconds_between(left_told_, now));
   } else if (works && !run.in_chunks && !facts_.encode_follows && run.upscale_fps_mean > 0) {
-    run.left_s = static_cast<double>(run.frames_total - run.frames_upscaled) / run.upscale_fps_mean;
+    run.left_s = left(run.frames_upscaled, run.upscale_fps_mean);
+  } else if (works && run.in_chunks && run.encode_fps > 0 &&
+             samples_.back().encoded >= kTellingFrames) {
+    run.left_s = std::max(left(run.frames_encoded, run.encode_fps),
+                          left(run.frames_upscaled, run.upscale_fps_mean));
   } else if (run.state == "joining" && facts_.encode_follows && run.encode_fps > 0) {
-    run.left_s = static_cast<double>(run.frames_total - run.frames_encoded) / run.encode_fps;
+    run.left_s = left(run.frames_encoded, run.encode_fps);
   }
 }
 

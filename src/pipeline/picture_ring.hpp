@@ -2,9 +2,9 @@
 // Private.
 #pragma once
 
+#include "pinned_slots.hpp"
 #include "vsr/base/bounded_queue.hpp"
 #include "vsr/base/picture.hpp"
-#include "vsr/gpu/pinned_buffer.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -15,8 +15,8 @@ namespace vsr::pipeline {
 
 class BufferRing {
  public:
-  BufferRing(std::size_t bytes, std::size_t slots, bool pinned) : free_(slots) {
-    for (std::size_t i = 0; i < slots; ++i) memory_.emplace_back(bytes, pinned);
+  BufferRing(std::size_t bytes, std::size_t slots, bool pinned)
+      : memory_(bytes, slots, pinned), free_(slots) {
     refill();
   }
 
@@ -35,12 +35,10 @@ class BufferRing {
 
   std::size_t size() const { return memory_.size(); }
 
-  std::span<std::byte> memory(std::size_t slot) {
-    return {memory_[slot].data(), memory_[slot].size()};
-  }
+  std::span<std::byte> memory(std::size_t slot) { return memory_[slot]; }
 
  private:
-  std::vector<gpu::PinnedBuffer> memory_;
+  PinnedSlots memory_;
   BoundedQueue<std::size_t> free_;
 };
 

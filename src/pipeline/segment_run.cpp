@@ -13,9 +13,14 @@ namespace vsr::pipeline {
 
 namespace {
 
-// Of the ring of downloads, one place in so many may wait to be measured: a window's pictures come
-// in a burst.
-constexpr std::size_t kShareToMeasure = 2;
+// How many of the ring of downloads may wait to be measured: as many as can, since a window's
+// pictures come in a burst. Encoders hold pictures for long, so half is theirs; packets are written
+// at once.
+std::size_t most_to_measure(Downloads& downloads) {
+  const std::size_t slots = downloads.ring().size();
+  return std::max<std::size_t>(1, downloads.packets ? slots - slots / 6 : slots / 2);
+}
+
 // What measuring may hold the stages up altogether: that much of the time.
 constexpr double kMostHeldUp = 0.02;
 
@@ -42,7 +47,7 @@ SegmentRun::SegmentRun(Stages& stages,
       listener_(listener),
       decoded_(static_cast<std::size_t>(std::max(stages.options.prefetch, max_seq_len))),
       finished_(downloads.ring().size()),
-      to_measure_(std::max<std::size_t>(1, downloads.ring().size() / kShareToMeasure)),
+      to_measure_(most_to_measure(downloads)),
       meter_(segment, stages.options, stages.timeline.colour),
       times_(segment.core),
       failure_([this] {
@@ -288,12 +293,12 @@ class SegmentRun::Sink : public model::OutputSink {
   }
 
   std::span<std::byte> acquire_digest(std::size_t, std::size_t bytes) override {
-    std::vector<gpu::PinnedBuffer>& digests = run_.downloads_.digests;
-    if (digests.empty() || !run_.meter_.measures(begin_ + delivered_)) return {};
+    PinnedSlots& digests = run_.downloads_.digests;
+    if (digests.size() == 0 || !run_.meter_.measures(begin_ + delivered_)) return {};
     if (bytes != digests[slot_].size()) {
       throw Error(ErrorCode::kInternal, "a digest of another size than the pictures'");
     }
-    return {digests[slot_].data(), bytes};
+    return digests[slot_];
   }
 
   void deliver(std::size_t, gpu::Event ready) override {

@@ -60,9 +60,7 @@ Downloads::Downloads(const model::PictureUpscaler& upscaler, const PipelineOptio
         download_slots(packed_bytes(format) + digest_bytes, inside, options.max_seq_len),
         options.pinned);
   }
-  for (std::size_t i = 0; digested && i < ring().size(); ++i) {
-    digests.emplace_back(digest_bytes, options.pinned);
-  }
+  if (digested) digests = PinnedSlots(digest_bytes, ring().size(), options.pinned);
 }
 
 Stages::Stages(const media::Timeline& timeline_in,

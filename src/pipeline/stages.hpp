@@ -43,13 +43,13 @@ struct Downloads {
   BufferRing& ring() { return packets ? static_cast<BufferRing&>(*packets) : *pictures; }
 
   DigestView digest(std::size_t slot) const {
-    return {digest_shape, digests.empty() ? nullptr : digests[slot].data()};
+    return {digest_shape, digests.size() == 0 ? nullptr : digests[slot].data()};
   }
 
   std::optional<PictureRing> pictures;
   std::optional<PacketRing> packets;
   kernels::DigestShape digest_shape;
-  std::vector<gpu::PinnedBuffer> digests;
+  PinnedSlots digests;  // none, or as many as the ring has
 };
 
 // A picture for the network, and what is kept of it to measure by (may be null).

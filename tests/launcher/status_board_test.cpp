@@ -217,6 +217,32 @@ TEST_F(Board, TheTimeLeftGoesDownBetweenTwoPieces) {
   EXPECT_DOUBLE_EQ(board.status().left_s, 0);
 }
 
+// A chunk may take half an hour.
+TEST_F(Board, BeforeTheFirstChunkTheTimeLeftIsByFramesThatAreEncoded) {
+  StatusBoard board(facts(true), own_, [this] { return now_; });
+  board.begin_list(nothing(), nothing());
+  for (int i = 0; i < 2; ++i) {
+    board.begun(0, Task{Work::kUpscale, i});
+    board.over(0, {Work::kUpscale, i}, true);
+  }
+  board.begun(1, Task{Work::kEncode, 0});
+  board.tick();
+  const auto encode = [&](int from, int to) {
+    for (int second = from; second <= to; ++second) {
+      pass(1);
+      board.said(1, in_hand("chunk", 0, 4 * second));
+      board.tick();
+    }
+  };
+  encode(1, 20);
+  EXPECT_EQ(board.status().frames_encoded, 80);
+  EXPECT_EQ(board.status().left_s, -1) << "too few";
+  encode(21, 25);
+  const status::RunStatus run = board.status();
+  EXPECT_DOUBLE_EQ(run.encode_fps, 4);
+  EXPECT_DOUBLE_EQ(run.left_s, 75) << "300 frames at four a second";
+}
+
 TEST_F(Board, RanksThatAreNotHeardOfAreSilentAndThoseThatLeaveHaveLeft) {
   StatusBoard board(facts(), own_, [this] { return now_; });
   pass(100);  // planning, in which nobody speaks

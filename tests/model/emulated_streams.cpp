@@ -169,7 +169,9 @@ DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
 }
 
 PinnedBuffer::PinnedBuffer(std::size_t bytes, bool pinned)
-    : data_(static_cast<std::byte*>(::operator new(bytes))), size_(bytes), pinned_(pinned) {
+    : data_(static_cast<std::byte*>(::operator new(bytes))),
+      size_(bytes),
+      kind_(pinned ? Kind::kDriver : Kind::kPlain) {
   vsr::pinned()[data_] = data_ + size_;
 }
 

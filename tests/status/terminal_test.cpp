@@ -193,9 +193,7 @@ TEST(TerminalLines, WhereNoTimeLeftIsKnownItIsSaidWhenItWillBe) {
     EXPECT_THAT(joined(terminal_lines(run, {.width = 100})), HasSubstr(what));
     EXPECT_THAT(progress_line(run), HasSubstr(what));
   };
-  said("time left: known after the first chunk");
-  run.segments_encoded = 11;
-  said("time left: known after the next chunk");
+  said("time left: known after some encoded frames");
   run.in_chunks = false;
   run.frames_upscaled = 57'600 - 58 * 600;
   said("10 min of upscaling left, then the encode");

@@ -26,7 +26,9 @@ class PinnedBuffer {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  bool pinned_ = false;
+  // How it was taken, and is given back.
+  enum class Kind { kPlain, kDriver, kMapped };
+  Kind kind_ = Kind::kPlain;
 };
 
 }  // namespace vsr::gpu
