@@ -81,6 +81,11 @@ bool encode_follows(const Job& job) {
          !makes_chunks(job);
 }
 
+bool only_encodes(const std::vector<Resources>& ranks) {
+  return std::all_of(
+      ranks.begin(), ranks.end(), [](const Resources& rank) { return rank.encodes_only; });
+}
+
 std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& ranks) {
   std::vector<Resources> those;
   const bool gpus = any_gpu(ranks);
@@ -89,7 +94,8 @@ std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& r
   }
   if (those.empty()) {
     throw Error(ErrorCode::kUsage,
-                "every rank was started with --role=encode: one at least has to upscale");
+                "every rank was started with --role=encode, and what is to be planned or estimated "
+                "here is of ranks that upscale: leave it away");
   }
   return those;
 }

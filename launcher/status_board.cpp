@@ -182,6 +182,11 @@ void StatusBoard::waits_for_room(bool waits) {
   waits_for_room_ = waits;
 }
 
+void StatusBoard::nobody_upscales(bool nobody) {
+  const std::lock_guard lock(mutex_);
+  nobody_upscales_ = nobody;
+}
+
 void StatusBoard::joining(std::int64_t frames) {
   const std::lock_guard lock(mutex_);
   run_.state = "joining";
@@ -430,6 +435,9 @@ status::RunStatus StatusBoard::status() {
   if (works && waits_for_room_ && in_hand_.empty()) {
     run.state = "paused";
     run.message = "the disk has no room for more; it goes on by itself when there is some";
+  }
+  if (run.state == "working" && nobody_upscales_) {
+    run.message = "nobody upscales what is missing; it goes on by itself when a job does";
   }
   const auto [upscaled, encoded] = frames();
   run.frames_upscaled = upscaled;
