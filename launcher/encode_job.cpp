@@ -1,5 +1,6 @@
 #include "encode_job.hpp"
 
+#include "roles.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/figure_text.hpp"
@@ -9,6 +10,7 @@
 #include <exception>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 namespace vsr::launcher {
 
@@ -59,7 +61,7 @@ class WaitingStatus {
 
 }  // namespace
 
-void check_encode_job(const Job& job, bool fresh) {
+void check_encode_job(const Job& job, const std::vector<Resources>& ranks, bool fresh) {
   if (fresh) {
     throw Error(ErrorCode::kUsage,
                 "--fresh starts a run over, and a job that only encodes (--role=encode) begins "
@@ -72,6 +74,7 @@ void check_encode_job(const Job& job, bool fresh) {
   if (job.cluster.final == FinalEncode::kCentral) {
     refuse("cluster.final = central", "one rank encodes the film in one piece");
   }
+  check_encoders(job, ranks);
 }
 
 void wait_for_plan(const store::RunDirectory& directory,

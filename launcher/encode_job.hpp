@@ -3,6 +3,7 @@
 // whatever it lacks for as long as it takes, since jobs that upscale may come late, or again.
 #pragma once
 
+#include "resources.hpp"
 #include "run_leases.hpp"
 #include "status_board.hpp"
 #include "status_page.hpp"
@@ -12,12 +13,13 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 namespace vsr::launcher {
 
 // Refuses one that would have nothing to do, ever, or that asks to start the run over. Throws
 // Error(kUsage).
-void check_encode_job(const Job& job, bool fresh);
+void check_encode_job(const Job& job, const std::vector<Resources>& ranks, bool fresh);
 
 // Waits until another job has planned the run; this one never does, since windows are planned for
 // the device that upscales. Says so now and then, on `page` and in the job's status file too.

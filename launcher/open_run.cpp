@@ -110,7 +110,7 @@ Lead open_run(Job job,
               StatusPage& page,
               const std::atomic<int>& stop) {
   const bool encodes = only_encodes(ranks);
-  if (encodes) check_encode_job(job, fresh);
+  if (encodes) check_encode_job(job, ranks, fresh);
   // First: what is wrong with film or model is told before an old run goes away or a new one
   // begins.
   const Ingredients ingredients = encodes ? look_at_film(job) : look_at(job);

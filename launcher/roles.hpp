@@ -30,6 +30,9 @@ bool only_encodes(const std::vector<Resources>& ranks);
 // those that have one. Throws Error(kUsage) when that is none.
 std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& ranks);
 
+// Throws Error(kUsage) when none of them can encode a chunk.
+void check_encoders(const Job& job, const std::vector<Resources>& ranks);
+
 // What each rank does. Encoders by cluster.encoders, or one for two cores as far as memory goes; on
 // a GPU that encodes two, and none on ranks without one. Throws Error(kUsage) when nobody encodes
 // what has to be.

@@ -436,9 +436,6 @@ status::RunStatus StatusBoard::status() {
     run.state = "paused";
     run.message = "the disk has no room for more; it goes on by itself when there is some";
   }
-  if (run.state == "working" && nobody_upscales_) {
-    run.message = "nobody upscales what is missing; it goes on by itself when a job does";
-  }
   const auto [upscaled, encoded] = frames();
   run.frames_upscaled = upscaled;
   run.frames_encoded = encoded;
@@ -448,6 +445,11 @@ status::RunStatus StatusBoard::status() {
   add_rates(run);
   add_quality(run);
   add_time_left(run, now);
+  if (run.state == "working" && nobody_upscales_) {
+    run.message = "nobody upscales what is missing; it goes on by itself when a job does";
+    run.limit.clear();
+    run.left_s = -1;
+  }
   for (std::size_t rank = 0; rank < ranks_.size(); ++rank) run.ranks.push_back(rank_now(rank, now));
   return run;
 }
