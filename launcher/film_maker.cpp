@@ -162,12 +162,7 @@ cluster::SegmentOutcome FilmMaker::work_off() {
   std::function<void(int)> looked;
   if (only_encodes(lead_.ranks)) looked = [&](int missing) { upscalers.look(missing); };
   RunGate gate(
-      lead_.directory,
-      *lead_.leases,
-      space_,
-      kinds(tasks),
-      [this] { return is_made(); },
-      looked);
+      lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); }, looked);
   tasks.gate = &gate;
   tasks.silence_s = lead_.job.cluster.patience_s;
   tasks.watcher = &board_;

@@ -83,9 +83,9 @@ Prepared prepare(const Job& job,
                  const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop);
 
-// By the plan that another job has made in `directory`, of whatever model, on whatever device; needs
-// neither. Nothing as long as there is none. `film`: of look_at_film(). Throws Error(kUsage) as
-// above.
+// By the plan that another job has made in `directory`, of whatever model, on whatever device;
+// needs neither. Nothing as long as there is none. `film`: of look_at_film(). Throws Error(kUsage)
+// as above.
 std::optional<Prepared> prepare_to_encode(const Job& job,
                                           Ingredients film,
                                           const store::RunDirectory& directory);

@@ -299,8 +299,8 @@ std::int64_t frames_in_hand(const RunStatus& run, const status::WorkStatus& work
   return std::clamp<std::int64_t>(work.frame - before, 0, core);
 }
 
-// One that works at something tells how all are; then one that waits for room, and not one that only
-// encodes and waits for the segments of that.
+// One that works at something tells how all are; then one that waits for room, and not one that
+// only encodes and waits for the segments of that.
 int weight_of_state(const RunStatus& job) {
   if (job.state == "paused") return 2;
   if (job.state != "working") return 0;
@@ -362,9 +362,9 @@ RunStatus joined(const std::vector<RunStatus>& jobs) {
   all.left_s = of_the_rest > 0 ? 1 / of_the_rest : -1;
   // More encoders do not upscale: jobs that only encode make the rest no shorter than this.
   if (all.left_s > 0 && all.upscale_fps_mean > 0) {
-    all.left_s =
-        std::max(all.left_s,
-                 static_cast<double>(all.frames_total - all.frames_upscaled) / all.upscale_fps_mean);
+    all.left_s = std::max(
+        all.left_s,
+        static_cast<double>(all.frames_total - all.frames_upscaled) / all.upscale_fps_mean);
   }
   std::stable_sort(all.notices.begin(), all.notices.end(), [](const auto& a, const auto& b) {
     return a.time < b.time;

@@ -80,8 +80,8 @@ class Waiting : public ::testing::Test {
 };
 
 TEST_F(Waiting, EndsWhenThePlanIsThereAndIsToldMeanwhile) {
-  auto waits = std::async(
-      std::launch::async, [this] { wait_for_plan(directory_, leases_, page_, stop_); });
+  auto waits =
+      std::async(std::launch::async, [this] { wait_for_plan(directory_, leases_, page_, stop_); });
   while (!std::filesystem::exists(status_file())) {
     ASSERT_NE(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::ready);
   }

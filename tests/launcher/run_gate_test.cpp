@@ -192,19 +192,20 @@ TEST_F(Gate, EveryLookTellsHowManySegmentsAreMissing) {
   const auto record = commit(2, store::Piece::kSegment);
   commit(2, store::Piece::kChunk);
   directory_.discard_file(record);
-  RunGate gate(directory_,
-               leases,
-               space,
-               {{Work::kEncode,
-                 {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan_},
-                 std::vector<bool>(4, false),
-                 nothing},
-                {Work::kUpscale,
-                 {store::Piece::kSegment, media::MezzanineCodec::kProres, plan_},
-                 std::vector<bool>(4, false),
-                 nothing}},
-               [] { return false; },
-               [&](int segments) { missing = segments; });
+  RunGate gate(
+      directory_,
+      leases,
+      space,
+      {{Work::kEncode,
+        {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan_},
+        std::vector<bool>(4, false),
+        nothing},
+       {Work::kUpscale,
+        {store::Piece::kSegment, media::MezzanineCodec::kProres, plan_},
+        std::vector<bool>(4, false),
+        nothing}},
+      [] { return false; },
+      [&](int segments) { missing = segments; });
   for (int i = 0; i < 100 && missing < 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
