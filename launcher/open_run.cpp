@@ -125,10 +125,10 @@ Lead open_run(Job job,
   }
   auto lock = std::make_unique<store::RunLock>(directory, store::RunLock::Hold::kTogether);
   auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s, encodes);
-  const bool first = lock->was_alone() && !leases->another_job();
   if (encodes) wait_for_plan(directory, *leases, page, stop);
   // A disk without room for a lease is an error here, where nothing is begun yet.
   if (!leases->take(kStartLease) && !leases->wait_for(kStartLease, "to plan", stop)) stopped();
+  const bool first = lock->was_alone() && !leases->another_job();
   const auto check = [&](const Prepared& planned) {
     assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));
   };
