@@ -46,7 +46,7 @@ Lead start_ranks(const Arguments& arguments,
     std::vector<Resources> ranks = gather_resources(arguments, communicator);
     Job job = job_of(arguments);
     page = std::make_unique<StatusPage>(job);
-    Lead lead = open_run(std::move(job), arguments.fresh, std::move(ranks), signals.stop());
+    Lead lead = open_run(std::move(job), arguments.fresh, std::move(ranks), *page, signals.stop());
     if (!films_of(lead)) {
       lead.weights = offer_weights(lead.job, lead.prepared.plan, lead.ranks, lead.capacities);
     }

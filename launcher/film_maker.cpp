@@ -1,5 +1,6 @@
 #include "film_maker.hpp"
 
+#include "encode_job.hpp"
 #include "final_films.hpp"
 #include "planning.hpp"
 #include "progress_teller.hpp"
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 namespace vsr::launcher {
@@ -156,7 +158,11 @@ cluster::SegmentOutcome FilmMaker::work_off() {
   if (kept > 0) log::info("launcher", "{} of {} segments are kept", kept, segments.size());
   if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
   check_space(lead_, segments, chunks);
-  RunGate gate(lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); });
+  UpscalerWatch upscalers(*lead_.leases, board_);
+  std::function<void(int)> looked;
+  if (only_encodes(lead_.ranks)) looked = [&](int missing) { upscalers.look(missing); };
+  RunGate gate(
+      lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); }, looked);
   tasks.gate = &gate;
   tasks.silence_s = lead_.job.cluster.patience_s;
   tasks.watcher = &board_;

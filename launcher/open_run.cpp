@@ -1,12 +1,14 @@
 #include "open_run.hpp"
 
 #include "chunk_runner.hpp"
+#include "encode_job.hpp"
 #include "final_films.hpp"
 #include "rank_storage.hpp"
 #include "roles.hpp"
 #include "version.hpp"
 #include "vsr/base/atomic_file.hpp"
 #include "vsr/base/error.hpp"
+#include "vsr/base/figure_text.hpp"
 #include "vsr/base/format.hpp"
 #include "vsr/base/host.hpp"
 #include "vsr/base/log.hpp"
@@ -102,12 +104,17 @@ void agree_with_others(const Job& job,
 
 }  // namespace
 
-Lead open_run(Job job, bool fresh, std::vector<Resources> ranks, const std::atomic<int>& stop) {
+Lead open_run(Job job,
+              bool fresh,
+              std::vector<Resources> ranks,
+              StatusPage& page,
+              const std::atomic<int>& stop) {
+  const bool encodes = only_encodes(ranks);
+  if (encodes) check_encode_job(job, ranks, fresh);
   // First: what is wrong with film or model is told before an old run goes away or a new one
   // begins.
-  const Ingredients ingredients = look_at(job);
+  const Ingredients ingredients = encodes ? look_at_film(job) : look_at(job);
   check_storage(job, ingredients.source);
-  static_cast<void>(upscaling(job, ranks));  // somebody does
   if (fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
   store::RunDirectory directory(job.run.dir);
   std::error_code error;
@@ -117,14 +124,25 @@ Lead open_run(Job job, bool fresh, std::vector<Resources> ranks, const std::atom
                        job.run.dir));
   }
   auto lock = std::make_unique<store::RunLock>(directory, store::RunLock::Hold::kTogether);
-  auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s);
+  auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s, encodes);
+  if (encodes) wait_for_plan(directory, *leases, page, stop);
   // A disk without room for a lease is an error here, where nothing is begun yet.
   if (!leases->take(kStartLease) && !leases->wait_for(kStartLease, "to plan", stop)) stopped();
   const bool first = lock->was_alone() && !leases->another_job();
   const auto check = [&](const Prepared& planned) {
     assemble::validate(assemble_spec(job, planned.plan, planned.timeline, directory.final_dir()));
   };
-  Prepared prepared = prepare(job, ingredients, directory, ranks, check, stop);
+  const auto prepare_here = [&] {
+    if (!encodes) return prepare(job, ingredients, directory, ranks, check, stop);
+    auto planned = prepare_to_encode(job, ingredients, directory);
+    if (!planned) {
+      throw Error(ErrorCode::kStorage,
+                  format("{}: it was there just now, and is gone", directory.plan_file().string()));
+    }
+    check(*planned);
+    return std::move(*planned);
+  };
+  Prepared prepared = prepare_here();
   agree_with_others(job, directory, *leases, stop);
   write_file(directory.job_file(), print_job(job, false));
   lock->sign();
@@ -184,6 +202,10 @@ void introduce(const Lead& lead) {
   for (const cluster::Capacity& rank : lead.capacities) {
     encoders += rank.encoders;
     upscale += rank.upscales ? 1 : 0;
+  }
+  if (only_encodes(lead.ranks)) {
+    log::info("launcher", "this job only encodes, {} at once", counted(encoders, "chunk"));
+    return;
   }
   log::info("launcher",
             "{} of {} ranks upscale{}; the film is encoded in chunks, {} at once",

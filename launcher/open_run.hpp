@@ -5,6 +5,7 @@
 #include "ledger.hpp"
 #include "planning.hpp"
 #include "run_leases.hpp"
+#include "status_page.hpp"
 #include "vsr/cluster/cluster.hpp"
 #include "vsr/job/job.hpp"
 #include "vsr/store/run_directory.hpp"
@@ -38,10 +39,15 @@ struct Lead {
 };
 
 // Waits for other jobs that are planning in the same run directory, and joins those at work there.
+// A job that only encodes waits until there is a plan, and tells so on `page`.
 // `fresh`: a run that is there already is moved aside.
 // Throws Error: kUsage naming what differs where the directory holds a run of something else, or
 // jobs at work would make another film of it.
-Lead open_run(Job job, bool fresh, std::vector<Resources> ranks, const std::atomic<int>& stop);
+Lead open_run(Job job,
+              bool fresh,
+              std::vector<Resources> ranks,
+              StatusPage& page,
+              const std::atomic<int>& stop);
 
 // Tells the log what is to be done.
 void introduce(const Lead& lead);

@@ -539,6 +539,21 @@ Ingredients look_at(const Job& job) {
   return {std::move(source), std::move(checkpoint), std::move(identity)};
 }
 
+Ingredients look_at_film(const Job& job) {
+  media::SourceInfo source = media::probe(job.input.file);
+  auto identity = identity_of(job, media::fingerprint(job.input.file), "");
+  return {.source = std::move(source), .checkpoint = {}, .identity = std::move(identity)};
+}
+
+std::optional<Prepared> prepare_to_encode(const Job& job,
+                                          Ingredients film,
+                                          const store::RunDirectory& directory) {
+  auto plan = directory.read_plan();
+  if (!plan) return std::nullopt;
+  film.identity["model"] = plan->identity["model"];
+  return of_plan(job, film, directory, std::move(*plan));
+}
+
 Prepared prepare(const Job& job,
                  const Ingredients& ingredients,
                  const store::RunDirectory& directory,

@@ -62,11 +62,14 @@ struct Ingredients {
 // Throws Error(kInput), Error(kModel).
 Ingredients look_at(const Job& job);
 
+// The same without the model, for a job that upscales nothing: it needs none.
+Ingredients look_at_film(const Job& job);
+
 struct Prepared {
   media::SourceInfo source;
   media::Timeline timeline;
   store::Plan plan;
-  model::NetworkShape network;
+  model::NetworkShape network;  // not known to prepare_to_encode()
 };
 
 // Reads the plan of `directory` or makes a new one and writes it. `check` sees what is planned
@@ -79,6 +82,13 @@ Prepared prepare(const Job& job,
                  const std::vector<Resources>& ranks,
                  const std::function<void(const Prepared&)>& check,
                  const std::atomic<int>& stop);
+
+// By the plan that another job has made in `directory`, of whatever model, on whatever device;
+// needs neither. Nothing as long as there is none. `film`: of look_at_film(). Throws Error(kUsage)
+// as above.
+std::optional<Prepared> prepare_to_encode(const Job& job,
+                                          Ingredients film,
+                                          const store::RunDirectory& directory);
 
 struct DryPrepared {
   Prepared prepared;

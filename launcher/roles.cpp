@@ -34,9 +34,15 @@ double encoder_bytes(const Job& job, const store::Plan& plan) {
          kPicturesDecoded * static_cast<double>(packed_bytes(plan.picture));
 }
 
+bool encodes_on_gpu(const Job& job) { return job.final.encoder == "hevc_nvenc"; }
+
+bool may_encode(const Job& job, const Resources& rank) {
+  return job.cluster.encoders != 0 && !(encodes_on_gpu(job) && rank.gpu.empty());
+}
+
 int encoders_of(const Job& job, const store::Plan& plan, const Resources& rank) {
-  const bool on_gpu = job.final.encoder == "hevc_nvenc";
-  if (on_gpu && rank.gpu.empty()) return 0;
+  const bool on_gpu = encodes_on_gpu(job);
+  if (!may_encode(job, rank)) return 0;
   if (job.cluster.encoders >= 0) return job.cluster.encoders;
   if (on_gpu) return kEncodersOnGpu;
   const double room =
@@ -81,6 +87,11 @@ bool encode_follows(const Job& job) {
          !makes_chunks(job);
 }
 
+bool only_encodes(const std::vector<Resources>& ranks) {
+  return std::all_of(
+      ranks.begin(), ranks.end(), [](const Resources& rank) { return rank.encodes_only; });
+}
+
 std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& ranks) {
   std::vector<Resources> those;
   const bool gpus = any_gpu(ranks);
@@ -89,7 +100,8 @@ std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& r
   }
   if (those.empty()) {
     throw Error(ErrorCode::kUsage,
-                "every rank was started with --role=encode: one at least has to upscale");
+                "every rank was started with --role=encode, and what --dry-run plans and measures "
+                "is of ranks that upscale: leave the role away");
   }
   return those;
 }
@@ -100,13 +112,18 @@ std::vector<cluster::Capacity> capacities(const Job& job,
   std::vector<cluster::Capacity> all;
   const bool gpus = any_gpu(ranks);
   const bool chunks = makes_chunks(job);
-  bool encoded = !chunks;
+  if (chunks) check_encoders(job, ranks);
   for (const Resources& rank : ranks) {
     const int encoders = chunks ? encoders_of(job, plan, rank) : 0;
     all.push_back({.upscales = upscales(job, rank, gpus), .encoders = encoders, .cpus = rank.cpus});
-    encoded = encoded || encoders > 0;
   }
-  if (encoded) return all;
+  return all;
+}
+
+void check_encoders(const Job& job, const std::vector<Resources>& ranks) {
+  for (const Resources& rank : ranks) {
+    if (may_encode(job, rank)) return;
+  }
   throw Error(
       ErrorCode::kUsage,
       job.cluster.encoders == 0

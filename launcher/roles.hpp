@@ -23,9 +23,15 @@ bool makes_chunks(const Job& job);
 // Whether rank 0 encodes the film when all is upscaled.
 bool encode_follows(const Job& job);
 
+// Whether all ranks were started with --role=encode: other jobs upscale.
+bool only_encodes(const std::vector<Resources>& ranks);
+
 // Which ranks upscale: those that may, and of these where stream.device is auto and there is a GPU
 // those that have one. Throws Error(kUsage) when that is none.
 std::vector<Resources> upscaling(const Job& job, const std::vector<Resources>& ranks);
+
+// Throws Error(kUsage) when none of them can encode a chunk.
+void check_encoders(const Job& job, const std::vector<Resources>& ranks);
 
 // What each rank does. Encoders by cluster.encoders, or one for two cores as far as memory goes; on
 // a GPU that encodes two, and none on ranks without one. Throws Error(kUsage) when nobody encodes

@@ -29,12 +29,14 @@ RunGate::RunGate(const store::RunDirectory& directory,
                  RunLeases& leases,
                  Space& space,
                  std::vector<Kind> kinds,
-                 std::function<bool()> film_made)
+                 std::function<bool()> film_made,
+                 std::function<void(int missing)> looked)
     : directory_(directory),
       leases_(leases),
       space_(space),
       kinds_(std::move(kinds)),
       ask_film_(std::move(film_made)),
+      looked_(std::move(looked)),
       watching_([this] { watch(); }) {}
 
 RunGate::~RunGate() {
@@ -101,6 +103,8 @@ void RunGate::watch() {
     try {
       news = look();
       if (ask_film_()) film_is_made_ = true;
+      const std::vector<bool>& known = kinds_.back().known;
+      if (looked_) looked_(static_cast<int>(std::count(known.begin(), known.end(), false)));
     } catch (const std::exception& error) {
       log::debug("store", "the run directory cannot be looked at: {}", error.what());
     }

@@ -32,12 +32,14 @@ class RunGate final : public cluster::Gate {
   };
 
   // `kinds`: chunks, if there are any, before segments. `film_made`: whether the film is made of
-  // these pieces; asked by the own thread. All references must outlive it.
+  // these pieces; asked by the own thread. `looked` (may be empty): told by it after every look how
+  // many segments are missing. All references must outlive it.
   RunGate(const store::RunDirectory& directory,
           RunLeases& leases,
           Space& space,
           std::vector<Kind> kinds,
-          std::function<bool()> film_made);
+          std::function<bool()> film_made,
+          std::function<void(int missing)> looked = {});
   ~RunGate() override;
   RunGate(const RunGate&) = delete;
   RunGate& operator=(const RunGate&) = delete;
@@ -59,6 +61,7 @@ class RunGate final : public cluster::Gate {
   Space& space_;
   std::vector<Kind> kinds_;  // `known` is the watching thread's
   const std::function<bool()> ask_film_;
+  const std::function<void(int)> looked_;
   std::atomic<bool> film_is_made_ = false;
   std::mutex mutex_;
   std::condition_variable over_changed_;

@@ -20,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kLook = milliseconds(500);
 constexpr double kBeat_s = 5;  // at most; several within one's patience
 constexpr const char* kJob = "job-";
+constexpr const char* kEncodes = "-encode";
 
 milliseconds to_milliseconds(double seconds) {
   return std::chrono::duration_cast<milliseconds>(duration<double>(seconds));
@@ -32,8 +33,9 @@ store::LeaseSettings settings(double patience_s) {
 }
 
 // An owner ends with what makes him the only one of his name.
-std::string job_lease(const std::string& owner) {
-  return kJob + owner.substr(owner.size() - std::min<std::size_t>(16, owner.size()));
+std::string job_lease(const std::string& owner, bool only_encodes) {
+  return kJob + owner.substr(owner.size() - std::min<std::size_t>(16, owner.size())) +
+         (only_encodes ? kEncodes : "");
 }
 
 bool is_other_job(const store::Lease& lease) {
@@ -48,12 +50,13 @@ std::string describe(const store::Lease& lease) {
   return lease.host.empty() ? lease.owner : format("process {} on {}", lease.pid, lease.host);
 }
 
-RunLeases::RunLeases(const store::RunDirectory& directory, double patience_s)
+RunLeases::RunLeases(const store::RunDirectory& directory, double patience_s, bool only_encodes)
     : patience_s_(patience_s),
       owner_(store::unique_owner()),
+      job_(job_lease(owner_, only_encodes)),
       leases_(directory.leases_dir(), owner_, settings(patience_s)) {
   try {
-    leases_.take(job_lease(owner_));
+    leases_.take(job_);
   } catch (const DiskFull&) {
     // The run waits for room, and the heart tries again.
   }
@@ -85,7 +88,7 @@ void RunLeases::beat() {
                      patience_s_);
       }
       // Lost after a long stall, or not had for want of room when this job began.
-      leases_.take(job_lease(owner_));
+      leases_.take(job_);
     } catch (const std::exception& error) {
       trouble = error.what();
     }
@@ -97,7 +100,7 @@ void RunLeases::beat() {
   }
 }
 
-std::string RunLeases::job() const { return job_lease(owner_); }
+std::string RunLeases::job() const { return job_; }
 
 bool RunLeases::take(const std::string& name) { return leases_.take(name).taken; }
 
@@ -152,6 +155,13 @@ std::vector<store::Lease> RunLeases::jobs() {
 std::optional<store::Lease> RunLeases::another_job() {
   for (store::Lease& lease : leases_.list()) {
     if (is_other_job(lease)) return lease;
+  }
+  return std::nullopt;
+}
+
+std::optional<store::Lease> RunLeases::another_upscaler() {
+  for (store::Lease& lease : leases_.list()) {
+    if (is_other_job(lease) && !lease.name.ends_with(kEncodes)) return lease;
   }
   return std::nullopt;
 }

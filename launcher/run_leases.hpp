@@ -1,5 +1,6 @@
 // This job among the jobs at work in one run directory: the leases it holds and how it keeps them.
-// Every job has one named job-... for as long as it works there.
+// Every job has one named job-... for as long as it works there, and where it only encodes
+// job-...-encode.
 #pragma once
 
 #include "vsr/store/leases.hpp"
@@ -27,9 +28,9 @@ bool is_job_lease(const std::string& name);
 // Threads: any. One of its own renews what is held.
 class RunLeases {
  public:
-  // `patience_s`: how long one that is not renewed counts as held; the same for all jobs. Throws
-  // Error(kStorage).
-  RunLeases(const store::RunDirectory& directory, double patience_s);
+  // `patience_s`: how long one that is not renewed counts as held; the same for all jobs.
+  // `only_encodes`: this job upscales nothing. Throws Error(kStorage).
+  RunLeases(const store::RunDirectory& directory, double patience_s, bool only_encodes = false);
   // Releases what is held.
   ~RunLeases();
   RunLeases(const RunLeases&) = delete;
@@ -45,12 +46,14 @@ class RunLeases {
                 const std::atomic<int>& stop,
                 const std::function<bool()>& enough = {});
 
-  // Of this job's own lease: "job-0123456789abcdef".
+  // Of this job's own lease: "job-0123456789abcdef", "job-0123456789abcdef-encode".
   std::string job() const;
   // Of all jobs that may be at work here, this one's too.
   std::vector<store::Lease> jobs();
   // A job that may be at work here beside this one; whether it lives is not known at once.
   std::optional<store::Lease> another_job();
+  // The same of one that upscales.
+  std::optional<store::Lease> another_upscaler();
   // Removes what jobs have left that are known to be dead.
   void bury_dead_jobs();
   // One that is, after watching for up to `patience_s`. Throws Error(kInterrupted) on `stop`.
@@ -61,6 +64,7 @@ class RunLeases {
 
   const double patience_s_;
   const std::string owner_;
+  const std::string job_;
   store::Leases leases_;
   std::mutex mutex_;
   std::condition_variable over_changed_;

@@ -184,6 +184,11 @@ void StatusBoard::waits_for_room(bool waits) {
   waits_for_room_ = waits;
 }
 
+void StatusBoard::nobody_upscales(bool nobody) {
+  const std::lock_guard lock(mutex_);
+  nobody_upscales_ = nobody;
+}
+
 void StatusBoard::joining(std::int64_t frames) {
   const std::lock_guard lock(mutex_);
   run_.state = "joining";
@@ -449,6 +454,11 @@ status::RunStatus StatusBoard::status() {
   add_rates(run);
   add_quality(run);
   add_time_left(run, now);
+  if (run.state == "working" && nobody_upscales_) {
+    run.message = "nobody upscales what is missing; it goes on by itself when a job does";
+    run.limit.clear();
+    run.left_s = -1;
+  }
   for (std::size_t rank = 0; rank < ranks_.size(); ++rank) run.ranks.push_back(rank_now(rank, now));
   return run;
 }

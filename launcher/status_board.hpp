@@ -51,6 +51,8 @@ class StatusBoard : public cluster::Watcher {
   void left(int rank) override;
   void waits_for_room(bool waits) override;
 
+  // Of a job that only encodes: segments are missing, and no job upscales them.
+  void nobody_upscales(bool nobody);
   // The films are being joined, or encoded: so many frames of them are there.
   void joining(std::int64_t frames);
   void film_made(const std::string& file_name);
@@ -123,6 +125,7 @@ class StatusBoard : public cluster::Watcher {
   std::vector<std::pair<int, cluster::Piece>> in_hand_;  // by ranks
   std::vector<int> silent_;
   bool waits_for_room_ = false;
+  bool nobody_upscales_ = false;
   std::int64_t joined_ = 0;
   // Frames that this job has not made in this start.
   std::int64_t found_upscaled_ = 0;

@@ -28,6 +28,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 namespace vsr::launcher {
@@ -298,12 +299,23 @@ std::int64_t frames_in_hand(const RunStatus& run, const status::WorkStatus& work
   return std::clamp<std::int64_t>(work.frame - before, 0, core);
 }
 
+// One that works at something tells how all are; then one that waits for room, and not one that
+// only encodes and waits for the segments of that.
+int weight_of_state(const RunStatus& job) {
+  if (job.state == "paused") return 2;
+  if (job.state != "working") return 0;
+  const bool has_work = std::ranges::any_of(
+      job.ranks, [](const status::RankStatus& rank) { return !rank.work.empty(); });
+  return has_work ? 3 : 1;
+}
+
 }  // namespace
 
 RunStatus joined(const std::vector<RunStatus>& jobs) {
   RunStatus all = *std::max_element(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.segments_encoded, a.segments_upscaled) <
-           std::pair(b.segments_encoded, b.segments_upscaled);
+    // One that waits for a plan knows of no segments.
+    return std::tuple(a.segments_total, a.segments_encoded, a.segments_upscaled) <
+           std::tuple(b.segments_total, b.segments_encoded, b.segments_upscaled);
   });
   const auto sum = [&](double RunStatus::*rate) {
     all.*rate = -1;
@@ -339,13 +351,21 @@ RunStatus joined(const std::vector<RunStatus>& jobs) {
     }
     if (job.left_s > 0) of_the_rest += 1 / job.left_s;
     all.notices.insert(all.notices.end(), job.notices.begin(), job.notices.end());
-    if (job.state != "working") continue;
-    all.state = "working";
-    all.message.clear();
+  }
+  const RunStatus& told = *std::ranges::max_element(jobs, {}, weight_of_state);
+  if (weight_of_state(told) > 0) {
+    all.state = told.state;
+    all.message = told.message;
   }
   all.frames_upscaled = std::min(all.frames_total, whole_upscaled + upscaled);
   if (all.in_chunks) all.frames_encoded = std::min(all.frames_total, whole_encoded + encoded);
   all.left_s = of_the_rest > 0 ? 1 / of_the_rest : -1;
+  // More encoders do not upscale: jobs that only encode make the rest no shorter than this.
+  if (all.left_s > 0 && all.upscale_fps_mean > 0) {
+    all.left_s = std::max(
+        all.left_s,
+        static_cast<double>(all.frames_total - all.frames_upscaled) / all.upscale_fps_mean);
+  }
   std::stable_sort(all.notices.begin(), all.notices.end(), [](const auto& a, const auto& b) {
     return a.time < b.time;
   });

@@ -110,6 +110,14 @@ std::unique_ptr<status::Server> StatusPage::open(const std::string& listen,
           [this](int segment, const std::string& kind) { return preview(segment, kind); }});
 }
 
+status::RunStatus StatusPage::planning(const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  planning_.message = message;
+  status::RunStatus status = planning_;
+  status.now = utc_now();
+  return status;
+}
+
 void StatusPage::show(std::shared_ptr<StatusBoard> board,
                       const store::RunDirectory& directory,
                       int segments) {
@@ -125,6 +133,7 @@ std::shared_ptr<const StatusPage::Shown> StatusPage::shown() {
 
 status::RunStatus StatusPage::status() {
   if (const auto run = shown()) return run->board->status();
+  const std::lock_guard lock(mutex_);
   status::RunStatus status = planning_;
   status.now = utc_now();
   return status;

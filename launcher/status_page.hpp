@@ -30,6 +30,8 @@ class StatusPage {
   // Error(kUsage) for an address that is none, or that others reach without a token.
   explicit StatusPage(const Job& job);
 
+  // Says why there is no plan yet. How the run is then.
+  status::RunStatus planning(const std::string& message);
   // What it tells of, once the run is open.
   void show(std::shared_ptr<StatusBoard> board, const store::RunDirectory& directory, int segments);
 
@@ -45,9 +47,10 @@ class StatusPage {
   std::shared_ptr<const Shown> shown();
   std::unique_ptr<status::Server> open(const std::string& listen, const std::string& token);
 
-  status::RunStatus planning_;
   std::mutex mutex_;
-  std::shared_ptr<const Shown> shown_;  // guarded by mutex_
+  // Guarded by mutex_.
+  status::RunStatus planning_;
+  std::shared_ptr<const Shown> shown_;
   std::unique_ptr<status::Server> server_;
 };
 

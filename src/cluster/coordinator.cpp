@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -67,6 +68,11 @@ std::int64_t frames_of(const std::vector<std::int64_t>& weights, const std::vect
   return frames;
 }
 
+bool nobody_upscales(const std::vector<Capacity>& ranks) {
+  return std::none_of(
+      ranks.begin(), ranks.end(), [](const Capacity& rank) { return rank.upscales; });
+}
+
 class Coordinator {
  public:
   Coordinator(Communicator& communicator,
@@ -76,6 +82,7 @@ class Coordinator {
               const std::function<void(const Progress&)>& progress)
       : communicator_(communicator),
         ranks_(capacities(tasks, communicator.size())),
+        others_upscale_(nobody_upscales(ranks_)),
         scheduler_(tasks.weights, tasks.done, who_upscales(ranks_)),
         chunks_(tasks.encoded, how_many_encode(ranks_)),
         worker_(runner, ranks_.at(0)),
@@ -160,7 +167,8 @@ class Coordinator {
       }
       return true;
     }
-    const bool upscalers_left = is_anybody_left([](const Capacity& rank) { return rank.upscales; });
+    const bool upscalers_left =
+        others_upscale_ || is_anybody_left([](const Capacity& rank) { return rank.upscales; });
     const bool encoders_left =
         is_anybody_left([](const Capacity& rank) { return rank.encoders > 0; });
     if ((upscalers_left || scheduler_.all_done()) && (encoders_left || chunks_.remaining() == 0)) {
@@ -280,8 +288,9 @@ class Coordinator {
       return true;
     });
     film_made_ = gate_->film_made();
-    if (moved) report();
     const auto now = Clock::now();
+    if (moved && others_upscale_) measure_others(now);
+    if (moved) report();
     if (!no_room_for_.empty() && now >= ask_again_) {
       no_room_for_.clear();
       moved = true;
@@ -295,6 +304,18 @@ class Coordinator {
       moved = moved || segments || chunks;
     }
     return moved;
+  }
+
+  // By the clock, since that is all there is of them; from the first on that came, since they may
+  // have begun long before or after this list.
+  void measure_others(Clock::time_point now) {
+    const std::int64_t frames = frames_of(weights_, upscaled_);
+    if (!others_since_) {
+      others_since_ = {now, frames};
+      return;
+    }
+    upscaling_.frames = frames - others_since_->second;
+    upscaling_.worker_s = std::chrono::duration<double>(now - others_since_->first).count();
   }
 
   bool is_in_hand(const Piece& piece) const {
@@ -495,11 +516,13 @@ class Coordinator {
       const bool upscales = ranks_[static_cast<std::size_t>(rank)].upscales;
       now.upscaling.workers += upscales && !left_.contains(rank) && !is_silent(rank) ? 1 : 0;
     }
+    if (others_upscale_) now.upscaling.workers = 1;  // all together
     progress_(now);
   }
 
   Communicator& communicator_;
   const std::vector<Capacity> ranks_;
+  const bool others_upscale_;  // other jobs, none of these ranks
   Scheduler scheduler_;
   ChunkQueue chunks_;
   Worker worker_;
@@ -512,6 +535,8 @@ class Coordinator {
   std::vector<bool> encoded_;
   Pace upscaling_;
   Pace encoding_;
+  // When the first segments of others came, and how many frames there were then.
+  std::optional<std::pair<Clock::time_point, std::int64_t>> others_since_;
   const double silence_;  // seconds
   Gate* const gate_;
   // Not taken note of yet, since it is in hand: a rank that has committed may be lost before it

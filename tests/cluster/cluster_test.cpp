@@ -521,6 +521,58 @@ TEST(ClusterGate, AWaitForRoomCanBeStopped) {
   EXPECT_EQ(end.code, ErrorCode::kInterrupted);
 }
 
+// Another job upscales four segments one after the other; this one encodes each as it comes.
+TEST(ClusterGate, AJobThatOnlyEncodesWaitsForOthersSegmentsAndNeverTakesOne) {
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  trial.capacities = {{false, 2}, {false, 1}};
+  trial.chunks_done.assign(4, false);
+  const auto commit = [&](int segment) {
+    const std::lock_guard lock(run.mutex);
+    run.done[{Work::kUpscale, segment}] = 1;
+  };
+  std::atomic<int> next = 1;
+  trial.encoder = [&](int, int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (next < 4) commit(next++);
+    return good();
+  };
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    commit(0);
+  });
+  const auto end = trial.run(2, 4, [](int, int, int) { return good(); });
+  other.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_TRUE(trial.made.empty());
+  EXPECT_EQ(trial.encoded.size(), 4u);
+  EXPECT_EQ(trial.last_progress.done, 4);
+  EXPECT_EQ(trial.last_progress.encoded, 4);
+  // The first segment begins the clock, and does not count.
+  EXPECT_EQ(trial.last_progress.upscaling.frames, 30);
+  EXPECT_GT(trial.last_progress.upscaling.fps(), 0);
+  EXPECT_LT(trial.last_progress.upscaling.fps(), 30 / 0.06) << "three came 20 ms apart at least";
+}
+
+TEST(ClusterGate, AJobThatOnlyEncodesIsStoppedWhileItWaits) {
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  trial.capacities = {{false, 1}};
+  trial.chunks_done.assign(3, false);
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    trial.stop = static_cast<int>(Stop::kAfterSegment);
+  });
+  const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
+  stopper.join();
+  EXPECT_EQ(end.code, ErrorCode::kInterrupted);
+  EXPECT_TRUE(trial.made.empty());
+}
+
 TEST(ClusterGate, AFilmThatAnotherJobHasMadeEndsTheList) {
   Trial trial;
   SharedRun run;

@@ -438,6 +438,34 @@ class SceneCuts : public ::testing::Test {
 
 using Cores = std::vector<FrameRange>;
 
+// It has not the model, and windows are as the job that upscales has planned them.
+TEST_F(SceneCuts, AJobThatOnlyEncodesTakesAPlanOfAnyModelAndMakesNone) {
+  const KeyValues values = {{"input.file", film().string()},
+                            {"segment.frames", "12"},
+                            {"stream.overlap", "2"},
+                            {"model.checkpoint", "/nowhere/weights.pth"}};
+  const Job job = make_job(values, {});
+  const store::RunDirectory directory(folder_.path() / "run");
+  EXPECT_FALSE(prepare_to_encode(job, look_at_film(job), directory));
+  EXPECT_FALSE(directory.read_plan());
+  const store::Plan made = plan("run");
+  const auto prepared = prepare_to_encode(job, look_at_film(job), directory);
+  ASSERT_TRUE(prepared);
+  EXPECT_EQ(prepared->plan.fingerprint(), made.fingerprint());
+  EXPECT_EQ(prepared->plan.max_seq_len, made.max_seq_len);
+  EXPECT_EQ(prepared->timeline.frames(), 48);
+  KeyValues other = values;
+  other[1].second = "24";
+  const Job differs = make_job(other, {});
+  try {
+    static_cast<void>(prepare_to_encode(differs, look_at_film(differs), directory));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("segment.frames"));
+  }
+}
+
 TEST_F(SceneCuts, EndSegmentsAndAreKeptInThePlan) {
   const store::Plan made = plan("run");
   // 24 has no cut within three frames, 36 neither.

@@ -172,6 +172,46 @@ TEST_F(Gate, AfterAFullDiskTheEstimateGrows) {
   EXPECT_TRUE(space.begin("segment 0", 0.1 * free));
 }
 
+TEST_F(Gate, AJobThatOnlyEncodesIsAJobAndNoUpscaler) {
+  std::atomic<int> stop = 0;
+  RunLeases encodes(directory_, 6, true);
+  RunLeases upscales(directory_, 6);
+  EXPECT_TRUE(is_job_lease(encodes.job()));
+  EXPECT_NE(encodes.job(), upscales.job());
+  EXPECT_TRUE(upscales.another_living_job(stop)) << "so that it is not started over beneath it";
+  EXPECT_FALSE(upscales.another_upscaler());
+  EXPECT_TRUE(encodes.another_upscaler());
+}
+
+TEST_F(Gate, EveryLookTellsHowManySegmentsAreMissing) {
+  RunLeases leases(directory_, kPatience);
+  Space space(directory_.root(), 0);
+  std::atomic<int> missing = -1;
+  const auto nothing = [](const Segment&) { return 1.0; };
+  commit(1, store::Piece::kSegment);
+  const auto record = commit(2, store::Piece::kSegment);
+  commit(2, store::Piece::kChunk);
+  directory_.discard_file(record);
+  RunGate gate(
+      directory_,
+      leases,
+      space,
+      {{Work::kEncode,
+        {store::Piece::kChunk, media::MezzanineCodec::kNone, chunk_plan_},
+        std::vector<bool>(4, false),
+        nothing},
+       {Work::kUpscale,
+        {store::Piece::kSegment, media::MezzanineCodec::kProres, plan_},
+        std::vector<bool>(4, false),
+        nothing}},
+      [] { return false; },
+      [&](int segments) { missing = segments; });
+  for (int i = 0; i < 100 && missing < 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(missing, 2) << "one is there, and of another the chunk";
+}
+
 TEST_F(Gate, JobsKnowOfEachOtherAndBuryTheDead) {
   std::atomic<int> stop = 0;
   RunLeases one(directory_, 6);

@@ -87,6 +87,30 @@ TEST_F(Board, BeforeTheFirstListItIsPlanning) {
   EXPECT_THAT(run.ranks, SizeIs(2));
 }
 
+TEST_F(Board, WhereNobodyUpscalesItSaysSoAndNoTimeIsKnown) {
+  StatusBoard board(facts(true), own_, [this] { return now_; });
+  board.begin_list(nothing(), nothing());
+  board.progress({.done = 1,
+                  .total = kSegments,
+                  .frames_done = 100,
+                  .frames = 400,
+                  .upscaling = {.frames = 100, .worker_s = 10, .workers = 1},
+                  .encoding = {.frames = 100, .worker_s = 50, .workers = 1},
+                  .ranks = 2});
+  EXPECT_GT(board.status().left_s, 0);
+  board.nobody_upscales(true);
+  EXPECT_EQ(board.status().state, "working") << "a pause is for want of room";
+  EXPECT_THAT(board.status().message, HasSubstr("nobody upscales"));
+  EXPECT_EQ(board.status().left_s, -1);
+  EXPECT_EQ(board.status().limit, "");
+  board.nobody_upscales(false);
+  EXPECT_EQ(board.status().message, "");
+  EXPECT_GT(board.status().left_s, 0);
+  board.nobody_upscales(true);
+  board.end("done", "");
+  EXPECT_EQ(board.status().message, "");
+}
+
 TEST_F(Board, APieceGoesThroughItsStates) {
   StatusBoard board(facts(true), own_, [this] { return now_; });
   board.begin_list(nothing(), nothing());

@@ -72,9 +72,47 @@ TEST(Joined, AJobThatWorksCountsMoreThanOneThatWaits) {
   a.segments_upscaled = 2;
   a.state = "paused";
   a.message = "no room";
-  const status::RunStatus all = joined({a, a_job(0, "b")});
+  status::RunStatus b = a_job(0, "b");
+  b.ranks[0].work.push_back({.kind = "chunk", .segment = 0, .frame = 40, .frames = 100});
+  const status::RunStatus all = joined({a, b});
   EXPECT_EQ(all.state, "working");
   EXPECT_EQ(all.message, "");
+}
+
+TEST(Joined, AJobThatOnlyWaitsForSegmentsHidesNoPause) {
+  status::RunStatus paused = a_job(0, "a");
+  paused.state = "paused";
+  paused.message = "no room";
+  const status::RunStatus idle = a_job(0, "b");
+  for (const auto& all : {joined({paused, idle}), joined({idle, paused})}) {
+    EXPECT_EQ(all.state, "paused");
+    EXPECT_EQ(all.message, "no room");
+  }
+  EXPECT_EQ(joined({idle, idle}).state, "working");
+}
+
+TEST(Joined, AJobThatWaitsForThePlanKnowsLessThanOneThatHasIt) {
+  status::RunStatus waits;
+  waits.state = "planning";
+  waits.message = "waits for the plan";
+  status::RunStatus begins = a_job(0, "a");
+  begins.segments_upscaled = 0;
+  for (const auto& all : {joined({waits, begins}), joined({begins, waits})}) {
+    EXPECT_EQ(all.state, "working");
+    EXPECT_EQ(all.segments_total, 2);
+    EXPECT_EQ(all.message, "");
+  }
+}
+
+TEST(Joined, EncodersMakeUpscalingNoShorter) {
+  status::RunStatus upscales = a_job(0, "a");
+  upscales.upscale_fps_mean = 0.5;  // of 100 frames that are left
+  upscales.left_s = 200;
+  status::RunStatus encodes = a_job(0, "b");
+  encodes.left_s = 200;
+  EXPECT_DOUBLE_EQ(joined({upscales, encodes, encodes}).left_s, 200);
+  upscales.left_s = encodes.left_s = 3000;  // the encoders limit
+  EXPECT_DOUBLE_EQ(joined({upscales, encodes, encodes}).left_s, 1000);
 }
 
 }  // namespace

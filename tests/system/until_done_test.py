@@ -106,6 +106,8 @@ class UntilDone(FilmTest):
     def test_what_no_start_mends_ends_at_once(self):
         for status, words, command in (
                 (2, "--fresh is not", self.command("undisturbed", "--fresh")),
+                (2, "with cluster.final = central a job that only encodes",
+                 self.command("encodes", "--role=encode", cluster__final="central")),
                 (2, "above 0", self.command("undisturbed", "--stall", "0")),
                 (2, "no host name", self.command("undisturbed", "--hosts", self.host_file("-oProxyCommand=id"))),
                 (2, "segment.frame", self.command("undisturbed", segment__frame=3)),

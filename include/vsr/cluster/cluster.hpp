@@ -72,7 +72,7 @@ struct Progress {
   std::int64_t frames_done = 0;  // of the segments upscaled
   std::int64_t frames_encoded = 0;
   std::int64_t frames = 0;
-  Pace upscaling;
+  Pace upscaling;  // where no rank upscales: of the other jobs, by the clock
   Pace encoding;
   int ranks = 0;
   std::vector<int> silent;  // ranks that have not been heard of for silence_s
@@ -83,7 +83,8 @@ struct Tasks {
   std::vector<std::int64_t> weights;  // frames of each segment
   std::vector<bool> done;             // committed before this start
   std::vector<bool> encoded;          // likewise its chunk; empty: there are to be no chunks
-  // What each rank can do; empty: all upscale. Somebody can do whatever there is to do.
+  // What each rank can do; empty: all upscale. Somebody can do whatever there is to do; but where
+  // none upscales, the segments are other jobs' and come by the gate.
   std::vector<Capacity> ranks;
   // Ranks say every second that they live. One that has not for so long is taken for dead, and what
   // it has in hand goes to others; should it go on, what it commits is as good.
