@@ -16,7 +16,7 @@ from unittest import mock
 from client_support import GPU, ClientTest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, auto, basics, catalogue, command_line, config, cost, files, fleet, job_file, limits, state  # noqa: E402
+from pods import api, auto, basics, catalogue, command_line, config, cost, files, fleet, job_file, limits, plan, room, ssh, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -298,8 +298,8 @@ class Money(Quiet):
             said = []
             values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
             with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
-                    mock.patch.object(command_line, "tell", said.append):
-                command_line.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+                    mock.patch.object(plan, "tell", said.append):
+                plan.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
             self.assertIn(GPU, "\n".join(said))
             self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
 
