@@ -1,6 +1,7 @@
 """What the user says, and what is said to him."""
 
 import argparse
+import difflib
 import re
 import select
 import socket
@@ -38,7 +39,7 @@ Or step by step, where the pods stay until 'down' or until their time is over:
 
 The API key is taken from the environment's RUNPOD_API_KEY or the file api.key_file; configs/pods.ini is an example of
 a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit status: 0 done, 2 usage or configuration,
-3 input, 6 storage, 7 pods or API, 8 money or time limit, 130, 143 interrupted. docs/runpod.md tells the rest."""
+3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 143 interrupted. docs/runpod.md tells the rest."""
 
 
 class Session:
@@ -303,6 +304,36 @@ def hours(text):
     return value
 
 
+EXAMPLES = """
+  vsr-pods cost               hours and money for the film, on each GPU type
+  vsr-pods auto --dry-run     the plan; nothing is rented
+  vsr-pods auto               all of it
+  vsr-pods down               ends all pods
+  vsr-pods --help             all commands"""
+
+
+class Words(argparse.ArgumentParser):
+    """With examples where there is no command, or none such."""
+
+    def error(self, message):
+        wrong = re.search("COMMAND: invalid choice: '([^']*)'", message)
+        if wrong:
+            near = difflib.get_close_matches(wrong[1], COMMANDS, 1)
+            message = f"there is no command {wrong[1]}" + (f"; did you mean {near[0]}?" if near else "")
+        self.print_usage(sys.stderr)
+        examples = f"such as{EXAMPLES}\n" if "COMMAND" in message or wrong else ""
+        self.exit(USAGE, f"{self.prog}: error: {message}\n{examples}")
+
+
+COMMANDS = {
+    "auto": (auto_command, "up, push, run, watch, pull, down"), "cost": (cost_command, "hours and money"),
+    "up": (up_command, "create the pods"), "push": (push_command, "film, job and model to the volume"),
+    "run": (run_command, "start the jobs"), "status": (status_command, "how the run is"),
+    "pull": (pull_command, "films, report, logs"), "down": (down_command, "end the pods"),
+    "reap": (reap_command, "end pods left over"),
+}
+
+
 def parse(words):
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="default: pods.ini in the current folder")
@@ -310,16 +341,11 @@ def parse(words):
     common.add_argument("--dry-run", action="store_true",
                         help="of up, auto, down, reap: tells what it would do, and what it costs")
     common.add_argument("--yes", action="store_true", help="asks nothing")
-    parser = argparse.ArgumentParser(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
+    parser = Words(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
                                      usage="%(prog)s [OPTION ...] COMMAND",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True, title="commands")
-    for name, function, about in (
-            ("auto", auto_command, "up, push, run, watch, pull, down"), ("cost", cost_command, "hours and money"),
-            ("up", up_command, "create the pods"), ("push", push_command, "film, job and model to the volume"),
-            ("run", run_command, "start the jobs"), ("status", status_command, "how the run is"),
-            ("pull", pull_command, "films, report, logs"), ("down", down_command, "end the pods"),
-            ("reap", reap_command, "end pods left over")):
+    commands = parser.add_subparsers(prog="vsr-pods", metavar="COMMAND", dest="command", required=True, title="commands")
+    for name, (function, about) in COMMANDS.items():
         command = commands.add_parser(name, help=about, parents=[common], allow_abbrev=False)
         command.set_defaults(function=function)
         if name == "status":

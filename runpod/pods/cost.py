@@ -25,6 +25,7 @@ from .basics import INPUT, Failure, last_line, run
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
 CHUNK_THREADS = 2        # of an encoder, where several work at once
+SHORT = 1.3              # several cost so much more than one, as their starts count
 EVEN = 1.15              # stages that differ by less limit alike
 DRY_RUN_S = 300          # it takes a quarter of a minute
 
@@ -214,12 +215,13 @@ def _notes(film, rates, rows, priced):
 
 def _advice(film, rates, rows):
     best, most = rows[0][0], rows[0][-1]
+    if most.dollars > SHORT * best.dollars:
+        return [f"a short film: each pod's start takes a quarter of an hour and is paid for, so {most.count} GPUs cost "
+                f"{dollars_text(most.dollars)} in place of {dollars_text(best.dollars)} and save "
+                f"{(best.hours - most.hours) * 60:.0f} minutes"]
     if max(best.upscale_h, best.encode_h) < known()["overhead_h"]:
-        text = "a quarter of an hour a pod for its start is most of this, and each pod's is paid for: take one"
-        if most.count > best.count:
-            text += (f"; {most.count} cost {dollars_text(most.dollars)} in place of {dollars_text(best.dollars)}, and save "
-                     f"{(best.hours - most.hours) * 60:.0f} minutes")
-        return [text]
+        return ["a short film: most of this is the quarter of an hour that a pod takes to start, and that each one costs: more "
+                "pods would only cost more"]
     if best.limit == "upscaling":
         return [f"upscaling limits with {best.gpu}: a faster GPU, or more of them, make it shorter"]
     if best.limit != "encoding":
