@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import select
 import socket
@@ -267,10 +268,12 @@ def down_command(options):
                  f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
     fleet.end_all()
     tell(f"nothing is rented; ${session.state.dollars():.2f} were spent")
-    if options.volume:
-        signals.deaf = False
-        if agree(options, "Delete the volume with all that is on it?"):
-            fleet.delete_volume()
+    if not options.volume:
+        auto.tell_of_volume(session)
+        return
+    signals.deaf = False
+    if agree(options, "Delete the volume with all that is on it?"):
+        fleet.delete_volume()
 
 
 def reap_command(options):
@@ -365,7 +368,15 @@ def parse(words):
     return options
 
 
+def open_streams():
+    """Where one was closed (>&-), its number would be the next file's or pod's."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 def main(words):
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     options = parse(words)

@@ -164,6 +164,7 @@ class Fleet:
         volume = self.volume()
         offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
         for offer in offers:
+            signals.check()  # none is asked for after a Ctrl-C
             price = offer.price * self.config.gpus_of_one()
             deadline = limits.deadline(self.session, price)
             rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())

@@ -98,10 +98,13 @@ class Ssh:
 
 
 def agent_knows(public):
-    """Whether an ssh-agent has the private half."""
-    if shutil.which("ssh-add") is None:
-        return False
-    known = run(["ssh-add", "-L"], ANSWER_S)[1]
+    """Whether the user's ssh-agent, or a macOS keychain, has the private half."""
+    told = dict(line.split(" ", 1) for line in run(["ssh", "-G", "pod"], ANSWER_S)[1].splitlines() if " " in line)
+    agent = os.path.expanduser(told.get("identityagent", ""))
+    if told.get("usekeychain") == "yes" or shutil.which("ssh-add") is None:
+        return True
+    elsewhere = ["env", f"SSH_AUTH_SOCK={agent}"] if agent.startswith("/") else []
+    known = run([*elsewhere, "ssh-add", "-L"], ANSWER_S)[1]
     return any(line.split()[:2] == public.split()[:2] for line in known.splitlines())
 
 

@@ -10,8 +10,10 @@ import pty
 import re
 import shutil
 import termios
+import threading
 import time
 import unittest
+from unittest import mock
 
 from client_support import GPU, SIGINT, SIGKILL, SIGTERM, ClientTest, has_rsync
 
@@ -447,6 +449,23 @@ class Ends(Auto):
         self.output_of(process, 130)
         self.assert_nothing_left()
 
+    def test_ctrl_c_while_the_volume_is_made_rents_nothing(self):
+        self.config(volume_id="", volume_create_gb="50", volume_data_center="EU-RO-1")
+        make, asked, go_on = self.cloud.make_volume, threading.Event(), threading.Event()
+
+        def make_slowly(body):
+            asked.set()
+            go_on.wait(60)
+            return make(body)
+        with mock.patch.object(self.cloud, "make_volume", make_slowly):
+            process = self.auto()
+            self.wait_for(asked.is_set, process)
+            process.send_signal(SIGINT)
+            go_on.set()
+            self.assertIn("stays, and costs money until 'vsr-pods down --volume'", self.output_of(process, 130))
+        self.assertEqual(self.made(), [])
+        self.assertIn("stays, and costs money", self.run_client("down"))
+
     def test_killed_and_started_again_it_finds_its_pods(self):
         self.config(pods_count="2")
         process = self.auto()
@@ -533,6 +552,12 @@ class Ends(Auto):
         self.assertIn(f"process {process.pid}", self.run_client("down", status=2))
         self.run_client("status")
         self.finish(process)
+
+    def test_nobody_could_read_what_it_says(self):
+        self.tell_pods("done")
+        process = self.auto(begin=lambda: os.closerange(0, 3))
+        self.assertEqual(process.wait(60), 0)
+        self.assert_film()
 
     def test_nobody_reads_what_it_says(self):
         process = self.auto()
