@@ -244,7 +244,7 @@ def for_ending(options):
         complain(f"{error}; goes on without it")
     config = Config.salvaged(options.config)
     folder = config.file("state", "folder")
-    if not config["pods", "name"] or not State(folder, config["pods", "name"]).path.exists():
+    if not config["pods", "name"]:
         found = sorted(path.stem for path in folder.glob("*.json"))
         if len(found) != 1:
             raise Failure(USAGE, f"{folder}: holds {'the states of ' + ', '.join(found) if found else 'no state'}; set "

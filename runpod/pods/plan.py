@@ -57,13 +57,13 @@ def tell_volume(session, job, film, volume):
     config, least = session.config, room.needed(job, film)
     if volume:
         gb, key = volume["size"], f"volume {volume['id']}"
-        tell(f"the network volume {volume['id']} in {volume['dataCenter']}: {room.words(gb)}")
+        tell(f"the network volume {volume['id']} in {volume['dataCenter']}: {room.words(gb, volume.get('type', 'STANDARD'))}")
     else:
         gb, key = room.size(config, job, film), "volume.create_gb"
         config.values["volume", "create_gb"] = gb
         would = "would be" if session.options.dry_run else "will be"
-        tell(f"a network volume in {config['volume', 'data_center']} {would} made: {room.words(gb)}, used or not, until "
-             "'vsr-pods down --volume'")
+        tell(f"a network volume in {config['volume', 'data_center']} {would} made: "
+             f"{room.words(gb, config['volume', 'type'])}, used or not, until 'vsr-pods down --volume'")
     if remark := room.remark(gb, least, key):
         tell(remark)
 

@@ -16,8 +16,8 @@ def dollars_a_month(gb):
     return DOLLARS_GB * min(gb, CHEAPER_FROM_GB) + DOLLARS_GB_MORE * max(0, gb - CHEAPER_FROM_GB)
 
 
-def words(gb):
-    return f"{gb} GB, some ${dollars_a_month(gb):.2f} a month"
+def words(gb, kind="STANDARD"):
+    return f"{gb} GB, {'some' if kind == 'STANDARD' else 'more than'} ${dollars_a_month(gb):.2f} a month"
 
 
 def needed(job, film):
@@ -41,8 +41,9 @@ def size(config, job, film):
 def remark(gb, least, key):
     """On a size that was given, or nothing; `key`: where it was."""
     if least > gb:
-        return (f"NOTE: {key}: the job takes some {least} GB, more than {gb}: the run would pause for want of room, and be "
+        return (f"NOTE: {key}: the job takes up to some {least} GB, more than {gb}: the run would pause for want of room, and be "
                 "ended; give more, or segment.codec = none in the job file")
     if least and gb > 2 * least + 20:
-        return f"NOTE: {key}: {least} GB would be enough for this job ({words(least)})"
+        return (f"NOTE: {key}: far more than this job takes, for which {least} GB would be enough (some "
+                f"${dollars_a_month(least):.2f} a month)")
     return ""

@@ -654,6 +654,12 @@ class LeftOver(ClientTest):
             self.assertIn("goes on without it", self.run_client("down"))
             self.assertEqual(self.cloud.left(), [])
 
+    def test_down_ends_no_other_films_pods(self):
+        self.run_client("up", "--yes")
+        self.config(pods_name="other", pods_cuont="3")
+        self.assertIn("nothing is rented", self.run_client("down"))
+        self.assertEqual(len(self.cloud.left()), 1)
+
     def test_down_without_a_state_says_so(self):
         (self.folder / "pods.ini").unlink()
         self.assertIn("holds no state", self.run_client("down", status=2))

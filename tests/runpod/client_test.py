@@ -16,7 +16,8 @@ from unittest import mock
 from client_support import GPU, ClientTest, has_rsync, make_key, rsync_environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, auto, basics, catalogue, command_line, config, cost, files, fleet, job_file, limits, plan, room, ssh, state  # noqa: E402
+from pods import api, auto, basics, catalogue, config, cost, files, fleet  # noqa: E402
+from pods import job_file, limits, plan, room, ssh, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -370,9 +371,8 @@ class Room(Quiet):
         self.assertEqual(room.size(self.loaded(volume_create_gb="70", **made), self.job(), self.FILM), 70)
 
     def test_sizes_that_do_not_fit_are_told(self):
-        self.assertIn("takes some 751 GB, more than 50", room.remark(50, 751, "volume.create_gb"))
-        self.assertIn("50 GB would be enough for this job (50 GB, some $3.50 a month)",
-                      room.remark(800, 50, "volume.create_gb"))
+        self.assertIn("takes up to some 751 GB, more than 50", room.remark(50, 751, "volume.create_gb"))
+        self.assertIn("50 GB would be enough (some $3.50 a month)", room.remark(800, 50, "volume.create_gb"))
         self.assertEqual([room.remark(800, least, "x") for least in (751, 400, 0)], ["", "", ""])
 
 
