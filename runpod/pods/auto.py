@@ -321,9 +321,11 @@ def auto(session, prepare):
 
 
 def tell_of_volume(session):
-    if session.state.contents.volume:
-        name = session.state.contents.volume["name"]
-        tell(f"the volume {name} stays, and costs money until 'vsr-pods down --volume'")
+    """One that vsr-pods made; without an id it was asked for, and no answer was read."""
+    volume = session.state.contents.volume
+    if volume:
+        tell(f"the volume {volume['name']} {'stays' if volume.get('id') else 'may have been made'}, and costs money until "
+             "'vsr-pods down --volume'")
 
 
 def up(session, prepare):
@@ -348,5 +350,6 @@ def up(session, prepare):
     except BaseException:
         signals.deaf = True
         work.fleet.end_all(before)
+        tell_of_volume(session)
         raise
     return True

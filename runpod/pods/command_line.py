@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import auto, catalogue, cost, reap, room
+from . import auto, catalogue, cost, reap
 from .api import Api
 from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
