@@ -236,6 +236,10 @@ def tunnel(session, member):
         finish(child)
 
 
+def states_in(folder):
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
 def for_ending(options):
     """The configuration, or what can be had of a faulty one: what is rented costs money, whatever is wrong with it."""
     try:
@@ -245,7 +249,7 @@ def for_ending(options):
     config = Config.salvaged(options.config)
     folder = config.file("state", "folder")
     if not config["pods", "name"]:
-        found = sorted(path.stem for path in folder.glob("*.json"))
+        found = states_in(folder)
         if len(found) != 1:
             raise Failure(USAGE, f"{folder}: holds {'the states of ' + ', '.join(found) if found else 'no state'}; set "
                                  f"pods.name in {options.config}, or end pods by 'vsr-pods reap --older 0'")
@@ -267,7 +271,9 @@ def down_command(options):
         complain("rented with another API key, or at another address "
                  f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
     fleet.end_all()
-    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent")
+    others = [] if session.state.path.exists() else states_in(session.state.folder)
+    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent" if not others else
+         f"{session.state.path}: is not there, so nothing is rented by it; there are the states of {', '.join(others)} (pods.name)")
     if not options.volume:
         auto.tell_of_volume(session)
         return

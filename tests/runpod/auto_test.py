@@ -657,7 +657,7 @@ class LeftOver(ClientTest):
     def test_down_ends_no_other_films_pods(self):
         self.run_client("up", "--yes")
         self.config(pods_name="other", pods_cuont="3")
-        self.assertIn("nothing is rented", self.run_client("down"))
+        self.assertIn("nothing is rented by it; there are the states of film", self.run_client("down"))
         self.assertEqual(len(self.cloud.left()), 1)
 
     def test_down_without_a_state_says_so(self):
