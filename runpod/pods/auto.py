@@ -27,6 +27,7 @@ class Auto:
         self.begun = False  # whether any job may run
         self.paused_since, self.told, self.said = None, 0.0, ""
         self.furthest = 0  # frames that were upscaled and encoded
+        self.advanced, self.warned = None, False  # when they last became more; whether it was said that they do not
 
     # --- the story
 
@@ -214,9 +215,23 @@ class Auto:
         """As long as the film advances, pods may be lost one after the other."""
         run = newest(states)
         frames = number(run, "frames_upscaled") + number(run, "frames_encoded")
+        if frames > self.furthest or run.get("state") == "paused":
+            self.advanced, self.warned = time.monotonic(), False
         if frames > self.furthest:
             self.furthest = frames
             self.fleet.replaced.clear()
+        self.look_at_standstill()
+
+    def look_at_standstill(self):
+        """Nothing is ended for it: a slow encode or a film's joining may take long, too. But somebody should look."""
+        self.advanced = self.advanced or time.monotonic()
+        still = time.monotonic() - self.advanced
+        if self.warned or still < setting("STANDS", 600):
+            return
+        self.warned = True
+        complain(f"no frame more for {span(still)}, and the pods cost all the same: look at 'vsr-pods status --tunnel' and "
+                 f"at {self.config.folder()}/log on a pod (ssh -F {self.session.ssh.file} POD); Ctrl-C ends all, and the same "
+                 "command goes on")
 
     def look_at_pause(self, states):
         """A run without room waits; its pods cost all the same."""
@@ -235,7 +250,7 @@ class Auto:
 
     def progress(self, states):
         text, now = progress_text(newest(states)), time.monotonic()
-        if now - self.told < setting("TELL", 60) or text == self.said:
+        if now - self.told < (setting("STILL", 300) if text == self.said else setting("TELL", 60)):
             return
         self.told, self.said = now, text
         tell(f"{len(states)} of {self.config.places()} at work: {text}, ${self.state.dollars():.2f} of "
@@ -302,6 +317,15 @@ def auto(session, prepare):
         signals.deaf = True
         work.fleet.end_all()
         signals.limit = None
+        tell_of_volume(session)
+
+
+def tell_of_volume(session):
+    """One that vsr-pods made; without an id it was asked for, and no answer was read."""
+    volume = session.state.contents.volume
+    if volume:
+        tell(f"the volume {volume['name']} {'stays' if volume.get('id') else 'may have been made'}, and costs money until "
+             "'vsr-pods down --volume'")
 
 
 def up(session, prepare):
@@ -326,5 +350,6 @@ def up(session, prepare):
     except BaseException:
         signals.deaf = True
         work.fleet.end_all(before)
+        tell_of_volume(session)
         raise
     return True

@@ -77,14 +77,20 @@ class Talk:
     def clean(self, text):
         return text.replace(self.secret, "***") if self.secret else text
 
-    def line(self, text, stream=None):
-        text, stream = self.clean(text), stream or sys.stdout
+    def write(self, text, stream, end="\n"):
         try:
-            print(text, file=stream, flush=True)
+            print(text, file=stream, flush=True, end=end)
         except UnicodeError:
-            print(ascii(text), file=stream, flush=True)
+            print(ascii(text), file=stream, flush=True, end=end)
         except (OSError, ValueError):
             self.turn_away(stream)
+
+    def ask(self, question):
+        self.write(question, sys.stdout, end="")
+
+    def line(self, text, stream=None):
+        text = self.clean(text)
+        self.write(text, stream or sys.stdout)
         try:
             if self.log:
                 with open(self.log, "a", encoding="utf-8", errors="backslashreplace") as log:

@@ -4,7 +4,8 @@ import difflib
 import urllib.parse
 from dataclasses import dataclass
 
-from .basics import LIMIT, USAGE, Failure
+from .api import ApiError
+from .basics import LIMIT, USAGE, Failure, setting
 
 
 @dataclass
@@ -26,22 +27,43 @@ def offers(api, config, data_center):
     """(what can be had, in the user's order; why the others cannot). Raises when nothing ever could be."""
     entries = gpus(api, config)
     known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if key}
-    found, reasons = [], {}
+    found, reasons, unknown = [], {}, {}
     for name in config["pods", "gpus"]:
         gpu = known.get(name.lower())
         if gpu is None:
             near = difflib.get_close_matches(name.lower(), known, 1, 0.4)
             hint = f"did you mean {known[near[0]]['id']}?" if near else "'vsr-pods cost' lists them"
-            raise Failure(USAGE, f"pods.gpus: the service has no {name}; {hint}")
+            unknown[name] = f"is not among the service's GPUs; {hint}"
+            continue
         price, why = judge(gpu, config, data_center)
         if why:
             reasons[gpu["id"]] = why
         else:
             found.append(Offer(gpu["id"], price, availability(gpu, data_center)))
+    if len(unknown) == len(config["pods", "gpus"]):
+        raise Failure(USAGE, "pods.gpus: " + " ".join(f"{name} {why}" for name, why in unknown.items()))
     if not found and all("max_price" in why for why in reasons.values()):
         said = "; ".join(f"{gpu} {why}" for gpu, why in reasons.items())
         raise Failure(LIMIT, f"nothing is rented: {said}; raise it or name other GPUs")
-    return found, reasons
+    return found, reasons | unknown
+
+
+def check_data_center(api, config):
+    """Before a volume is made there: whether there is such a one, with volumes of that type."""
+    wanted, kind = config["volume", "data_center"], config["volume", "type"]
+    try:
+        answer = api.request("GET", "/catalog/datacenters", patience=setting("LOOK", 20))
+    except ApiError:
+        return  # what is wrong with the service or the key is told by the next request
+    listed = {str(each["id"]): each for each in answer.get("dataCenters") or [] if isinstance(each, dict) and each.get("id")}
+    if listed and wanted not in listed:
+        near = difflib.get_close_matches(wanted.upper(), listed, 1, 0.5)
+        raise Failure(USAGE, f"volume.data_center: the service has no {wanted}; "
+                             + (f"did you mean {near[0]}?" if near else f"it has {', '.join(listed)}"))
+    kinds = listed.get(wanted, {}).get("networkVolumeTypes")
+    if isinstance(kinds, list) and kind not in kinds:
+        others = [name for name, each in listed.items() if kind in (each.get("networkVolumeTypes") or [])]
+        raise Failure(USAGE, f"volume.data_center: {wanted} has no {kind} volumes; those are in {', '.join(others) or 'none'}")
 
 
 def judge(gpu, config, data_center):

@@ -1,6 +1,8 @@
 """What the user says, and what is said to him."""
 
 import argparse
+import difflib
+import os
 import re
 import select
 import socket
@@ -11,12 +13,13 @@ from pathlib import Path
 
 from . import auto, catalogue, cost, reap
 from .api import Api
-from .basics import PODS, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
 from .job_file import JobFile
 from .jobs import Jobs
+from .plan import CLUSTER, plan, prices_of, tell_cost
 from .ssh import Ssh, Unreachable
 from .state import State
 
@@ -37,17 +40,16 @@ Or step by step, where the pods stay until 'down' or until their time is over:
 
 The API key is taken from the environment's RUNPOD_API_KEY or the file api.key_file; configs/pods.ini is an example of
 a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit status: 0 done, 2 usage or configuration,
-3 input, 6 storage, 7 pods or API, 8 money or time limit, 130, 143 interrupted. docs/runpod.md tells the rest."""
+3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 143 interrupted. docs/runpod.md tells the rest."""
 
 
 class Session:
     """What a command works with. Only commands that change something hold the state's lock."""
 
-    def __init__(self, options, change=True, by_ssh=True):
-        self.options, self.config = options, Config(options.config)
-        url = checked_address(options.api_url) if options.api_url else self.config["api", "url"]
-        self.api = open_api(url, self.config.file("api", "key_file") if self.config["api", "key_file"] else None)
+    def __init__(self, options, change=True, by_ssh=True, config=None):
+        self.options, self.config = options, config or Config(options.config)
         self.state = State(self.config.file("state", "folder"), self.config["pods", "name"])
+        self.api = open_api(options, self.config)
         # What only looks has a file of its own: another client may be using the first.
         self.ssh = Ssh(self.config, self.state, ".ssh_config" if change else ".status.ssh_config")
         if change and not options.dry_run:
@@ -57,10 +59,10 @@ class Session:
             talk.log = self.state.beside(".log")
 
 
-def open_api(url, key_file):
-    key = api_key(key_file)
+def open_api(options, config):
+    key = api_key(config.file("api", "key_file") if config["api", "key_file"] else None)
     talk.secret = key
-    return Api(url, key)
+    return Api(checked_address(options.api_url) if options.api_url else config["api", "url"], key)
 
 
 def checked_address(text):
@@ -76,74 +78,11 @@ def agree(options, question):
         return True
     if not sys.stdin.isatty():
         raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
-    print(f"{question} [y/N] ", end="", flush=True)
+    talk.ask(f"{question} [y/N] ")
     while not select.select([sys.stdin], [], [], TICK_S)[0]:
         signals.check()
     answer = sys.stdin.readline()
     return answer.strip().lower() in ("y", "yes")
-
-
-# --- money before anything is rented
-
-
-def tell_cost(config, job, gpus, prices, chosen=None):
-    """The table; and whether the limits are below what it says of the chosen type."""
-    count = config["pods", "gpus_per_pod"] * config["pods", "count"]
-    known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
-    try:
-        film, rates = cost.look(job.film, job.path)
-        signals.check()
-        for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
-            tell(line)
-        if chosen in known:
-            one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
-            if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
-                tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
-                     "or max_usd: everything would be ended before it is made, to go on with later")
-    except cost.CostError as error:
-        tell(f"no estimate of hours and money: {error}")
-
-
-def prices_of(entries, config):
-    cloud = config["pods", "cloud"].lower()
-    return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
-
-
-# A member is refused (409) when it would delete itself.
-CLUSTER = "; a cluster has no deadline of its own: nothing but vsr-pods ends it, or you at the console"
-
-
-def many(count, what):
-    return f"{count} {what}{'s' if count > 1 else ''}"
-
-
-def plan(session, job):
-    """Tells what would be rented, of what, for how much; nothing is rented by it."""
-    config, api = session.config, session.api
-    if config["pods", "image"].startswith("OWNER/"):
-        raise Failure(USAGE, f"{config.path}: pods.image is still the example's; name the image that you made and pushed "
-                             "(docs/image.md)")
-    fleet = Fleet(session)
-    known = config["volume", "id"] or session.state.contents.volume.get("id")
-    center = fleet.volume()["dataCenter"] if known else config["volume", "data_center"]
-    offers, reasons = catalogue.offers(api, config, center)
-    entries = catalogue.gpus(api, config)
-    wanted = [offer.gpu for offer in offers] + list(reasons)
-    tell_cost(config, job, wanted, prices_of(entries, config), offers[0].gpu if offers else None)
-    if not known:
-        tell(f"a network volume of {config['volume', 'create_gb']} GB is made in {center}; it stays, and costs money, "
-             "until 'vsr-pods down --volume'")
-    each = config.gpus_of_one()
-    for offer in offers:
-        tell(f"{offer.gpu}: ${offer.price * each:.2f} an hour, availability in {center} {offer.availability}")
-    for gpu, why in reasons.items():
-        tell(f"{gpu} {why}")
-    if not offers:
-        raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
-    what = ("an Instant Cluster of " if config["pods", "kind"] == "cluster" else "") + many(config["pods", "count"], "pod")
-    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
-         f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
-         f"{config['limits', 'max_hours']:g} hours (volume apart)" + (CLUSTER if config["pods", "kind"] == "cluster" else ""))
 
 
 def consent(session):
@@ -254,7 +193,11 @@ def status_command(options):
     states = Jobs(session, fleet).of_all(Jobs(session, fleet).state, session.state.alive())
     for rental in session.state.alive():
         members = fleet.members.get(rental.name) or []
-        status = ", ".join(member.status for member in members) or "gone"
+        if rental.name in fleet.lost and not members:
+            tell(f"{rental} is gone, ${rental.dollars(time.time()):.2f} at most; 'vsr-pods down' notes that, 'auto' and 'up' "
+                 "rent another")
+            continue
+        status = ", ".join(member.status for member in members) or "not told of yet"
         state = states[rental.name]
         job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
                if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
@@ -293,8 +236,31 @@ def tunnel(session, member):
         finish(child)
 
 
+def states_in(folder):
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def for_ending(options):
+    """The configuration, or what can be had of a faulty one: what is rented costs money, whatever is wrong with it."""
+    try:
+        return Config(options.config)
+    except Failure as error:
+        complain(f"{error}; goes on without it")
+    config = Config.salvaged(options.config)
+    folder = config.file("state", "folder")
+    if not config["pods", "name"]:
+        found = states_in(folder)
+        if len(found) != 1:
+            raise Failure(USAGE, f"{folder}: holds {'the states of ' + ', '.join(found) if found else 'no state'}; set "
+                                 f"pods.name in {options.config}, or end pods by 'vsr-pods reap --older 0'")
+        config.values["pods", "name"] = found[0]
+    rented_at = State(folder, config["pods", "name"]).contents.account.get("url")
+    config.values["api", "url"] = address(rented_at) if rented_at else config["api", "url"]
+    return config
+
+
 def down_command(options):
-    session = Session(options, by_ssh=False)  # to end a pod takes the API alone
+    session = Session(options, by_ssh=False, config=for_ending(options))  # to end a pod takes the API alone
     if options.dry_run:
         for rental in session.state.alive():
             tell(f"would end {rental}")
@@ -305,33 +271,32 @@ def down_command(options):
         complain("rented with another API key, or at another address "
                  f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
     fleet.end_all()
-    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent")
-    if options.volume:
-        signals.deaf = False
-        if agree(options, "Delete the volume with all that is on it?"):
-            fleet.delete_volume()
+    others = [] if session.state.path.exists() else states_in(session.state.folder)
+    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent" if not others else
+         f"{session.state.path}: is not there, so nothing is rented by it; there are the states of {', '.join(others)} (pods.name)")
+    if not options.volume:
+        auto.tell_of_volume(session)
+        return
+    signals.deaf = False
+    if agree(options, "Delete the volume with all that is on it?"):
+        fleet.delete_volume()
 
 
 def reap_command(options):
-    config = None
     try:
-        if Path(options.config).exists():
-            config = Config(options.config)
+        config = Config(options.config)
     except Failure as error:  # what is left over costs money, whatever is wrong with that file
-        complain(f"{error}; goes on without it")
-    url = options.api_url or (config["api", "url"] if config else "https://api.runpod.io/v2")
-    key_file = config.file("api", "key_file") if config and config["api", "key_file"] else None
-    api = open_api(checked_address(url), key_file)
-    reap.reap(api, options.older, options.dry_run, lambda question: agree(options, question))
+        if Path(options.config).exists():
+            complain(f"{error}; goes on without it")
+        config = Config.salvaged(options.config)
+    reap.reap(open_api(options, config), options.older, options.dry_run, lambda question: agree(options, question))
 
 
 def cost_command(options):
     config = Config(options.config)
     job = JobFile(config)
     try:
-        key_file = config.file("api", "key_file") if config["api", "key_file"] else None
-        api = open_api(checked_address(options.api_url or config["api", "url"]), key_file)
-        prices = prices_of(catalogue.gpus(api, config), config)
+        prices = prices_of(catalogue.gpus(open_api(options, config), config), config)
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
         prices = {}
@@ -348,6 +313,36 @@ def hours(text):
     return value
 
 
+EXAMPLES = """
+  vsr-pods cost               hours and money for the film, on each GPU type
+  vsr-pods auto --dry-run     the plan; nothing is rented
+  vsr-pods auto               all of it
+  vsr-pods down               ends all pods
+  vsr-pods --help             all commands"""
+
+
+class Words(argparse.ArgumentParser):
+    """With examples where there is no command, or none such."""
+
+    def error(self, message):
+        wrong = re.search("COMMAND: invalid choice: '([^']*)'", message)
+        if wrong:
+            near = difflib.get_close_matches(wrong[1], COMMANDS, 1)
+            message = f"there is no command {wrong[1]}" + (f"; did you mean {near[0]}?" if near else "")
+        self.print_usage(sys.stderr)
+        examples = f"such as{EXAMPLES}\n" if "COMMAND" in message or wrong else ""
+        self.exit(USAGE, f"{self.prog}: error: {message}\n{examples}")
+
+
+COMMANDS = {
+    "auto": (auto_command, "up, push, run, watch, pull, down"), "cost": (cost_command, "hours and money"),
+    "up": (up_command, "create the pods"), "push": (push_command, "film, job and model to the volume"),
+    "run": (run_command, "start the jobs"), "status": (status_command, "how the run is"),
+    "pull": (pull_command, "films, report, logs"), "down": (down_command, "end the pods"),
+    "reap": (reap_command, "end pods left over"),
+}
+
+
 def parse(words):
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="default: pods.ini in the current folder")
@@ -355,16 +350,11 @@ def parse(words):
     common.add_argument("--dry-run", action="store_true",
                         help="of up, auto, down, reap: tells what it would do, and what it costs")
     common.add_argument("--yes", action="store_true", help="asks nothing")
-    parser = argparse.ArgumentParser(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
+    parser = Words(prog="vsr-pods", description=ABOUT, parents=[common], allow_abbrev=False,
                                      usage="%(prog)s [OPTION ...] COMMAND",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True, title="commands")
-    for name, function, about in (
-            ("auto", auto_command, "up, push, run, watch, pull, down"), ("cost", cost_command, "hours and money"),
-            ("up", up_command, "create the pods"), ("push", push_command, "film, job and model to the volume"),
-            ("run", run_command, "start the jobs"), ("status", status_command, "how the run is"),
-            ("pull", pull_command, "films, report, logs"), ("down", down_command, "end the pods"),
-            ("reap", reap_command, "end pods left over")):
+    commands = parser.add_subparsers(prog="vsr-pods", metavar="COMMAND", dest="command", required=True, title="commands")
+    for name, (function, about) in COMMANDS.items():
         command = commands.add_parser(name, help=about, parents=[common], allow_abbrev=False)
         command.set_defaults(function=function)
         if name == "status":
@@ -384,7 +374,15 @@ def parse(words):
     return options
 
 
+def open_streams():
+    """Where one was closed (>&-), its number would be the next file's or pod's."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 def main(words):
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     options = parse(words)
@@ -403,3 +401,6 @@ def main(words):
     except Interrupted as error:
         complain(f"{error}; the same command goes on with what is made")
         return error.status
+    except OSError as error:
+        complain(f"{error.filename or options.command}: {error.strerror or error}")
+        return STORAGE

@@ -8,7 +8,10 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from .basics import USAGE, Failure
+from .basics import USAGE, Failure, complain
+
+
+AUTO = -1  # of volume.create_gb: as much as the job takes
 
 
 def word(pattern, meaning):
@@ -59,7 +62,20 @@ def address(text):
     return text.rstrip("/")
 
 
-anything = str
+def gigabytes(text):
+    if text == "auto":
+        return AUTO
+    try:
+        return whole(0, 4096)(text)
+    except ValueError as error:
+        raise ValueError(f"auto or {error}") from None
+
+
+def file_name(text):
+    if re.search(r"\s;", text):
+        raise ValueError("the name of one file")
+    return text
+
 identifier = word(r"[A-Za-z0-9_-]{0,100}", "letters, digits, '-' and '_'")
 folder_in_pod = word(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+", "a full path of letters, digits, '.', '-' and '_'")
 
@@ -79,28 +95,48 @@ KEYS = {  # section -> key -> (check, default); None: has to be given
     },
     "volume": {
         "id": (identifier, ""),
-        "create_gb": (whole(0, 4096), "0"),
+        "create_gb": (gigabytes, "0"),
         "data_center": (word(r"[A-Za-z0-9-]{0,40}", "a name such as EU-RO-1"), ""),
         "type": (one_of("STANDARD", "HIGH_PERFORMANCE"), "STANDARD"),
         "path": (folder_in_pod, "/workspace"),
         "grow_to_gb": (whole(0, 4096), "0"),
     },
-    "job": {"file": (anything, None), "input": (anything, ""), "results": (anything, "results")},
+    "job": {"file": (file_name, None), "input": (file_name, ""), "results": (file_name, "results")},
     "limits": {
         "max_usd": (number(0.01, 100000), None),
         "max_hours": (number(0.01, 1000), None),
         "ready_minutes": (number(0.01, 240), "20"),
         "paused_minutes": (number(0.01, 1440), "15"),
     },
-    "ssh": {"key": (anything, "~/.ssh/id_ed25519")},
-    "api": {"url": (address, "https://api.runpod.io/v2"), "key_file": (anything, "")},
-    "state": {"folder": (anything, ".vsr-pods")},
+    "ssh": {"key": (file_name, "~/.ssh/id_ed25519")},
+    "api": {"url": (address, "https://api.runpod.io/v2"), "key_file": (file_name, "")},
+    "state": {"folder": (file_name, ".vsr-pods")},
 }
 
 
 def nearest(name, known):
-    found = difflib.get_close_matches(name, known, 1, 0.5)
+    found = difflib.get_close_matches(name, known, 1, 0.6)
     return f"; did you mean {found[0]}?" if found else f"; there are {', '.join(known)}"
+
+
+def nearest_key(section, key):
+    """A key of another section is as likely as a misspelt one."""
+    elsewhere = [name for name, keys in KEYS.items() if key in keys]
+    return f"; it stands in [{elsewhere[0]}]" if elsewhere else nearest(key, list(KEYS[section]))
+
+
+def about_comments(text):
+    """A hint for a value that is none."""
+    if not re.search(r"[;#]", text):
+        return ""
+    return "; a comment behind a value begins with a space and '#', never with ';'"
+
+
+def ini_parser(strict):
+    parser = configparser.RawConfigParser(strict=strict, delimiters=("=",), comment_prefixes=("#", ";"),
+                                          inline_comment_prefixes=("#",), default_section="")
+    parser.optionxform = str  # capitals count
+    return parser
 
 
 class Config:
@@ -115,7 +151,7 @@ class Config:
                 raise Failure(USAGE, f"{path}: there is no section [{section}]{nearest(section, list(KEYS))}")
             for key in given[section]:
                 if key not in KEYS[section]:
-                    raise Failure(USAGE, f"{path}: there is no {section}.{key}{nearest(key, list(KEYS[section]))}")
+                    raise Failure(USAGE, f"{path}: there is no {section}.{key}{nearest_key(section, key)}")
         for section, keys in KEYS.items():
             for key, (check, default) in keys.items():
                 self.values[section, key] = self.value(section, key, given.get(section, {}).get(key, default), check)
@@ -124,10 +160,28 @@ class Config:
     def __getitem__(self, key):
         return self.values[key]
 
+    @classmethod
+    def salvaged(cls, path):
+        """Of one that is faulty, or not there: each value that is right by itself, else its default or None. Enough to
+        end what is rented, never to rent."""
+        config = cls.__new__(cls)
+        config.path, config.values = Path(path), {}
+        parser = ini_parser(strict=False)
+        try:
+            parser.read_string(config.path.read_text(encoding="utf-8-sig", errors="replace"))
+        except (OSError, configparser.Error):
+            pass  # what was read before it is known
+        for section, keys in KEYS.items():
+            for key, (check, default) in keys.items():
+                config.values[section, key] = None if default is None else check(default)
+                try:
+                    config.values[section, key] = check(parser[section][key])
+                except (KeyError, ValueError):
+                    pass
+        return config
+
     def read(self):
-        parser = configparser.RawConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#", ";"),
-                                              inline_comment_prefixes=("#",), default_section="")
-        parser.optionxform = str  # capitals count
+        parser = ini_parser(strict=True)
         try:
             parser.read_string(self.path.read_text(encoding="utf-8-sig"), str(self.path))
         except OSError as error:
@@ -144,7 +198,8 @@ class Config:
         try:
             return check(text)
         except ValueError as error:
-            raise Failure(USAGE, f"{self.path}: {section}.{key} = {text}: has to be {error}") from None
+            raise Failure(USAGE, f"{self.path}: {section}.{key} = {text}: has to be {error}"
+                                 f"{about_comments(text)}") from None
 
     def check_together(self):
         def refuse(text):
@@ -196,4 +251,6 @@ def api_key(key_file):
                              "api.key_file")
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise Failure(USAGE, f"{where}: holds something that is no API key")
+    if key_file and key_file.stat().st_mode & 0o077:
+        complain(f"api.key_file: others on this machine can read {key_file}; 'chmod 600 {key_file}' mends that")
     return key

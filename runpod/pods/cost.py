@@ -17,19 +17,27 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
+import tempfile
 
 from . import job_file
+from .basics import INPUT, Failure, last_line, run
 
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
 CHUNK_THREADS = 2        # of an encoder, where several work at once
+SHORT = 1.3              # several cost so much more than one, as their starts count
 EVEN = 1.15              # stages that differ by less limit alike
 DRY_RUN_S = 300          # it takes a quarter of a minute
 
 
 class CostError(Exception):
     """What cannot be estimated, where, and what to do, in a line."""
+
+
+class NoFilm(CostError):
+    """No pod could make anything of it either."""
+
+    status = INPUT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Film:
     encoder: str = "libx265"     # copy: nothing is encoded
     preset: str = "slow"
     chunk_frames: int = 480      # that a segment has
+    stored_bytes: int = 0        # of segments and films; 0: not known
 
     @property
     def final_megapixels(self):
@@ -57,6 +66,7 @@ class Rates:
     fps: float = 0           # frames of the film a second, upscaled by one GPU of it
     core_s_frame: float = 0  # processor time of a frame's encode, seconds
     source: str = ""         # who measured: "the dry run"
+    failed: str = dataclasses.field(default="", compare=False)  # why vsr-dist here told nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +190,7 @@ def table(film, rates=Rates(), gpus=None, counts=(1, 4), prices=None, cores=None
 
 
 def _notes(film, rates, rows, priced):
-    lines = []
+    lines = [f"vsr-dist here could not look at it: {rates.failed}"] if rates.failed else []
     if any(row[0].source == "estimated" for row in rows):
         lines.append("~ how fast this type upscales is estimated, not measured (docs/costs.md)")
     old = [row[0].gpu for row in rows if row[0].gpu not in priced]
@@ -200,20 +210,32 @@ def _notes(film, rates, rows, priced):
         lines.append(text)
     elif core_s > 0:
         lines.append(f"a frame's encode takes {core_s:.2g} core-seconds, as a cloud host took for another film")
-    best = rows[0][0]
-    if best.limit == "encoding":
-        idle = 100 * (1 - best.upscale_h / best.encode_h)
-        lines.append(f"the encoders limit: {best.gpu} would stand idle {idle:.0f}% of the time. More pods make it shorter "
-                     "for about the same money")
-        pods, kind = 4, known()["cpu_pod"]
-        trades = [(*with_encoders(film, row[0], pods, rates), row[0].gpu) for row in rows]
-        hours, dollars, gpu = min(trades, key=lambda trade: trade[0] * trade[1])
-        if hours < best.hours:
-            lines.append(f"one {gpu}, ended when all is upscaled, and then {pods} pods without a GPU ({kind['vcpus']} cores, "
-                         f"about ${kind['price']:.2f} an hour each) on the same run: {hours_text(hours)} hours, "
-                         f"{dollars_text(dollars)}")
-    elif best.limit == "upscaling":
-        lines.append(f"upscaling limits with {best.gpu}: a faster GPU, or more of them, make it shorter")
+    return lines + _advice(film, rates, rows)
+
+
+def _advice(film, rates, rows):
+    best, most = rows[0][0], rows[0][-1]
+    if most.dollars > SHORT * best.dollars:
+        return [f"a short film: each pod's start takes a quarter of an hour and is paid for, so {most.count} GPUs cost "
+                f"{dollars_text(most.dollars)} in place of {dollars_text(best.dollars)} and save "
+                f"{(best.hours - most.hours) * 60:.0f} minutes"]
+    if max(best.upscale_h, best.encode_h) < known()["overhead_h"]:
+        return ["a short film: most of this is the quarter of an hour that a pod takes to start, and that each one costs: more "
+                "pods would only cost more"]
+    if best.limit == "upscaling":
+        return [f"upscaling limits with {best.gpu}: a faster GPU, or more of them, make it shorter"]
+    if best.limit != "encoding":
+        return []
+    idle = 100 * (1 - best.upscale_h / best.encode_h)
+    lines = [f"the encoders limit: {best.gpu} would stand idle {idle:.0f}% of the time. More pods make it shorter for about "
+             "the same money"]
+    pods, kind = 4, known()["cpu_pod"]
+    trades = [(*with_encoders(film, row[0], pods, rates), row[0].gpu) for row in rows]
+    hours, dollars, gpu = min(trades, key=lambda trade: trade[0] * trade[1])
+    if hours < best.hours:
+        lines.append(f"one {gpu}, ended when all is upscaled, and then {pods} pods without a GPU ({kind['vcpus']} cores, "
+                     f"about ${kind['price']:.2f} an hour each) on the same run: {hours_text(hours)} hours, "
+                     f"{dollars_text(dollars)}")
     return lines
 
 
@@ -224,21 +246,36 @@ def look(film_path, job_path=None, program=None):
     vsr-dist in PATH), else by ffprobe. Raises CostError."""
     job = job_values(job_path) if job_path else {}
     program = program or shutil.which("vsr-dist")
-    why = "there is no vsr-dist"
+    why = ""
     if program:
-        command = [str(program), *([str(job_path)] if job_path else []), f"--input.file={pathlib.Path(film_path).resolve()}",
-                   "--dry-run", "--json"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_S, check=False)
-            if done.returncode == 0:
-                return film_of_dry_run(json.loads(done.stdout), job)
-            why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            why = str(error)
+        status, output, why = dry_run(program, film_path, job_path)
+        if status == INPUT:
+            raise NoFilm(why)
+        if status == 0:
+            return film_of_dry_run(document_of(output), job)
     try:
-        return film_of_ffprobe(film_path, job), Rates()
+        return film_of_ffprobe(film_path, job), Rates(failed=why)
     except CostError as error:
-        raise CostError(f"{error} ({why})") from None
+        raise type(error)(f"{error} ({why or 'there is no vsr-dist'})") from None
+
+
+def dry_run(program, film_path, job_path):
+    """(status, output, last complaint). Of a run that is not there yet: one of the job's own here is another one."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(program), *([str(job_path)] if job_path else []), "--dry-run", "--json",
+                 f"--input.file={pathlib.Path(film_path).resolve()}", f"--run.dir={folder}/run"]
+        try:
+            status, output, complaints = run(words, DRY_RUN_S)
+        except Failure as error:
+            return None, "", str(error)
+    return status, output, last_line(complaints) or "it said nothing"
+
+
+def document_of(output):
+    try:
+        return json.loads(output)
+    except ValueError as error:
+        raise CostError(f"vsr-dist --dry-run --json: is no JSON ({error})") from None
 
 
 def film_of_dry_run(document, job=None):
@@ -246,7 +283,9 @@ def film_of_dry_run(document, job=None):
     try:
         timeline, time = document["timeline"], document.get("time") or {}
         film = Film(timeline["frames"], timeline["width"], timeline["height"], network=document["network"]["name"],
-                    chunk_frames=document["plan"]["segment_frames"], **_encode_of(job or {}))
+                    chunk_frames=document["plan"]["segment_frames"],
+                    stored_bytes=document.get("segments_bytes", 0) + document.get("films_bytes", 0),
+                    **_encode_of(job or {}))
         upscaling = time.get("upscaling") or {}
         gpus = time.get("gpus", 0)
         return film, Rates(gpu=time.get("gpu", "") if gpus else "",
@@ -263,16 +302,18 @@ def film_of_ffprobe(path, job):
         raise CostError("film: neither vsr-dist nor ffprobe is here to look at it; install FFmpeg")
     command = [ffprobe, "-v", "error", "-select_streams", "v:0", "-show_entries",
                "stream=width,height,avg_frame_rate,duration:format=duration", "-of", "json", "file:" + str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_S, check=False)
+    _, output, complaints = run(command, DRY_RUN_S)
     try:
-        found = json.loads(done.stdout)
+        found = json.loads(output)
         stream = found["streams"][0]
+    except (ValueError, LookupError):
+        raise NoFilm(f"film: ffprobe found no picture in {path}: {last_line(complaints) or 'it said nothing'}") from None
+    try:
         up, down = map(int, stream["avg_frame_rate"].split("/"))
         seconds = float(stream.get("duration") or found["format"]["duration"])
         rate = up / down
     except (ValueError, LookupError, ZeroDivisionError):
-        raise CostError(f"film: ffprobe found no picture in {path}: "
-                        f"{(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}") from None
+        raise CostError(f"film: ffprobe does not tell how long {path} is") from None
     begin, end = _seconds(job.get("input.start", "0")), _seconds(job.get("input.end", "0"))
     seconds = (min(end, seconds) if end > 0 else seconds) - begin
     width, height = int(stream["width"]), int(stream["height"])

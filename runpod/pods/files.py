@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from .basics import INPUT, STORAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
+from .basics import INPUT, PODS, STORAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
 from .ssh import Unreachable
 
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
@@ -101,7 +101,13 @@ class Transfer:
     def pull(self, results):
         """Films, report and logs; the names of the films."""
         run_folder, final, logs = f"{self.folder}/run", results / "final", results / "log/pods"
-        logs.mkdir(parents=True, exist_ok=True)
+        if self.ssh.ask(self.member, ["test", "-d", run_folder])[0]:
+            raise Failure(PODS, f"there is no run in {run_folder} on the volume yet; 'vsr-pods run' begins it, 'vsr-pods "
+                                "status' tells how it is")
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure(STORAGE, f"job.results {results}: {error.strerror}; name another folder") from None
         unfinished = "--exclude=*.part"
         self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*",
                    self.there(f"{run_folder}/"), results)

@@ -34,18 +34,43 @@ class Member:
     ip: str = ""  # on the cluster's own network
 
 
-def member_of(pod, alias):
-    direct = (pod.get("ssh") or {}).get("direct") or {}
-    cluster = pod.get("cluster") or {}
-    member = Member(alias, str(pod["id"]), pod.get("status", ""), cost=pod.get("cost") or 0.0,
-                    rank=cluster.get("rank"), ip=cluster.get("ip") or "")
-    if direct and member.status not in OVER:
-        host, port, user = str(direct.get("host")), direct.get("port"), str(direct.get("username"))
-        if not (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", host) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", user)
-                and isinstance(port, int) and 0 < port < 65536):
-            raise Failure(PODS, f"{alias}: the service tells a strange address for ssh: {user}@{host}, port {port}")
-        member.host, member.port, member.user = host, port, user
+def object_of(entry):
+    return entry if isinstance(entry, dict) else {}
+
+
+def member_of(pod, alias, strange):
+    """`strange` is called with what cannot be used of the service's words: such a pod is not ready."""
+    cost = pod.get("cost")
+    member = Member(alias, str(pod["id"]), str(pod.get("status") or ""), cost=cost if isinstance(cost, (int, float)) else 0.0,
+                    rank=rank_of(pod), ip=address_of(object_of(pod.get("cluster")).get("ip"), alias, strange))
+    if member.status not in OVER and pod.get("ssh"):
+        direct = object_of(pod["ssh"]).get("direct")
+        if direct or not isinstance(pod["ssh"], dict):
+            member.host, member.port, member.user = direct_of(object_of(direct), alias, strange)
     return member
+
+
+def rank_of(pod):
+    rank = object_of(pod.get("cluster")).get("rank")
+    return rank if isinstance(rank, int) else None
+
+
+def address_of(text, alias, strange):
+    """On the cluster's network; it gets into a host file."""
+    if not text or isinstance(text, str) and re.fullmatch(r"[0-9A-Fa-f.:]+", text):
+        return text or ""
+    strange(f"{alias}: the service tells a strange address in the cluster: {text}")
+    return ""
+
+
+def direct_of(direct, alias, strange):
+    """(host, port, user) for ssh."""
+    host, port, user = str(direct.get("host")), direct.get("port"), str(direct.get("username"))
+    if (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", host) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", user)
+            and isinstance(port, int) and 0 < port < 65536):
+        return host, port, user
+    strange(f"{alias}: the service tells a strange address for ssh: {user}@{host}, port {port}; it counts as not ready")
+    return "", 0, ""
 
 
 class Fleet:
@@ -59,6 +84,12 @@ class Fleet:
         self.lost = {}  # by rental's name: why
         self.refused = -1e9  # when there was no capacity the last time, and why
         self.reasons = {}
+        self.said = set()  # of what the service says and cannot be used, once
+
+    def strange_words(self, text):
+        if text not in self.said:
+            self.said.add(text)
+            complain(text)
 
     # --- the volume
 
@@ -102,6 +133,8 @@ class Fleet:
 
     def delete_volume(self):
         stored = self.state.contents.volume
+        if stored and not stored.get("id"):  # asked for, and no answer was read
+            stored |= {"id": made["id"] for made in self.api.list("network-volumes") if made.get("name") == stored["name"]}
         if not stored.get("id"):
             raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
                                  "Storage")
@@ -131,6 +164,7 @@ class Fleet:
         volume = self.volume()
         offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
         for offer in offers:
+            signals.check()  # none is asked for after a Ctrl-C
             price = offer.price * self.config.gpus_of_one()
             deadline = limits.deadline(self.session, price)
             rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())
@@ -252,11 +286,11 @@ class Fleet:
         found = [each for each in listed if each["id"] == rental.id]
         found = found or self.get(f"/{rental.kind}/{rental.id}")  # lists may lag behind what was just made
         if rental.kind == "pods":
-            return bool(found), [member_of(pod, rental.name) for pod in found]
-        pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods", [])]
-        ranks = [(pod.get("cluster") or {}).get("rank") for pod in pods]
-        members = [member_of(pod, f"{rental.name}-node{i if rank is None else rank}")
-                   for i, (pod, rank) in enumerate(zip(pods, ranks))]
+            return bool(found), [member_of(pod, rental.name, self.strange_words) for pod in found]
+        pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods") or []
+                if isinstance(pod, dict) and pod.get("id")]
+        members = [member_of(pod, f"{rental.name}-node{i if rank_of(pod) is None else rank_of(pod)}", self.strange_words)
+                   for i, pod in enumerate(pods)]
         return bool(found), sorted(members, key=lambda member: (member.rank is None, member.rank or 0))
 
     def is_young(self, rental):
@@ -338,11 +372,13 @@ class Fleet:
         if not rental.id:
             self.settle(rental, patience)
         if rental.id and not rental.ended:
-            if not self.api.delete(rental.kind, rental.id, patience) and self.strange:
+            was_there = self.api.delete(rental.kind, rental.id, patience)
+            if not was_there and self.strange:
                 raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404, "is not in this account, whose API key or "
                                "address is another than it was rented with")
             rental.ended = time.time()
-            tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}")
+            tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}" if was_there else
+                 f"{rental} was gone already; ${rental.dollars(rental.ended):.2f} at most")
         self.members.pop(rental.name, None)
         self.state.save()
 

@@ -75,11 +75,15 @@ class JobFile:
         for what, path in (("the film", self.film), ("the model", self.model)):
             if path is None:
                 continue
+            if path.is_dir():
+                raise Failure(INPUT, f"{path}: {what} is a folder; name a file")
             if not path.is_file():
                 hint = "; a sequence of pictures has to be made one file first" if "%" in path.name else ""
                 raise Failure(INPUT, f"{path}: {what} is not there or is no file{hint}")
             if not os.access(path, os.R_OK):
                 raise Failure(INPUT, f"{path}: {what} cannot be read")
+            if path.stat().st_size == 0:
+                raise Failure(INPUT, f"{path}: {what} is empty, 0 bytes")
 
     def files(self):
         """(file here, file on the volume) of what goes there beside the job file."""

@@ -27,9 +27,27 @@ class Ssh:
         found = re.search(r"version v?(\d+)\.(\d+)", run(["rsync", "--version"])[1])
         if not found or (int(found[1]), int(found[2])) < (3, 1):
             raise Failure(USAGE, "the rsync here is not 3.1 or newer; macOS has another one: 'brew install rsync'")
+        if self.key.suffix == ".pub":
+            raise Failure(INPUT, f"ssh.key: {self.key} is the public half; name the private one, {self.key.with_suffix('')}")
         if not self.key.is_file():
             raise Failure(INPUT, f"ssh.key: there is no {self.key}; make one by 'ssh-keygen -t ed25519 -f {self.key}'")
-        self.public_key()
+        self.check_pair(self.public_key())
+
+    def check_pair(self, public):
+        """That no pod waits for a key that ssh cannot use: nobody is there to type a passphrase."""
+        if shutil.which("ssh-keygen") is None:
+            return
+        status, derived, complaints = run(["ssh-keygen", "-y", "-P", "", "-f", str(self.key)], ANSWER_S)
+        if status == 0 and derived.split()[:2] != public.split()[:2]:
+            raise Failure(INPUT, f"ssh.key: {self.key}.pub is not the public half of {self.key}; make it by 'ssh-keygen -y -f "
+                                 f"{self.key} > {self.key}.pub'")
+        if status and "passphrase" in complaints and not agent_knows(public):
+            raise Failure(INPUT, f"ssh.key: {self.key} has a passphrase, and ssh-agent does not know it; 'ssh-add "
+                                 f"{self.key}', or name a key without one")
+        if "too open" in complaints:
+            raise Failure(INPUT, f"ssh.key: others can read {self.key}, which ssh takes for no key; 'chmod 600 {self.key}'")
+        if status and "passphrase" not in complaints:
+            raise Failure(INPUT, f"ssh.key: {self.key} is no private key: {last_line(complaints)}")
 
     def public_key(self):
         path = self.key.with_name(self.key.name + ".pub")
@@ -77,6 +95,17 @@ class Ssh:
         if status == 255:
             raise Unreachable(f"{member.alias} does not answer by ssh: {last_line(complaints)}")
         return status, output, complaints
+
+
+def agent_knows(public):
+    """Whether the user's ssh-agent, or a macOS keychain, has the private half."""
+    told = dict(line.split(" ", 1) for line in run(["ssh", "-G", "pod"], ANSWER_S)[1].splitlines() if " " in line)
+    agent = os.path.expanduser(told.get("identityagent", ""))
+    if told.get("usekeychain") == "yes" or shutil.which("ssh-add") is None:
+        return True
+    elsewhere = ["env", f"SSH_AUTH_SOCK={agent}"] if agent.startswith("/") else []
+    known = run([*elsewhere, "ssh-add", "-L"], ANSWER_S)[1]
+    return any(line.split()[:2] == public.split()[:2] for line in known.splitlines())
 
 
 def quoted(path):

@@ -85,8 +85,8 @@ class State:
             os.pwrite(self.lock, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             holder = os.pread(self.lock, 20, 0).decode()
-            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; end it by Ctrl-C "
-                                 "or SIGTERM, or wait") from None
+            raise Failure(USAGE, f"another vsr-pods (process {holder}) is at work with {self.path}; wait, or end it "
+                                 f"by Ctrl-C or 'kill {holder}', whereupon it ends what it has to end") from None
         except OSError as error:
             raise Failure(STORAGE, f"{self.folder}: {error.strerror}; set state.folder to one that can be "
                                    "written") from None

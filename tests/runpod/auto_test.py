@@ -7,11 +7,19 @@ import fcntl
 import json
 import os
 import pty
+import re
+import shutil
 import termios
+import threading
 import time
 import unittest
+from unittest import mock
 
 from client_support import GPU, SIGINT, SIGKILL, SIGTERM, ClientTest, has_rsync
+
+
+DRY_RUN = {"timeline": {"frames": 1000, "width": 1024, "height": 432}, "network": {"name": "c64n7"},
+           "plan": {"segment_frames": 480}, "segments_bytes": 90_000_000_000, "films_bytes": 10_000_000_000}
 
 
 def run_status(**more):
@@ -34,6 +42,9 @@ class Auto(ClientTest):
         self.assertEqual((self.folder / "results/final/film_pitchOK.mkv").read_text(), "the film " * 1000)
         self.assertEqual((self.workspace / "film/input/film.mkv").read_bytes(), (self.folder / "film.mkv").read_bytes())
         self.assert_nothing_left()
+
+    def log(self):
+        return (self.folder / ".vsr-pods/film.log").read_text()
 
     def states_asked(self):
         return (self.pods / "asked").read_text().count("vsr-pod state")
@@ -120,6 +131,28 @@ class GoesWell(Auto):
         self.assert_film()
         self.run_client("push", status=7)
 
+    def test_a_volume_of_the_jobs_own_size(self):
+        self.config(volume_id="", volume_create_gb="auto", volume_data_center="EU-RO-1")
+        vsr_dist = self.folder / "bin/vsr-dist"
+        vsr_dist.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(DRY_RUN)}\nEND\n")
+        vsr_dist.chmod(0o755)
+        self.assertIn("a network volume in EU-RO-1 would be made: 126 GB, some $8.82 a month",
+                      self.run_client("auto", "--dry-run"))
+        process = self.auto()
+        self.at_work(1, process)
+        self.assertIn("stays, and costs money until", self.finish(process))
+        self.assertEqual(sorted(v["size"] for v in self.cloud.volumes.values()), [100, 126])
+
+    def test_a_run_that_stands_still_is_told_of(self):
+        self.tell_pods("state", run_status())
+        process = self.auto(TELL=60, STILL=0.2, STANDS=0.3)
+        self.wait_for(lambda: self.said("no frame more for"), process)
+        self.wait_for(lambda: len(re.findall(r"at work: working, 30.0%.* of \$20", self.log())) > 3, process)
+        self.assertEqual(self.log().count("no frame more for"), 1)
+        self.tell_pods("state", run_status(frames_upscaled=600))
+        self.wait_for(lambda: self.log().count("no frame more for") == 2, process)
+        self.finish(process)
+
     def test_dry_runs_rent_nothing(self):
         for command in ("auto", "up"):
             self.assertIn("$0.69 an hour", self.run_client(command, "--dry-run"))
@@ -150,12 +183,15 @@ class GoesWrong(Auto):
         self.assert_nothing_left()
 
     def test_bad_input_costs_nothing(self):
-        self.refused(2, "the service has no NVIDIA GTX 1", pods_gpus="NVIDIA GTX 1")
+        self.refused(2, "NVIDIA GTX 1 is not among the service's GPUs", pods_gpus="NVIDIA GTX 1")
         self.refused(8, "above pods.max_price", pods_max_price="0.5")
         self.refused(2, "is in EU-RO-1, not in US-KS-2", volume_data_center="US-KS-2")
         self.refused(2, "has no network volume vol9", volume_id="vol9")
         self.refused(2, "did you mean count", pods_cuont="3")
         self.refused(3, "the film is not there", job_input="none.mkv")
+        self.refused(3, "is a folder", job_input="home")
+        self.refused(2, "did you mean EU-RO-1", volume_id="", volume_create_gb="50", volume_data_center="EU-R0-1")
+        self.refused(2, "key is a file; name a folder", job_results="key/results")
         self.refused(3, "there is no .*/none", ssh_key="none")
         self.refused(7, "not available in EU-RO-1", pods_gpus="NVIDIA L40S")
         self.refused(8, "limits.max_usd", limits_max_usd="0.02")
@@ -163,6 +199,12 @@ class GoesWrong(Auto):
         self.config()
         process = self.start("auto", "--yes", environment={"RUNPOD_API_KEY": "rpa_WRONG"})
         self.assertIn("401", self.output_of(process, 7))
+
+    @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
+    def test_a_film_that_is_none_costs_nothing(self):
+        (self.folder / "text.mkv").write_text("no film")
+        self.refused(3, "found no picture in .*text.mkv", job_input="text.mkv")
+        self.assertEqual(self.made(), [])
 
     def test_no_balance_stops_everything(self):
         self.cloud.balance = 0.1
@@ -407,6 +449,23 @@ class Ends(Auto):
         self.output_of(process, 130)
         self.assert_nothing_left()
 
+    def test_ctrl_c_while_the_volume_is_made_rents_nothing(self):
+        self.config(volume_id="", volume_create_gb="50", volume_data_center="EU-RO-1")
+        make, asked, go_on = self.cloud.make_volume, threading.Event(), threading.Event()
+
+        def make_slowly(body):
+            asked.set()
+            go_on.wait(60)
+            return make(body)
+        with mock.patch.object(self.cloud, "make_volume", make_slowly):
+            process = self.auto()
+            self.wait_for(asked.is_set, process)
+            process.send_signal(SIGINT)
+            go_on.set()
+            self.assertIn("stays, and costs money until 'vsr-pods down --volume'", self.output_of(process, 130))
+        self.assertEqual(self.made(), [])
+        self.assertIn("stays, and costs money", self.run_client("down"))
+
     def test_killed_and_started_again_it_finds_its_pods(self):
         self.config(pods_count="2")
         process = self.auto()
@@ -494,6 +553,12 @@ class Ends(Auto):
         self.run_client("status")
         self.finish(process)
 
+    def test_nobody_could_read_what_it_says(self):
+        self.tell_pods("done")
+        process = self.auto(begin=lambda: os.closerange(0, 3))
+        self.assertEqual(process.wait(60), 0)
+        self.assert_film()
+
     def test_nobody_reads_what_it_says(self):
         process = self.auto()
         self.at_work(1, process)
@@ -508,7 +573,7 @@ class Transfers(Auto):
     def test_a_film_of_the_same_size_with_other_bytes_is_sent_again(self):
         target = self.workspace / "film/input/film.mkv"
         target.parent.mkdir(parents=True)
-        target.write_bytes(b"x" * 100000)
+        target.write_bytes(b"x" * (self.folder / "film.mkv").stat().st_size)
         os.utime(target, ns=(1, (self.folder / "film.mkv").stat().st_mtime_ns))
         process = self.auto()
         self.at_work(1, process)
@@ -523,6 +588,15 @@ class Transfers(Auto):
         self.at_work(1, process)
         self.finish(process)
         self.assert_film()
+
+    def test_what_cannot_be_fetched_is_told(self):
+        self.run_client("up", "--yes")
+        self.run_client("push")
+        self.assertIn("there is no run in", self.run_client("pull", status=7))
+        (self.workspace / "film/run").mkdir()
+        (self.folder / "results").write_text("a file")
+        self.assertRegex(self.run_client("pull", status=6), "job.results results: (Not a directory|File exists)")
+        self.run_client("down")
 
     def test_an_older_film_here_is_none_of_this_run(self):
         older = self.folder / "results/final/older.mkv"
@@ -571,6 +645,33 @@ class LeftOver(ClientTest):
         self.assertIn("did you mean max_usd?; goes on without it", said)
         self.assertEqual(self.cloud.left(), [])
 
+    def test_down_needs_no_configuration_that_is_right(self):
+        for wrong in ({"pods_cuont": "3"}, {"pods_name": None}, {"limits_max_usd": "much"}, {"api_url": "nowhere"}):
+            self.config()
+            self.run_client("up", "--yes")
+            self.assertTrue(self.cloud.left())
+            self.config(**wrong)
+            self.assertIn("goes on without it", self.run_client("down"))
+            self.assertEqual(self.cloud.left(), [])
+
+    def test_down_ends_no_other_films_pods(self):
+        self.run_client("up", "--yes")
+        self.config(pods_name="other", pods_cuont="3")
+        self.assertIn("nothing is rented by it; there are the states of film", self.run_client("down"))
+        self.assertEqual(len(self.cloud.left()), 1)
+
+    def test_down_without_a_state_says_so(self):
+        (self.folder / "pods.ini").unlink()
+        self.assertIn("holds no state", self.run_client("down", status=2))
+
+    def test_after_reap(self):
+        self.run_client("up", "--yes")
+        name, = self.cloud.left()
+        self.run_client("reap", "--older", "0", "--yes")
+        self.assertRegex(self.run_client("status"), f"{name} .* is gone, .* at most; 'vsr-pods down' notes that")
+        self.assertRegex(self.run_client("down"), f"{name} .* was gone already")
+        self.assertIn("nothing is rented", self.run_client("status"))
+
     def test_down_needs_no_ssh(self):
         self.run_client("up", "--yes")
         self.assertTrue(self.cloud.left())
@@ -602,6 +703,8 @@ class LeftOver(ClientTest):
     def test_words(self):
         for words in ((), ("dance",), ("reap", "--older", "-1"), ("push", "--dry-run"), ("up", "now")):
             self.assertRegex(self.run_client(*words, status=2), "error:")
+        self.assertIn("vsr-pods auto --dry-run", self.run_client(status=2))
+        self.assertRegex(self.run_client("pulll", status=2), "no command pulll; did you mean pull\\?\nsuch as\n")
         self.assertIn("auto", self.run_client("--help"))
         self.assertIn("http", self.run_client("auto", "--api-url", "http://example.org", status=2))
         self.run_client("auto", "--config", "none.ini", status=2)

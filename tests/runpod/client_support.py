@@ -17,6 +17,7 @@ from fake_runpod import Driver, FakeRunPod
 SOURCE = Path(__file__).resolve().parents[2]
 CLIENT = SOURCE / "runpod/vsr-pods"
 RSYNC = SOURCE / ".deps/rsync"  # by tests/support/get-cluster-tools, where the system has none
+FILM = SOURCE / "tests/data/reds_demo_000.mkv"
 GPU = "NVIDIA GeForce RTX 4090"
 LIMIT_S = 60
 
@@ -96,6 +97,10 @@ def has_rsync():
     return shutil.which("rsync", path=rsync_environment()["PATH"]) is not None
 
 
+def make_key(path, passphrase=""):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", path], check=True)
+
+
 class ClientTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="vsr-pods-")
@@ -112,9 +117,8 @@ class ClientTest(unittest.TestCase):
         for path, text in ((self.folder / "bin/ssh", SSH), (self.pods / "bin/vsr-pod", VSR_POD)):
             path.write_text(text.format(python=sys.executable))
             path.chmod(0o755)
-        (self.folder / "key").write_text("a private key\n")
-        (self.folder / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here\n")
-        (self.folder / "film.mkv").write_bytes(os.urandom(100000))
+        make_key(self.folder / "key")
+        shutil.copyfile(FILM, self.folder / "film.mkv")
         (self.folder / "job.ini").write_text("[input]\nfile = film.mkv\n")
         self.config()
 

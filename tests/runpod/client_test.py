@@ -13,10 +13,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from client_support import GPU, ClientTest
+from client_support import GPU, ClientTest, has_rsync, make_key, rsync_environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, auto, basics, catalogue, command_line, config, cost, files, fleet, job_file, limits, state  # noqa: E402
+from pods import api, auto, basics, catalogue, config, cost, files, fleet  # noqa: E402
+from pods import job_file, limits, plan, room, ssh, state  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -58,6 +59,26 @@ class Configuration(Quiet):
         self.assertIn("there is no section [volumes]; did you mean volume?", self.refused(volumes_id="x"))
         self.assertIn("there are file, input, results", self.refused(job_zzzzzz="x"))
 
+    def test_a_key_of_another_section_names_that(self):
+        self.assertIn("there is no pods.max_usd; it stands in [limits]", self.refused(pods_max_usd="5"))
+
+    def test_comments_behind_values(self):
+        self.assertEqual(self.loaded(pods_count="2 # two")["pods", "count"], 2)
+        for key, value in (("pods_count", "2 ; two"), ("pods_count", "2# two"), ("job_file", "job.ini ; mine")):
+            with self.subTest(value=value):
+                self.assertIn("a comment behind a value begins with a space and '#'", self.refused(**{key: value}))
+        self.assertEqual(self.loaded(job_file="one;two.ini")["job", "file"], "one;two.ini")
+        self.assertNotIn("comment", self.refused(pods_count="two"))
+
+    def test_what_of_a_faulty_one_is_right_is_taken(self):
+        self.config(pods_cuont="3", pods_count="x", state_folder="kept", api_key_file="k")
+        with open(self.folder / "pods.ini", "a") as file:
+            file.write("what is this\n")
+        found = config.Config.salvaged(self.folder / "pods.ini")
+        self.assertEqual((found["pods", "name"], found["pods", "count"], found["state", "folder"], found["api", "key_file"]),
+                         ("film", 1, "kept", "k"))
+        self.assertIsNone(config.Config.salvaged(self.folder / "none.ini")["pods", "name"])
+
     def test_values_out_of_range(self):
         for key, value, said in (
                 ("pods_count", "0", "a whole number from 1 to 64"), ("pods_count", "1e3", "a whole number"),
@@ -98,7 +119,12 @@ class Configuration(Quiet):
         with mock.patch.dict(os.environ, {"RUNPOD_API_KEY": "rpa_1\n"}):
             self.assertEqual(config.api_key(None), "rpa_1")
         (self.folder / "key_file").write_text("rpa_2\n")
-        self.assertEqual(config.api_key(self.folder / "key_file"), "rpa_2")
+        for mode, told in ((0o600, 0), (0o644, 1)):
+            (self.folder / "key_file").chmod(mode)
+            with mock.patch.object(config, "complain") as complained:
+                self.assertEqual(config.api_key(self.folder / "key_file"), "rpa_2")
+            self.assertEqual(complained.call_count, told)
+        (self.folder / "key_file").chmod(0o600)
         (self.folder / "key_file").write_text("rpa 2\nX: y\n")
         self.assertNotIn("rpa", self.failure(2, config.api_key, self.folder / "key_file"))
         with mock.patch.dict(os.environ, {"RUNPOD_API_KEY": ""}):
@@ -243,6 +269,25 @@ class Choice(Quiet):
         text = self.failure(2, lambda: self.offers(pods_gpus="NVIDIA GeForce RTX 4091"))
         self.assertIn(f"did you mean {GPU}?", text)
 
+    def test_an_unknown_one_keeps_no_other_from_being_rented(self):
+        found, reasons = self.offers(pods_gpus=f"NVIDIA GeForce RTX 4091, {GPU}")
+        self.assertEqual(found, [GPU])
+        self.assertIn(f"did you mean {GPU}?", reasons["NVIDIA GeForce RTX 4091"])
+        self.assertIn("above pods.max_price", self.failure(8, lambda: self.offers(pods_gpus=f"NVIDIA GTX 1, {GPU}",
+                                                                                  pods_max_price="0.1")))
+
+    def test_a_data_centre_that_is_none_or_has_no_such_volumes(self):
+        def check(center, kind="STANDARD"):
+            catalogue.check_data_center(self.api, self.loaded(volume_id="", volume_create_gb="50",
+                                                              volume_data_center=center, volume_type=kind))
+        check("EU-RO-1")
+        self.assertIn("the service has no EU-R0-1; did you mean EU-RO-1?", self.failure(2, check, "EU-R0-1"))
+        self.assertIn("did you mean EU-RO-1?", self.failure(2, check, "eu-ro-1"))
+        self.assertIn("it has EU-RO-1, US-KS-2, US-TX-3", self.failure(2, check, "Mars"))
+        self.assertIn("those are in US-KS-2", self.failure(2, check, "EU-RO-1", "HIGH_PERFORMANCE"))
+        self.fake.fail("GET", "/catalog/datacenters", 404)
+        check("Mars")  # which the service does not tell
+
     def test_names_of_the_catalogue_do_too(self):
         self.assertEqual(self.offers(pods_gpus="rtx 4090")[0], [GPU])
 
@@ -298,10 +343,75 @@ class Money(Quiet):
             said = []
             values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
             with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
-                    mock.patch.object(command_line, "tell", said.append):
-                command_line.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+                    mock.patch.object(plan, "tell", said.append):
+                plan.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
             self.assertIn(GPU, "\n".join(said))
             self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
+
+
+class Room(Quiet):
+    """Of the network volume."""
+
+    FILM = cost.Film(frames=180000, width=1024, height=432, stored_bytes=600_000_000_000)
+
+    def job(self, text=""):
+        (self.folder / "job.ini").write_text(f"[input]\nfile = film.mkv\n{text}")
+        return job_file.JobFile(self.loaded())
+
+    def test_a_month(self):
+        self.assertEqual([round(room.dollars_a_month(gb), 2) for gb in (50, 1000, 2000)], [3.5, 70, 120])
+
+    def test_what_the_job_takes_is_what_is_made(self):
+        made = {"volume_id": "", "volume_data_center": "EU-RO-1"}
+        wanted = self.loaded(volume_create_gb="auto", **made)
+        self.assertEqual(room.size(wanted, self.job(), self.FILM), 751)  # a quarter to spare
+        self.assertEqual(room.size(wanted, self.job(), cost.Film(21, 320, 180, stored_bytes=12_000_000)), 10)
+        self.assertEqual(room.size(wanted, self.job(), None), 800)
+        self.assertEqual(room.size(wanted, self.job("[segment]\ncodec = none\n"), None), 50)
+        self.assertEqual(room.size(self.loaded(volume_create_gb="70", **made), self.job(), self.FILM), 70)
+
+    def test_sizes_that_do_not_fit_are_told(self):
+        self.assertIn("takes up to some 751 GB, more than 50", room.remark(50, 751, "volume.create_gb"))
+        self.assertIn("50 GB would be enough (some $3.50 a month)", room.remark(800, 50, "volume.create_gb"))
+        self.assertEqual([room.remark(800, least, "x") for least in (751, 400, 0)], ["", "", ""])
+
+
+@unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
+class Keys(Quiet):
+    """The pair that pods let in."""
+
+    def setUp(self):
+        super().setUp()
+        with_agent = mock.patch.dict(os.environ, {"SSH_AUTH_SOCK": ""})
+        with_agent.start()
+        self.addCleanup(with_agent.stop)
+
+    def check(self, key="key"):
+        here = self.loaded(ssh_key=key)
+        pair = ssh.Ssh(here, state.State(self.folder / "state", "film"))
+        with mock.patch.dict(os.environ, rsync_environment()):
+            pair.check()
+
+    def test_one_that_ssh_can_use(self):
+        self.check()
+
+    def test_the_public_half(self):
+        self.assertRegex(self.failure(3, self.check, "key.pub"), "is the public half; name the private one, .*/key$")
+
+    def test_a_passphrase_that_nobody_could_type(self):
+        make_key(self.folder / "locked", "secret")
+        self.assertIn("ssh-add", self.failure(3, self.check, "locked"))
+
+    def test_a_key_that_others_can_read_is_none_for_ssh(self):
+        (self.folder / "key").chmod(0o644)
+        self.assertIn("chmod 600", self.failure(3, self.check))
+
+    def test_halves_of_two_keys_and_what_is_none(self):
+        make_key(self.folder / "other")
+        (self.folder / "key.pub").write_text((self.folder / "other.pub").read_text())
+        self.assertIn("not the public half", self.failure(3, self.check))
+        (self.folder / "key").write_text("no key\n")
+        self.assertIn("is no private key", self.failure(3, self.check))
 
 
 class JobFiles(Quiet):
@@ -338,6 +448,9 @@ class JobFiles(Quiet):
 
     def test_what_is_not_there(self):
         self.assertIn("the film is not there", self.failure(3, self.job, "[input]\nfile = none.mkv\n"))
+        self.assertIn("is a folder", self.failure(3, self.job, "[input]\nfile = bin\n"))
+        (self.folder / "empty.mkv").touch()
+        self.assertIn("is empty", self.failure(3, self.job, "[input]\nfile = empty.mkv\n"))
         self.assertIn("sequence", self.failure(3, self.job, "[input]\nfile = frames/%08d.png\n"))
         self.assertIn("the model", self.failure(3, self.job, "[input]\nfile = film.mkv\n[model]\ncheckpoint = x.pth\n"))
         self.assertIn("names no input.file", self.failure(2, self.job, "[final]\nheight = 720\n"))
@@ -378,7 +491,7 @@ class OnDisk(Quiet):
         kept = self.held()
         other = state.State(self.folder / "state", "film")
         text = self.failure(2, other.hold)
-        self.assertIn(f"process {os.getpid()}", text)
+        self.assertIn(f"'kill {os.getpid()}'", text)
         fcntl.flock(kept.lock, fcntl.LOCK_UN)
         other.hold()
 
@@ -445,6 +558,28 @@ class Rented(Quiet):
             self.fake.fail("GET", "/pods/.*", 404)
             self.fleet.look()
         self.assertEqual(list(self.fleet.lost.values()), ["is gone"])
+
+    def test_words_that_cannot_be_used_are_told_once_and_the_pod_is_not_ready(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        pod = {"id": rental.id, "name": rental.name, "status": "RUNNING"}
+        with mock.patch.object(fleet, "complain") as complained:
+            for words in ({"ssh": "no"}, {"ssh": ["x"]}, {"ssh": {"direct": 5}}, {"cluster": 3, "ssh": None}, {"cost": "much"},
+                          {"ssh": {"direct": {"host": "-oProxyCommand=x", "port": 22, "username": "root"}}},
+                          {"ssh": {"direct": {"host": "h", "port": "22", "username": "root"}}}, {"status": None}):
+                with self.subTest(words=words), mock.patch.object(self.api, "list", return_value=[{**pod, **words}]):
+                    self.fleet.look()
+                    self.fleet.look()
+                    self.assertEqual((self.fleet.reachable(rental), self.fleet.lost), ([], {}))
+        said = [call.args[0] for call in complained.call_args_list]
+        self.assertEqual(len(said), len(set(said)))
+        self.assertIn("strange address for ssh: root@-oProxyCommand=x", "\n".join(said))
+
+    def test_a_volume_whose_making_was_not_heard_of_is_deleted_too(self):
+        made = self.cloud.make_volume({"name": "vsrdist-1-film", "size": 50, "dataCenter": "EU-RO-1"})
+        self.kept.contents.volume = {"name": made["name"]}
+        self.fleet.delete_volume()
+        self.assertEqual(list(self.cloud.volumes), [self.volume])
 
     def test_a_cluster_without_members_is_not_gone(self):
         self.fleet.what = "clusters"

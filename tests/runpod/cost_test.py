@@ -143,6 +143,14 @@ class Text(unittest.TestCase):
             with self.assertRaises(CostError):
                 cost.table(FILM, gpus=gpus)
 
+    def test_a_short_clip_is_one_pods_work(self):
+        clip = Film(frames=3000, width=1024, height=432)
+        text = "\n".join(cost.table(clip, gpus=[H100], prices={H100: 4}, cores={H100: 64}))
+        self.assertIn("so 4 GPUs cost $12 in place of $3.08 and save 0 minutes", text)
+        self.assertNotIn("about the same money", text)
+        clip = Film(frames=100, width=1024, height=432)
+        self.assertIn("more pods would only cost more", cost.table(clip, gpus=[H100], counts=[1])[-1])
+
     def test_hours_and_dollars(self):
         self.assertEqual([cost.hours_text(hours) for hours in (None, 0.654, 7.75, 33.4)], ["?", "0.65", "7.8", "33"])
         self.assertEqual([cost.dollars_text(dollars) for dollars in (0.5, 33.4)], ["$0.50", "$33"])
@@ -164,6 +172,8 @@ class Sources(unittest.TestCase):
         film, rates = cost.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
         self.assertEqual(film, Film(180_000, 1024, 432, preset="medium"))
         self.assertEqual((rates.gpu, rates.fps, rates.core_s_frame), (H100, 66, 7.8))
+        sized = cost.film_of_dry_run({**DRY_RUN, "segments_bytes": 5, "films_bytes": 3})[0]
+        self.assertEqual(sized.stored_bytes, 8)
         for other in ({}, [], {**DRY_RUN, "timeline": 1}):
             with self.assertRaisesRegex(CostError, "another version"):
                 cost.film_of_dry_run(other)
@@ -181,7 +191,11 @@ class Sources(unittest.TestCase):
     def test_the_programs_own_words(self):
         job = self.file("job.ini", "[final]\nheight = 180\npreset = ultrafast\n[segment]\nframes = 30\n")
         film, rates = cost.look(CLIP, job, os.environ["VSR_PROGRAM"])
-        self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30))
+        self.assertGreater(film.stored_bytes, 1e6)
+        self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30,
+                                    stored_bytes=film.stored_bytes))
+        with self.assertRaisesRegex(cost.NoFilm, "the file is empty"):
+            cost.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
         self.assertGreater(rates.core_s_frame, 0)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
@@ -190,7 +204,7 @@ class Sources(unittest.TestCase):
         self.assertEqual((film.width, film.height, film.network, film.preset), (320, 180, "c32n3", "slow"))
         self.assertAlmostEqual(film.frames, 21, delta=1)
         self.assertEqual(rates, Rates())
-        with self.assertRaisesRegex(CostError, "ffprobe found no picture"):
+        with self.assertRaisesRegex(cost.NoFilm, "ffprobe found no picture"):
             cost.look(self.file("film.txt", "no film"), program=self.folder / "none")
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
@@ -205,8 +219,15 @@ class Sources(unittest.TestCase):
 
     def test_a_program_that_fails_is_told(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: input: no film here' >&2\nexit 3\n", stat.S_IRWXU)
-        with self.assertRaisesRegex(CostError, "vsr-dist: input: no film here"):
+        with self.assertRaisesRegex(cost.NoFilm, "vsr-dist: input: no film here"):
             cost.look(self.folder / "film.mkv", program=program)
+
+    @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
+    def test_a_program_that_cannot_look_is_no_reason_against_the_film(self):
+        program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: gpu: there is none' >&2\nexit 5\n", stat.S_IRWXU)
+        film, rates = cost.look(CLIP, program=program)
+        self.assertEqual(film.width, 320)
+        self.assertIn("vsr-dist here could not look at it: vsr-dist: gpu: there is none", cost.table(film, rates))
 
     def test_status_of_a_run(self):
         rank = {"cpus": 16, "gpu": {"name": L40S}}

@@ -1,0 +1,49 @@
+"""The network volume's size: what the job takes there, and what a month of it costs.
+
+Prices are the service's of October 2026, for STANDARD volumes; its API tells none."""
+
+import math
+
+from .config import AUTO
+
+CHEAPER_FROM_GB, DOLLARS_GB, DOLLARS_GB_MORE = 1000, 0.07, 0.05
+LEAST_GB = 10  # that there are
+SPARE = 1.25  # what mezzanines and films take is known to a quarter or so
+USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 800, 50  # of a film of two hours
+
+
+def dollars_a_month(gb):
+    return DOLLARS_GB * min(gb, CHEAPER_FROM_GB) + DOLLARS_GB_MORE * max(0, gb - CHEAPER_FROM_GB)
+
+
+def words(gb, kind="STANDARD"):
+    return f"{gb} GB, {'some' if kind == 'STANDARD' else 'more than'} ${dollars_a_month(gb):.2f} a month"
+
+
+def needed(job, film):
+    """Gigabytes; 0 where it is not known (`film` None, or looked at by ffprobe alone)."""
+    if not film or not film.stored_bytes:
+        return 0
+    sent = sum(source.stat().st_size for source, _ in job.files())
+    return max(LEAST_GB, math.ceil(SPARE * (film.stored_bytes + sent) / 1e9))
+
+
+def usual(job):
+    return USUAL_WITHOUT_MEZZANINES_GB if job.values.get("segment.codec") == "none" else USUAL_GB
+
+
+def size(config, job, film):
+    """Of a volume that is to be made."""
+    given = config["volume", "create_gb"]
+    return (needed(job, film) or usual(job)) if given == AUTO else given
+
+
+def remark(gb, least, key):
+    """On a size that was given, or nothing; `key`: where it was."""
+    if least > gb:
+        return (f"NOTE: {key}: the job takes up to some {least} GB, more than {gb}: the run would pause for want of room, and be "
+                "ended; give more, or segment.codec = none in the job file")
+    if least and gb > 2 * least + 20:
+        return (f"NOTE: {key}: far more than this job takes, for which {least} GB would be enough (some "
+                f"${dollars_a_month(least):.2f} a month)")
+    return ""
