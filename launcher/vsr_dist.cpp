@@ -1,5 +1,6 @@
 // The program: arguments -> job -> wiring of rooms -> exit status.
 #include "arguments.hpp"
+#include "binding.hpp"
 #include "compare_command.hpp"
 #include "doctor_command.hpp"
 #include "dry_run.hpp"
@@ -106,6 +107,7 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vsr::launcher::leave_single_core();
   vsr::model::make_waiting_passive(argv);
   prctl(PR_SET_NAME, "vsr-dist");  // it may have been started anew through /proc/self/exe
   try {
