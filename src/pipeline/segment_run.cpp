@@ -18,7 +18,8 @@ namespace {
 // at once.
 std::size_t most_to_measure(Downloads& downloads) {
   const std::size_t slots = downloads.ring().size();
-  return std::max<std::size_t>(1, downloads.packets ? slots - slots / 6 : slots / 2);
+  const std::size_t others = downloads.packets ? std::max<std::size_t>(2, slots / 6) : slots / 2;
+  return slots > others ? slots - others : 1;
 }
 
 // What measuring may hold the stages up altogether: that much of the time.

@@ -9,7 +9,8 @@ import time
 import unittest
 import zipfile
 
-from film_support import CLIP, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, is_running, mpirun, ranks_of, run
+from film_support import (CLIP, OTHER_MPI, PROGRAM, SMALL_FILM, SOURCE, FilmTest, environment, frame_hashes, is_running, mpirun,
+                          ranks_of, run)
 
 
 class Ranks(FilmTest):
@@ -286,6 +287,30 @@ class SceneCuts(FilmTest):
             figures.append([line.split("seam at ")[1] for line in log.splitlines() if "seam at " in line])
         self.assertEqual(len(figures[0]), 2)
         self.assertEqual(figures[0], figures[1])
+
+
+class Binding(unittest.TestCase):
+    """mpirun binds one or two ranks to a core each, where nobody says otherwise."""
+
+    def mpirun(self, *words):
+        return run(["mpirun", "-n", "1", *words], timeout=60)[1]
+
+    @staticmethod
+    def processors(doctor):
+        return int(re.search(r"processors +(\d+) of", doctor).group(1))
+
+    def test_a_rank_takes_what_mpirun_itself_may_use(self):
+        ask = ["python3", "-c", "import os; print(len(os.sched_getaffinity(0)), 'bound')"]
+        bound = int(re.search(r"(\d+) bound", self.mpirun(*ask)).group(1))
+        own = self.processors(run([PROGRAM, "doctor"], timeout=60)[1])
+        if bound >= own:
+            self.skipTest(f"mpirun left a rank {bound} of {own} processors: nothing to be undone")
+        self.assertEqual(self.processors(self.mpirun(PROGRAM, "doctor")), own)
+        shell = self.mpirun("sh", "-c", f"{PROGRAM} doctor; true")
+        self.assertEqual(self.processors(shell), own, "a shell between both")
+        if not OTHER_MPI:
+            asked = self.mpirun("--bind-to", "core", PROGRAM, "doctor")
+            self.assertEqual(self.processors(asked), bound, "that was asked for")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include "vsr/gpu/device.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <utility>
@@ -20,12 +21,14 @@ namespace {
 // of our own that are there already are pinned at 35 GB/s (docs/performance.md, "Pinned memory"),
 // so large blocks are mapped here.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kSmallPage = 4096;
 constexpr std::size_t kLeastMapped = 2 * kHugePage;
 
-std::size_t whole_pages(std::size_t bytes) {
-  return (bytes + kSmallPage - 1) / kSmallPage * kSmallPage;
+std::size_t page() {
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
 }
+
+std::size_t whole_pages(std::size_t bytes) { return (bytes + page() - 1) / page() * page(); }
 
 // Memory at the begin of a huge page; null where there is none.
 std::byte* map_pages(std::size_t bytes) {
@@ -40,7 +43,7 @@ std::byte* map_pages(std::size_t bytes) {
   munmap(memory + size, kHugePage - before);
   madvise(memory, size, MADV_HUGEPAGE);  // a wish
   madvise(memory, size, MADV_DONTFORK);  // the GPU would go on to write to pages of one of both
-  for (std::size_t at = 0; at < size; at += kSmallPage) memory[at] = std::byte{0};
+  for (std::size_t at = 0; at < size; at += page()) memory[at] = std::byte{0};
   return memory;
 }
 
@@ -81,8 +84,8 @@ PinnedBuffer::~PinnedBuffer() {
       cudaFreeHost(data_);
       return;
     case Kind::kMapped:
-      cudaHostUnregister(data_);
-      munmap(data_, whole_pages(size_));
+      // What the GPU may still write to has to stay.
+      if (cudaHostUnregister(data_) == cudaSuccess) munmap(data_, whole_pages(size_));
       return;
   }
 }
