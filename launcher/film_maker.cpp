@@ -99,12 +99,13 @@ std::vector<fs::path> FilmMaker::make() {
     const Ledger ledger = read_ledger(lead_.directory, lead_.film());
     for (std::size_t i = 0; i < ledger.size(); ++i) {
       if (ledger[i] || may_be_made_again(static_cast<int>(i))) continue;
-      throw Error(ErrorCode::kStorage,
-                  format("what was committed in {} of segment {} was damaged or gone afterwards, {} "
-                         "times: is the disk sound, and does anybody else write there?",
-                         lead_.directory.root().string(),
-                         i,
-                         kMostTimesBad));
+      throw Error(
+          ErrorCode::kStorage,
+          format("what was committed in {} of segment {} was damaged or gone afterwards, {} "
+                 "times: is the disk sound, and does anybody else write there?",
+                 lead_.directory.root().string(),
+                 i,
+                 kMostTimesBad));
     }
     if (count(ledger) == static_cast<int>(ledger.size()) && join(ledger)) break;
     lead_.leases->release(kFinalLease);

@@ -39,11 +39,12 @@ namespace {
 void refuse_for_encoders(RunLeases& leases, const fs::path& directory) {
   const auto job = leases.another_job();
   if (!job || leases.another_upscaler()) return;
-  throw Error(ErrorCode::kStorage,
-              format("{}: a job that only encodes ({}) works in this run directory, or waits there; "
-                     "end the jobs that only encode first, or give another --run.dir",
-                     directory.string(),
-                     describe(*job)));
+  throw Error(
+      ErrorCode::kStorage,
+      format("{}: a job that only encodes ({}) works in this run directory, or waits there; "
+             "end the jobs that only encode first, or give another --run.dir",
+             directory.string(),
+             describe(*job)));
 }
 
 // Moves a run out of the way, keeping it. A folder that holds no run stays where it is, and so does
