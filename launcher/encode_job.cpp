@@ -101,10 +101,11 @@ void wait_for_plan(const store::RunDirectory& directory,
                   "stopped while it waited for the run's plan; nothing was begun");
     }
     if (due(told, kTellEvery)) {
-      log::info("launcher",
-                "waiting for the run's plan in {}: this job only encodes, and one that upscales "
-                "makes it",
-                directory.root().string());
+      // Loud enough for scripts/run-until-done, to which silence is standing still.
+      log::warning("launcher",
+                   "waiting for the run's plan in {}: this job only encodes, and one that upscales "
+                   "makes it",
+                   directory.root().string());
     }
     if (due(written, kFileEvery)) {
       status.write(page.planning("waits for the plan, which a job that upscales makes"));
@@ -113,22 +114,23 @@ void wait_for_plan(const store::RunDirectory& directory,
   }
 }
 
-void UpscalerWatch::look(int missing_segments) {
+bool UpscalerWatch::look(int missing_segments) {
   const auto upscaler = leases_.another_upscaler();
   const bool nobody = missing_segments > 0 && !upscaler;
   board_.nobody_upscales(nobody);
   if (!nobody) {
     if (told_ && upscaler) log::info("launcher", "{} upscales again", describe(*upscaler));
     told_.reset();
-    return;
+    return upscaler.has_value();
   }
   const auto now = Clock::now();
-  if (told_ && now - *told_ < kTellEvery) return;
+  if (told_ && now - *told_ < kTellEvery) return false;
   told_ = now;
   log::warning("launcher",
                "nobody upscales: {} missing, and this job only encodes. It encodes what there is, "
                "and goes on by itself when a job without --role=encode is started here",
                counted(missing_segments, "segment") + (missing_segments == 1 ? " is" : " are"));
+  return false;
 }
 
 }  // namespace vsr::launcher

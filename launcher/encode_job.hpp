@@ -36,7 +36,8 @@ class UpscalerWatch {
   // Both have to outlive it.
   UpscalerWatch(RunLeases& leases, StatusBoard& board) : leases_(leases), board_(board) {}
 
-  void look(int missing_segments);
+  // Whether somebody upscales.
+  bool look(int missing_segments);
 
  private:
   RunLeases& leases_;

@@ -89,21 +89,25 @@ FilmMaker::FilmMaker(const Lead& lead,
       signals_(signals),
       runner_(runner),
       identity_(final_identity(lead.job, lead.film().plan)),
-      space_(lead.directory.root(), bytes_kept_free(lead.job)) {}
+      space_(lead.directory.root(), bytes_kept_free(lead.job)),
+      times_bad_(lead.prepared.plan.segments.size()) {}
 
 std::vector<fs::path> FilmMaker::make() {
-  for (int round = 1; !is_made(); ++round) {
+  while (!is_made()) {
     make_pieces();
     if (!hold_the_end()) break;
     const Ledger ledger = read_ledger(lead_.directory, lead_.film());
-    if (count(ledger) == static_cast<int>(ledger.size()) && join(ledger, round)) break;
-    if (round == kMostRounds) {
-      throw Error(ErrorCode::kStorage,
-                  format("what was committed in {} was damaged or gone afterwards, {} times in a "
-                         "row: is the disk sound, and does anybody else write there?",
-                         lead_.directory.root().string(),
-                         round));
+    for (std::size_t i = 0; i < ledger.size(); ++i) {
+      if (ledger[i] || may_be_made_again(static_cast<int>(i))) continue;
+      throw Error(
+          ErrorCode::kStorage,
+          format("what was committed in {} of segment {} was damaged or gone afterwards, {} "
+                 "times: is the disk sound, and does anybody else write there?",
+                 lead_.directory.root().string(),
+                 i,
+                 kMostTimesBad));
     }
+    if (count(ledger) == static_cast<int>(ledger.size()) && join(ledger)) break;
     lead_.leases->release(kFinalLease);
   }
   const auto films = this->films();
@@ -126,14 +130,18 @@ std::optional<std::vector<fs::path>> FilmMaker::films() const {
 bool FilmMaker::is_made() const { return films().has_value(); }
 
 void FilmMaker::make_pieces() {
-  for (int round = 1;; ++round) {
+  while (true) {
     const cluster::SegmentOutcome end = work_off();
     if (end.ok) return;
     // A mezzanine that went bad, or away, after its commit is made again.
-    const bool again = round < kMostRounds && end.work == cluster::Work::kEncode &&
-                       end.code == ErrorCode::kStorage && has_to_be_made_again(end.segment);
+    const bool again = end.work == cluster::Work::kEncode && end.code == ErrorCode::kStorage &&
+                       has_to_be_made_again(end.segment) && may_be_made_again(end.segment);
     if (!again) throw Error(end.code, end.message);
   }
+}
+
+bool FilmMaker::may_be_made_again(int segment) {
+  return ++times_bad_.at(static_cast<std::size_t>(segment)) < kMostTimesBad;
 }
 
 bool FilmMaker::has_to_be_made_again(int segment) const {
@@ -159,8 +167,8 @@ cluster::SegmentOutcome FilmMaker::work_off() {
   if (count(chunks) > 0) log::info("launcher", "{} chunks are kept", count(chunks));
   check_space(lead_, segments, chunks);
   UpscalerWatch upscalers(*lead_.leases, board_);
-  std::function<void(int)> looked;
-  if (only_encodes(lead_.ranks)) looked = [&](int missing) { upscalers.look(missing); };
+  std::function<bool(int)> looked;
+  if (only_encodes(lead_.ranks)) looked = [&](int missing) { return upscalers.look(missing); };
   RunGate gate(
       lead_.directory, *lead_.leases, space_, kinds(tasks), [this] { return is_made(); }, looked);
   tasks.gate = &gate;
@@ -203,7 +211,7 @@ bool FilmMaker::hold_the_end() {
   throw Error(ErrorCode::kInterrupted, "stopped before the film was joined; nothing is lost");
 }
 
-bool FilmMaker::join(const Ledger& ledger, int round) {
+bool FilmMaker::join(const Ledger& ledger) {
   tell_of_seams(lead_, book_);
   std::vector<store::Record> records;
   for (const auto& record : ledger) {
@@ -215,12 +223,15 @@ bool FilmMaker::join(const Ledger& ledger, int round) {
   } catch (const DiskFull&) {
     throw;
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kStorage || round == kMostRounds) throw;
+    if (error.code() != ErrorCode::kStorage) throw;
     bool found = false;
+    bool again = true;
     for (const Segment& segment : lead_.prepared.plan.segments) {
-      if (discard_if_damaged(lead_.directory, lead_.film(), segment.index)) found = true;
+      if (!discard_if_damaged(lead_.directory, lead_.film(), segment.index)) continue;
+      found = true;
+      again = may_be_made_again(segment.index) && again;
     }
-    if (!found) throw;
+    if (!found || !again) throw;
     return false;
   }
 }

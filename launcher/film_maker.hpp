@@ -36,8 +36,8 @@ class FilmMaker {
   std::vector<std::filesystem::path> make();
 
  private:
-  // Pieces that go bad after their commit are made again, but not for ever.
-  static constexpr int kMostRounds = 3;
+  // A piece that goes bad after its commit is made again, but not for ever.
+  static constexpr int kMostTimesBad = 3;
 
   // If they are made.
   std::optional<std::vector<std::filesystem::path>> films() const;
@@ -45,12 +45,14 @@ class FilmMaker {
   // Has the ranks make what the ledger lacks; or other jobs, if they are at it.
   void make_pieces();
   bool has_to_be_made_again(int segment) const;
+  // Counts that a piece of it went bad. False: too often, there is no sense in making it again.
+  bool may_be_made_again(int segment);
   cluster::SegmentOutcome work_off();
   std::vector<RunGate::Kind> kinds(const cluster::Tasks& tasks) const;
   // Of several jobs one joins the film, the others wait for it. False: it is made.
   bool hold_the_end();
   // The films of all pieces. False when some turn out damaged, which are removed then.
-  bool join(const Ledger& ledger, int round);
+  bool join(const Ledger& ledger);
   // A job that was taken for dead may still be writing films: each has a folder of its own.
   void join_with_room(const std::vector<store::Record>& records);
   double bytes_of_films(const std::vector<store::Record>& records) const;
@@ -66,6 +68,7 @@ class FilmMaker {
   const cluster::Runner& runner_;
   const std::string identity_;  // of the films
   Space space_;
+  std::vector<int> times_bad_;  // by segment
 };
 
 }  // namespace vsr::launcher

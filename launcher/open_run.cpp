@@ -18,6 +18,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace vsr::launcher {
@@ -34,15 +35,39 @@ namespace {
                      describe(job)));
 }
 
+// Jobs that only encode wait for as long as it takes, so to wait for them would never end.
+void refuse_for_encoders(RunLeases& leases, const fs::path& directory) {
+  const auto job = leases.another_job();
+  if (!job || leases.another_upscaler()) return;
+  throw Error(
+      ErrorCode::kStorage,
+      format("{}: a job that only encodes ({}) works in this run directory, or waits there; "
+             "end the jobs that only encode first, or give another --run.dir",
+             directory.string(),
+             describe(*job)));
+}
+
 // Moves a run out of the way, keeping it. A folder that holds no run stays where it is, and so does
 // a run at which another process works: that is an error.
 void move_aside(const fs::path& path, double patience_s, const std::atomic<int>& stop) {
   if (!store::RunDirectory::is_at(path)) return;
   const store::RunDirectory directory(path);
-  const store::RunLock lock(directory, store::RunLock::Hold::kAlone);
+  // Here it upscales nothing, and nobody should think that it does.
+  constexpr bool kOnlyEncodes = true;
+  std::optional<store::RunLock> lock;
+  try {
+    lock.emplace(directory, store::RunLock::Hold::kAlone);
+  } catch (const Error&) {
+    RunLeases leases(directory, patience_s, kOnlyEncodes);
+    refuse_for_encoders(leases, path);
+    throw;
+  }
   {
-    RunLeases leases(directory, patience_s);  // of hosts that the lock does not reach
-    if (const auto other = leases.another_living_job(stop)) refuse_for(*other, path);
+    RunLeases leases(directory, patience_s, kOnlyEncodes);  // of hosts that the lock does not reach
+    if (const auto other = leases.another_living_job(stop)) {
+      refuse_for_encoders(leases, path);
+      refuse_for(*other, path);
+    }
   }
   std::error_code error;
   for (int n = 1;; ++n) {
@@ -68,19 +93,35 @@ std::map<std::string, std::string> shared_settings(const Job& job) {
   return settings;
 }
 
-// Refuses to join a job that makes another film of the same segments.
+// The job that job.ini tells of; nothing where it is of another version, whose plan has been
+// compared.
+std::optional<Job> job_there(const store::RunDirectory& directory) {
+  std::error_code error;
+  if (!fs::exists(directory.job_file(), error)) return std::nullopt;
+  try {
+    return parse_job_text(read_file(directory.job_file()));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// What job.ini is to tell. By what is upscaled, and how, is not for a job to say that only encodes.
+std::string job_text(const Job& job, const std::optional<Job>& there, bool encodes) {
+  if (!encodes || !there) return print_job(job, false);
+  std::map<std::string, std::string> values = job_values(*there);
+  for (const auto& [key, value] : shared_settings(job)) values[key] = value;
+  return print_job(make_job(KeyValues(values.begin(), values.end()), {}), false);
+}
+
+// Refuses to join a job that makes another film of the same segments. Those that are still waiting
+// for the start lease make none yet: they will find what this one leaves in job.ini.
 void agree_with_others(const Job& job,
+                       const std::optional<Job>& there,
                        const store::RunDirectory& directory,
                        RunLeases& leases,
                        const std::atomic<int>& stop) {
-  std::error_code error;
-  if (!fs::exists(directory.job_file(), error)) return;
-  std::map<std::string, std::string> theirs;
-  try {
-    theirs = shared_settings(parse_job_text(read_file(directory.job_file())));
-  } catch (const Error&) {
-    return;  // of another version; the plan has been compared
-  }
+  if (!there) return;
+  auto theirs = shared_settings(*there);
   std::string differences;
   for (const auto& [key, value] : shared_settings(job)) {
     if (theirs[key] == value) continue;
@@ -88,7 +129,7 @@ void agree_with_others(const Job& job,
         "{}{} is {} there and {} here", differences.empty() ? "" : "; ", key, theirs[key], value);
   }
   if (differences.empty()) return;
-  if (const auto other = leases.another_living_job(stop)) {
+  if (const auto other = leases.another_film_maker(stop)) {
     throw Error(ErrorCode::kUsage,
                 format("{}: {} is making another film here: {}; give the same settings to join it, "
                        "wait for it, or give another --run.dir",
@@ -118,14 +159,17 @@ Lead open_run(Job job,
   if (fresh) move_aside(job.run.dir, job.cluster.patience_s, stop);
   store::RunDirectory directory(job.run.dir);
   std::error_code error;
-  if (!job.run.resume && fs::exists(directory.plan_file(), error)) {
+  if (!encodes && !job.run.resume && fs::exists(directory.plan_file(), error)) {
     throw Error(ErrorCode::kUsage,
                 format("{} holds a run and run.resume is off: give another run.dir, or --fresh",
                        job.run.dir));
   }
   auto lock = std::make_unique<store::RunLock>(directory, store::RunLock::Hold::kTogether);
   auto leases = std::make_unique<RunLeases>(directory, job.cluster.patience_s, encodes);
-  if (encodes) wait_for_plan(directory, *leases, page, stop);
+  if (encodes && !fs::exists(directory.plan_file(), error)) {
+    lock->sign();  // it may be here for long, and in somebody's way
+    wait_for_plan(directory, *leases, page, stop);
+  }
   // A disk without room for a lease is an error here, where nothing is begun yet.
   if (!leases->take(kStartLease) && !leases->wait_for(kStartLease, "to plan", stop)) stopped();
   const bool first = lock->was_alone() && !leases->another_job();
@@ -143,8 +187,10 @@ Lead open_run(Job job,
     return std::move(*planned);
   };
   Prepared prepared = prepare_here();
-  agree_with_others(job, directory, *leases, stop);
-  write_file(directory.job_file(), print_job(job, false));
+  const std::optional<Job> there = job_there(directory);
+  agree_with_others(job, there, directory, *leases, stop);
+  write_file(directory.job_file(), job_text(job, there, encodes));
+  leases->makes_film();
   lock->sign();
   leases->release(kStartLease);
   auto all = capacities(job, prepared.plan, ranks);

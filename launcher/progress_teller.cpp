@@ -33,8 +33,10 @@ Left left_of(const cluster::Progress& now) {
   Left all;
   all.upscaling_s = left(now.frames - now.frames_done, now.upscaling, now.total - now.done);
   all.encoding_s = left(now.frames - now.frames_encoded, now.encoding, now.total - now.encoded);
-  // As long as no chunk is done, and encoders are slow, nothing is known of the whole.
-  all.all_known = now.encoded == now.total || all.encoding_s > 0;
+  // As long as no chunk is done, and encoders are slow, nothing is known of the whole; nor where
+  // others upscale, of whom nothing has come yet.
+  all.all_known = (now.encoded == now.total || all.encoding_s > 0) &&
+                  (now.done == now.total || all.upscaling_s > 0);
   return all;
 }
 
@@ -44,7 +46,6 @@ std::string limit_text(const cluster::Progress& now, double upscaling_s, double 
   const double encoding = now.encoding.fps();
   if (encoding_s > kEven * upscaling_s && encoding_s > 0) {
     const bool over = now.done == now.total;  // then nothing is left to compare with
-    if (!over && upscaling_s <= 0) return {};
     const std::string against = over || upscaling <= encoding
                                     ? std::string()
                                     : format(" against {} of upscaling", rate_text(upscaling));
@@ -70,9 +71,11 @@ std::string progress_text(const cluster::Progress& now, bool encode_follows) {
   std::string text = format("{} of {} segments", now.done, now.total);
   if (now.encoded < now.total) text += format(", {} encoded", now.encoded);
   const Left left = left_of(now);
+  if (encode_follows || !left.all_known) {
+    if (left.upscaling_s <= 0) return text;
+    return text + format("; about {} of upscaling left", duration_text(left.upscaling_s));
+  }
   if (left.seconds() <= 0) return text;
-  if (encode_follows || !left.all_known)
-    return text + format("; about {} of upscaling left", duration_text(left.seconds()));
   const std::string limit = limit_of(now, encode_follows);
   return text + format("; about {} left", duration_text(left.seconds())) +
          (limit.empty() ? "" : ", " + limit);

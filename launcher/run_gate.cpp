@@ -30,7 +30,7 @@ RunGate::RunGate(const store::RunDirectory& directory,
                  Space& space,
                  std::vector<Kind> kinds,
                  std::function<bool()> film_made,
-                 std::function<void(int missing)> looked)
+                 std::function<bool(int missing)> looked)
     : directory_(directory),
       leases_(leases),
       space_(space),
@@ -104,7 +104,9 @@ void RunGate::watch() {
       news = look();
       if (ask_film_()) film_is_made_ = true;
       const std::vector<bool>& known = kinds_.back().known;
-      if (looked_) looked_(static_cast<int>(std::count(known.begin(), known.end(), false)));
+      if (looked_) {
+        others_upscale_ = looked_(static_cast<int>(std::count(known.begin(), known.end(), false)));
+      }
     } catch (const std::exception& error) {
       log::debug("store", "the run directory cannot be looked at: {}", error.what());
     }

@@ -33,13 +33,13 @@ class RunGate final : public cluster::Gate {
 
   // `kinds`: chunks, if there are any, before segments. `film_made`: whether the film is made of
   // these pieces; asked by the own thread. `looked` (may be empty): told by it after every look how
-  // many segments are missing. All references must outlive it.
+  // many segments are missing, answers others_upscale(). All references must outlive it.
   RunGate(const store::RunDirectory& directory,
           RunLeases& leases,
           Space& space,
           std::vector<Kind> kinds,
           std::function<bool()> film_made,
-          std::function<void(int missing)> looked = {});
+          std::function<bool(int missing)> looked = {});
   ~RunGate() override;
   RunGate(const RunGate&) = delete;
   RunGate& operator=(const RunGate&) = delete;
@@ -49,6 +49,8 @@ class RunGate final : public cluster::Gate {
   std::vector<cluster::Piece> news() override;
 
   bool film_made() override { return film_is_made_; }
+
+  bool others_upscale() override { return others_upscale_; }
 
  private:
   const Kind& kind_of(cluster::Work work) const;
@@ -61,8 +63,9 @@ class RunGate final : public cluster::Gate {
   Space& space_;
   std::vector<Kind> kinds_;  // `known` is the watching thread's
   const std::function<bool()> ask_film_;
-  const std::function<void(int)> looked_;
+  const std::function<bool(int)> looked_;
   std::atomic<bool> film_is_made_ = false;
+  std::atomic<bool> others_upscale_ = true;
   std::mutex mutex_;
   std::condition_variable over_changed_;
   bool over_ = false;                 // guarded by mutex_

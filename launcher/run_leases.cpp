@@ -20,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kLook = milliseconds(500);
 constexpr double kBeat_s = 5;  // at most; several within one's patience
 constexpr const char* kJob = "job-";
+constexpr const char* kFilm = "film-";
 constexpr const char* kEncodes = "-encode";
 
 milliseconds to_milliseconds(double seconds) {
@@ -33,13 +34,12 @@ store::LeaseSettings settings(double patience_s) {
 }
 
 // An owner ends with what makes him the only one of his name.
-std::string job_lease(const std::string& owner, bool only_encodes) {
-  return kJob + owner.substr(owner.size() - std::min<std::size_t>(16, owner.size())) +
-         (only_encodes ? kEncodes : "");
+std::string id_of(const std::string& owner) {
+  return owner.substr(owner.size() - std::min<std::size_t>(16, owner.size()));
 }
 
-bool is_other_job(const store::Lease& lease) {
-  return !lease.ours && is_job_lease(lease.name) && !lease.stale;
+bool is_other(const store::Lease& lease, const std::string& prefix) {
+  return !lease.ours && lease.name.starts_with(prefix) && !lease.stale;
 }
 
 }  // namespace
@@ -53,13 +53,10 @@ std::string describe(const store::Lease& lease) {
 RunLeases::RunLeases(const store::RunDirectory& directory, double patience_s, bool only_encodes)
     : patience_s_(patience_s),
       owner_(store::unique_owner()),
-      job_(job_lease(owner_, only_encodes)),
+      job_(kJob + id_of(owner_) + (only_encodes ? kEncodes : "")),
+      film_(kFilm + id_of(owner_)),
       leases_(directory.leases_dir(), owner_, settings(patience_s)) {
-  try {
-    leases_.take(job_);
-  } catch (const DiskFull&) {
-    // The run waits for room, and the heart tries again.
-  }
+  take_own();
   heart_ = std::thread([this] { beat(); });
 }
 
@@ -70,6 +67,20 @@ RunLeases::~RunLeases() {
   }
   over_changed_.notify_all();
   heart_.join();
+}
+
+void RunLeases::take_own() {
+  try {
+    leases_.take(job_);
+    if (makes_film_) leases_.take(film_);
+  } catch (const DiskFull&) {
+    // The run waits for room, and the heart tries again.
+  }
+}
+
+void RunLeases::makes_film() {
+  makes_film_ = true;
+  take_own();
 }
 
 void RunLeases::beat() {
@@ -88,7 +99,7 @@ void RunLeases::beat() {
                      patience_s_);
       }
       // Lost after a long stall, or not had for want of room when this job began.
-      leases_.take(job_);
+      take_own();
     } catch (const std::exception& error) {
       trouble = error.what();
     }
@@ -154,14 +165,14 @@ std::vector<store::Lease> RunLeases::jobs() {
 
 std::optional<store::Lease> RunLeases::another_job() {
   for (store::Lease& lease : leases_.list()) {
-    if (is_other_job(lease)) return lease;
+    if (is_other(lease, kJob)) return lease;
   }
   return std::nullopt;
 }
 
 std::optional<store::Lease> RunLeases::another_upscaler() {
   for (store::Lease& lease : leases_.list()) {
-    if (is_other_job(lease) && !lease.name.ends_with(kEncodes)) return lease;
+    if (is_other(lease, kJob) && !lease.name.ends_with(kEncodes)) return lease;
   }
   return std::nullopt;
 }
@@ -174,6 +185,15 @@ void RunLeases::bury_dead_jobs() {
 }
 
 std::optional<store::Lease> RunLeases::another_living_job(const std::atomic<int>& stop) {
+  return another_living(kJob, stop);
+}
+
+std::optional<store::Lease> RunLeases::another_film_maker(const std::atomic<int>& stop) {
+  return another_living(kFilm, stop);
+}
+
+std::optional<store::Lease> RunLeases::another_living(const std::string& prefix,
+                                                      const std::atomic<int>& stop) {
   const auto begin = Clock::now();
   // What is unchanged for a shorter time than it has been watched was renewed meanwhile.
   constexpr auto kJitter = milliseconds(1000);
@@ -182,7 +202,7 @@ std::optional<store::Lease> RunLeases::another_living_job(const std::atomic<int>
     std::optional<store::Lease> unknown;
     const auto watched = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
     for (store::Lease& lease : leases_.list()) {
-      if (!is_other_job(lease)) continue;
+      if (!is_other(lease, prefix)) continue;
       if (lease.unchanged + kJitter < watched) return lease;
       unknown = std::move(lease);
     }

@@ -1,6 +1,6 @@
 // This job among the jobs at work in one run directory: the leases it holds and how it keeps them.
 // Every job has one named job-... for as long as it works there, and where it only encodes
-// job-...-encode.
+// job-...-encode; from when it has agreed with the others on the film on also one named film-...
 #pragma once
 
 #include "vsr/store/leases.hpp"
@@ -59,13 +59,25 @@ class RunLeases {
   // One that is, after watching for up to `patience_s`. Throws Error(kInterrupted) on `stop`.
   std::optional<store::Lease> another_living_job(const std::atomic<int>& stop);
 
+  // From here on this job makes the film that job.ini tells of. To be called by who holds the start
+  // lease.
+  void makes_film();
+  // The lease of another job of which that is so, found as another_living_job() finds its own: who
+  // is about to begin has a say in nothing yet.
+  std::optional<store::Lease> another_film_maker(const std::atomic<int>& stop);
+
  private:
   void beat();
+  void take_own();
+  std::optional<store::Lease> another_living(const std::string& prefix,
+                                             const std::atomic<int>& stop);
 
   const double patience_s_;
   const std::string owner_;
   const std::string job_;
+  const std::string film_;
   store::Leases leases_;
+  std::atomic<bool> makes_film_ = false;
   std::mutex mutex_;
   std::condition_variable over_changed_;
   bool over_ = false;  // guarded by mutex_

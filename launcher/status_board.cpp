@@ -389,7 +389,7 @@ void StatusBoard::add_quality(status::RunStatus& run) const {
 }
 
 // What is told after each piece, less the time since; before the first piece by the frames so far,
-// of the stage that takes longer.
+// of the stage that takes longer, once both are known.
 void StatusBoard::add_time_left(status::RunStatus& run, Clock::time_point now) const {
   const auto left = [&](std::int64_t frames, double fps) {
     return fps > 0 ? static_cast<double>(run.frames_total - frames) / fps : 0;
@@ -401,7 +401,8 @@ void StatusBoard::add_time_left(status::RunStatus& run, Clock::time_point now) c
   } else if (works && !run.in_chunks && !facts_.encode_follows && run.upscale_fps_mean > 0) {
     run.left_s = left(run.frames_upscaled, run.upscale_fps_mean);
   } else if (works && run.in_chunks && run.encode_fps > 0 &&
-             samples_.back().encoded >= kTellingFrames) {
+             samples_.back().encoded >= kTellingFrames &&
+             (run.frames_upscaled == run.frames_total || run.upscale_fps_mean > 0)) {
     run.left_s = std::max(left(run.frames_encoded, run.encode_fps),
                           left(run.frames_upscaled, run.upscale_fps_mean));
   } else if (run.state == "joining" && facts_.encode_follows && run.encode_fps > 0) {

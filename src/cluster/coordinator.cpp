@@ -289,6 +289,7 @@ class Coordinator {
     });
     film_made_ = gate_->film_made();
     const auto now = Clock::now();
+    if (others_upscale_ && !gate_->others_upscale()) others_since_.reset();
     if (moved && others_upscale_) measure_others(now);
     if (moved) report();
     if (!no_room_for_.empty() && now >= ask_again_) {
@@ -307,7 +308,8 @@ class Coordinator {
   }
 
   // By the clock, since that is all there is of them; from the first on that came, since they may
-  // have begun long before or after this list.
+  // have begun long before or after this list; and anew where nobody was at it for a while, until
+  // which what was measured before stands.
   void measure_others(Clock::time_point now) {
     const std::int64_t frames = frames_of(weights_, upscaled_);
     if (!others_since_) {

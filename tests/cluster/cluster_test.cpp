@@ -144,7 +144,10 @@ class TestGate : public Gate {
 
   bool film_made() override { return run_.film_made; }
 
+  bool others_upscale() override { return somebody_upscales; }
+
   std::atomic<int> asked = 0;
+  std::atomic<bool> somebody_upscales = true;
   int no_room = 0;  // so many answers
 
  private:
@@ -554,6 +557,36 @@ TEST(ClusterGate, AJobThatOnlyEncodesWaitsForOthersSegmentsAndNeverTakesOne) {
   EXPECT_EQ(trial.last_progress.upscaling.frames, 30);
   EXPECT_GT(trial.last_progress.upscaling.fps(), 0);
   EXPECT_LT(trial.last_progress.upscaling.fps(), 30 / 0.06) << "three came 20 ms apart at least";
+}
+
+// Of the four segments two come, then nobody upscales for a second.
+TEST(ClusterGate, WhereNobodyUpscaledForAWhileThePaceOfOthersIsMeasuredAnew) {
+  constexpr auto kApart = std::chrono::milliseconds(50);
+  constexpr auto kGap = std::chrono::seconds(1);
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  trial.gate = &gate;
+  trial.capacities = {{false, 1}};
+  trial.chunks_done.assign(4, false);
+  trial.encoder = [](int, int) { return good(); };
+  std::thread other([&] {
+    for (int segment = 0; segment < 4; ++segment) {
+      if (segment == 2) {
+        gate.somebody_upscales = false;
+        std::this_thread::sleep_for(kGap);
+        gate.somebody_upscales = true;
+      }
+      std::this_thread::sleep_for(kApart);
+      const std::lock_guard lock(run.mutex);
+      run.done[{Work::kUpscale, segment}] = 1;
+    }
+  });
+  const auto end = trial.run(1, 4, [](int, int, int) { return good(); });
+  other.join();
+  EXPECT_TRUE(end.ok) << end.message;
+  EXPECT_EQ(trial.last_progress.upscaling.frames, 10) << "of the last segment alone";
+  EXPECT_LT(trial.last_progress.upscaling.worker_s, 0.9);
 }
 
 TEST(ClusterGate, AJobThatOnlyEncodesIsStoppedWhileItWaits) {

@@ -10,7 +10,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -80,16 +82,24 @@ class Waiting : public ::testing::Test {
 };
 
 TEST_F(Waiting, EndsWhenThePlanIsThereAndIsToldMeanwhile) {
+  const Heard heard;
   auto waits =
       std::async(std::launch::async, [this] { wait_for_plan(directory_, leases_, page_, stop_); });
+  // Ends the wait before the future's end would wait for it, should an assertion fail.
+  const std::shared_ptr<void> guard(nullptr, [this](void*) { stop_ = 1; });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!std::filesystem::exists(status_file())) {
     ASSERT_NE(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::ready);
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "no status file";
   }
   const auto status = status::run_status_from_json(read_file(status_file()));
   EXPECT_EQ(status.state, "planning");
   EXPECT_THAT(status.message, HasSubstr("waits for the plan"));
   write_file(directory_.plan_file(), "a plan");
+  ASSERT_EQ(waits.wait_for(std::chrono::seconds(30)), std::future_status::ready);
   waits.get();
+  ASSERT_THAT(heard.lines, SizeIs(1)) << "with --log-level=warning too";
+  EXPECT_THAT(heard.lines[0], HasSubstr("waiting for the run's plan"));
   EXPECT_FALSE(std::filesystem::exists(status_file()));
   wait_for_plan(directory_, leases_, page_, stop_);  // at once
 }
@@ -114,8 +124,8 @@ TEST_F(Waiting, ForSegmentsIsToldWhereNobodyUpscalesAndNotAgainAtOnce) {
   board.begin_list(Ledger(1), Ledger(1));
   UpscalerWatch watch(leases_, board);
   Heard heard;
-  watch.look(1);
-  watch.look(1);
+  EXPECT_FALSE(watch.look(1));
+  EXPECT_FALSE(watch.look(1));
   ASSERT_THAT(heard.lines, SizeIs(1));
   EXPECT_THAT(heard.lines[0], HasSubstr("nobody upscales: 1 segment is missing"));
   EXPECT_THAT(board.status().message, HasSubstr("nobody upscales"));
@@ -126,7 +136,7 @@ TEST_F(Waiting, ForSegmentsIsToldWhereNobodyUpscalesAndNotAgainAtOnce) {
   }
   {
     const RunLeases upscaler(directory_, 60);
-    watch.look(1);
+    EXPECT_TRUE(watch.look(1));
     watch.look(1);
     EXPECT_EQ(board.status().message, "");
   }

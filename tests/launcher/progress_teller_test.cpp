@@ -102,6 +102,18 @@ TEST(ProgressText, BeforeAnyRateIsKnown) {
   EXPECT_EQ(progress_text(now, false), "32 of 120 segments, 0 encoded");
 }
 
+// A job that only encodes, before it has seen two segments of others come.
+TEST(ProgressText, WhileNothingIsKnownOfUpscalingNothingIsOfTheWhole) {
+  cluster::Progress now = usual();
+  now.upscaling = {.workers = 1};
+  EXPECT_EQ(progress_text(now, false), "32 of 120 segments, 11 encoded");
+  EXPECT_EQ(seconds_left(now, false), -1);
+  EXPECT_EQ(limit_of(now, false), "");
+  now.done = now.total;
+  now.frames_done = now.frames;
+  EXPECT_GT(seconds_left(now, false), 0) << "nothing is left of it";
+}
+
 TEST(ProgressText, AnEncodeThatFollowsIsNotCounted) {
   cluster::Progress now = usual();
   now.encoded = now.total;

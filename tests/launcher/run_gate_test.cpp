@@ -183,6 +183,21 @@ TEST_F(Gate, AJobThatOnlyEncodesIsAJobAndNoUpscaler) {
   EXPECT_TRUE(encodes.another_upscaler());
 }
 
+// Two jobs that begin together: the second one waits for the start lease while the first compares
+// itself with what an earlier job has left.
+TEST_F(Gate, AJobThatIsAboutToBeginMakesNoFilmYet) {
+  std::atomic<int> stop = 0;
+  RunLeases one(directory_, 6);
+  RunLeases two(directory_, 6, true);
+  EXPECT_FALSE(one.another_film_maker(stop));
+  two.makes_film();
+  const auto other = one.another_film_maker(stop);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->pid, getpid());
+  EXPECT_FALSE(two.another_film_maker(stop));
+  EXPECT_EQ(one.jobs().size(), 2u) << "that is no job of its own";
+}
+
 TEST_F(Gate, EveryLookTellsHowManySegmentsAreMissing) {
   RunLeases leases(directory_, kPatience);
   Space space(directory_.root(), 0);
@@ -205,11 +220,16 @@ TEST_F(Gate, EveryLookTellsHowManySegmentsAreMissing) {
         std::vector<bool>(4, false),
         nothing}},
       [] { return false; },
-      [&](int segments) { missing = segments; });
-  for (int i = 0; i < 100 && missing < 0; ++i) {
+      [&](int segments) {
+        missing = segments;
+        return false;
+      });
+  EXPECT_TRUE(gate.others_upscale()) << "until it is known";
+  for (int i = 0; i < 100 && gate.others_upscale(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   EXPECT_EQ(missing, 2) << "one is there, and of another the chunk";
+  EXPECT_FALSE(gate.others_upscale());
 }
 
 TEST_F(Gate, JobsKnowOfEachOtherAndBuryTheDead) {

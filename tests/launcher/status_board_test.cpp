@@ -245,6 +245,7 @@ TEST_F(Board, TheTimeLeftGoesDownBetweenTwoPieces) {
 TEST_F(Board, BeforeTheFirstChunkTheTimeLeftIsByFramesThatAreEncoded) {
   StatusBoard board(facts(true), own_, [this] { return now_; });
   board.begin_list(nothing(), nothing());
+  pass(10);
   for (int i = 0; i < 2; ++i) {
     board.begun(0, Task{Work::kUpscale, i});
     board.over(0, {Work::kUpscale, i}, true);
@@ -265,6 +266,23 @@ TEST_F(Board, BeforeTheFirstChunkTheTimeLeftIsByFramesThatAreEncoded) {
   const status::RunStatus run = board.status();
   EXPECT_DOUBLE_EQ(run.encode_fps, 4);
   EXPECT_DOUBLE_EQ(run.left_s, 75) << "300 frames at four a second";
+}
+
+// What others upscale comes at a pace that nobody knows at first.
+TEST_F(Board, BeforeThePaceOfOthersIsKnownNoTimeIsUnlessAllIsUpscaled) {
+  StatusBoard board(facts(true), own_, [this] { return now_; });
+  board.begin_list(nothing(), nothing());
+  for (int i = 0; i < 3; ++i) board.made_elsewhere({Work::kUpscale, i});
+  for (int i = 0; i < 2; ++i) board.begun(1, Task{Work::kEncode, i});
+  for (int second = 0; second <= 30; ++second) {
+    board.said(1, in_hand("chunk", 0, 4 * second));
+    board.tick();
+    pass(1);
+  }
+  EXPECT_GT(board.status().encode_fps, 0);
+  EXPECT_EQ(board.status().left_s, -1);
+  board.made_elsewhere({Work::kUpscale, 3});
+  EXPECT_GT(board.status().left_s, 0);
 }
 
 TEST_F(Board, RanksThatAreNotHeardOfAreSilentAndThoseThatLeaveHaveLeft) {

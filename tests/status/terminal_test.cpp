@@ -194,6 +194,10 @@ TEST(TerminalLines, WhereNoTimeLeftIsKnownItIsSaidWhenItWillBe) {
     EXPECT_THAT(progress_line(run), HasSubstr(what));
   };
   said("time left: known after some encoded frames");
+  run.message = "nobody upscales what is missing";
+  EXPECT_THAT(joined(terminal_lines(run, {.width = 100})), Not(HasSubstr("time left")));
+  EXPECT_THAT(progress_line(run), Not(HasSubstr("time left")));
+  run.message = "";
   run.in_chunks = false;
   run.frames_upscaled = 57'600 - 58 * 600;
   said("10 min of upscaling left, then the encode");

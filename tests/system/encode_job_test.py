@@ -1,5 +1,6 @@
 """Jobs that only encode beside one that upscales: hosts without a GPU share the film's encode."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -40,6 +41,18 @@ class EncodeJob(FilmTest):
     def chunks_of(self, process):
         return sorted(int(n) for n in re.findall(r"assemble: chunk (\d+) committed", process.output.read_text()))
 
+    @contextlib.contextmanager
+    def held(self, name, *chunks):
+        """Nobody encodes these meanwhile: as if a job on another host did."""
+        folder = self.folder / name / "leases"
+        folder.mkdir(parents=True, exist_ok=True)
+        leases = [folder / f"chunk-{chunk:04}.lease" for chunk in chunks]
+        for number, lease in enumerate(leases):
+            lease.write_text(f"vsr-dist lease 1 a-test elsewhere 1 0 - {number:016x} {0:020}\n")
+        yield
+        for lease in leases:
+            lease.unlink()
+
     def assert_upscales_nothing(self, *processes):
         for process in processes:
             self.assertNotIn("pipeline: segment", process.output.read_text())
@@ -59,21 +72,29 @@ class EncodeJob(FilmTest):
         self.assertEqual(status["state"], "planning")
         self.assertIn("a job that upscales makes", status["message"])
         self.assertFalse((self.folder / "both/plan.h5").exists())
-        upscales = self.begin("both", **self.KEYS)
+        with self.held("both", *range(self.SEGMENTS)):
+            upscales = self.begin("both", **self.KEYS)
+            self.wait_until(lambda: self.records("both") == self.SEGMENTS, upscales)
+            upscales.send_signal(signal.SIGSTOP)
+        self.wait_until(lambda: self.chunks_of(encoders), encoders)
+        upscales.send_signal(signal.SIGCONT)
         self.assert_ends(upscales)
         self.assert_ends(encoders)
         self.assert_upscales_nothing(encoders)
-        self.assertIn("this job only encodes", encoders.output.read_text())
+        self.assertRegex(encoders.output.read_text(), r"this job only encodes, \d+ chunks? at once")
         # Whoever comes first; each of them once.
         self.assertEqual(sorted(self.chunks_of(encoders) + self.chunks_of(upscales)), list(range(self.SEGMENTS)))
         self.assert_whole("both")
+        # By what is upscaled is for the other one to say.
+        self.assertNotIn("/nowhere", (self.folder / "both/job.ini").read_text())
 
     def makes_the_film_when_the_other_has_upscaled_all_and_gets(self, number, status, name, **begin):
-        upscales = self.begin(name, **self.KEYS)
-        encoders = self.begin(name, options=[ENCODE], **begin, **self.KEYS)
-        self.wait_until(lambda: self.records(name) == self.SEGMENTS, upscales)
-        upscales.send_signal(number)
-        self.assert_ends(upscales, status)
+        with self.held(name, self.SEGMENTS - 1):  # or the film might be made first
+            upscales = self.begin(name, **self.KEYS)
+            encoders = self.begin(name, options=[ENCODE], **begin, **self.KEYS)
+            self.wait_until(lambda: self.records(name) == self.SEGMENTS, upscales)
+            upscales.send_signal(number)
+            self.assert_ends(upscales, status)
         output = self.assert_ends(encoders)
         self.assertIn("made ", output)
         self.assertNotIn("nobody upscales", output)
@@ -112,20 +133,33 @@ class EncodeJob(FilmTest):
         self.assert_ends(encoders)
         self.assert_whole("late")
 
-    def test_a_damaged_segment_is_made_again_by_the_job_that_upscales(self):
+    def test_damaged_segments_are_made_again_by_the_job_that_upscales(self):
         shutil.copytree(self.folder / "alone", self.folder / "damaged")
         for left in ("chunks", "final"):
             shutil.rmtree(self.folder / "damaged" / left)
-        mezzanine = next((self.folder / "damaged/segments").glob("*2*.mov"))
-        content = bytearray(mezzanine.read_bytes())
-        content[len(content) // 2] ^= 0xff
-        mezzanine.write_bytes(content)
+        for segment in (0, 2, 3, 4):
+            mezzanine = next((self.folder / "damaged/segments").glob(f"{segment:04}-*.mov"))
+            content = bytearray(mezzanine.read_bytes())
+            content[len(content) // 2] ^= 0xff
+            mezzanine.write_bytes(content)
+        # However many there are.
         encoders = self.begin("damaged", options=[ENCODE], **self.KEYS)
-        self.says(encoders, "nobody upscales: 1 segment is missing")
+        self.wait_until(lambda: self.records("damaged") == self.SEGMENTS - 4, encoders)
+        self.wait_until(lambda: "nobody upscales" in self.status("damaged")["message"], encoders)
         self.assert_ends(self.begin("damaged", **self.KEYS))
         self.assert_ends(encoders)
         self.assert_upscales_nothing(encoders)
         self.assert_whole("damaged")
+
+    def test_it_goes_on_where_runs_are_not_to_be_resumed(self):
+        self.assertIn("made ", self.assert_ends(self.begin("alone", options=[ENCODE], run__resume="off", **self.KEYS)))
+
+    def test_one_that_waits_is_named_to_who_wants_to_start_over(self):
+        encoders = self.begin("in-the-way", options=[ENCODE], **self.KEYS)
+        self.says(encoders, "waiting for the run's plan")
+        status, output = run(self.job("in-the-way", **self.KEYS) + ["--fresh"])
+        self.assert_one_line_error(status, output, 6, "end the jobs that only encode first", f"process {encoders.pid} on")
+        self.assertIn(f"process {encoders.pid} on", (self.folder / "in-the-way/lock").read_text())
 
     def test_the_wait_for_a_plan_ends_by_a_polite_signal(self):
         for ranks, number in ((1, signal.SIGINT), (2, signal.SIGUSR1)):

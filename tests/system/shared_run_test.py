@@ -129,6 +129,13 @@ class SharedRun(FilmTest):
         status, output = run(self.job("differs", **{**keys, "final__height": 256}))
         self.assertEqual(status, 0, output)  # now that nobody is at work
 
+    def test_jobs_that_begin_another_film_together_agree_on_it(self):
+        shutil.copytree(self.folder / "undisturbed", self.folder / "anew")
+        jobs = [self.begin("anew", **{**self.KEYS, "final__height": 256}) for _ in range(3)]
+        for job in jobs:
+            self.assertNotIn("is making another film", self.assert_ends(job))
+        self.assert_tidy("anew")
+
     def test_a_rank_that_stands_still_is_named_and_its_work_done_by_others(self):
         job = self.begin("rank", ranks=2, **self.KEYS)
         self.wait_until(lambda: self.records("rank") > 0, job)

@@ -127,6 +127,19 @@ class UntilDone(FilmTest):
         status, output = run(self.command("undisturbed", "--tries", "1", program=idle, final__crf=20))
         self.assertEqual(status, 7, output)
 
+    def test_a_film_that_was_encoded_by_a_job_that_only_encodes_counts_whatever_others_upscale_with(self):
+        idle = self.fake("idle/vsr-dist", f'case "$*" in *--print-config) exec {PROGRAM} "$@";; esac')
+        other = dict(model__checkpoint="/nowhere/weights.pth", program=idle)
+        self.assertEqual(run(self.command("undisturbed", "--role=encode", **other))[0], 0)
+        self.assertEqual(run(self.command("undisturbed", "--tries", "1", **other))[0], 7)
+        for key in ("final__crf", "segment__frames"):
+            self.assertEqual(run(self.command("undisturbed", "--tries", "1", "--role=encode", program=idle, **{key: 20}))[0], 7)
+        # Nor does one that finds the film made change by what the others are started again.
+        before = (self.folder / "undisturbed/job.ini").read_text()
+        run(self.job("undisturbed", **SMALL_FILM, model__checkpoint="/nowhere/weights.pth") + ["--role=encode"], check=True)
+        self.assertEqual((self.folder / "undisturbed/job.ini").read_text(), before)
+        self.assertEqual(run(self.command("undisturbed", program=idle))[0], 0)
+
     def fake(self, name, script):
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)

@@ -27,6 +27,9 @@ class Gate {
   virtual std::vector<Piece> news() = 0;
   // Whether another job has made the film of all this. Does not wait.
   virtual bool film_made() = 0;
+
+  // Whether another job may be upscaling; asked where none of this one's ranks does. Does not wait.
+  virtual bool others_upscale() { return true; }
 };
 
 }  // namespace vsr::cluster
