@@ -388,26 +388,35 @@ void StatusBoard::add_quality(status::RunStatus& run) const {
   if (run.frames_measured > 0) run.quality_db = sum / static_cast<double>(run.frames_measured);
 }
 
-// What is told after each piece, less the time since; before the first piece by the frames so far,
-// of the stage that takes longer, once both are known.
-void StatusBoard::add_time_left(status::RunStatus& run, Clock::time_point now) const {
+// By the frames so far, of the stage that takes longer; -1 where there are too few.
+double StatusBoard::left_by_frames(const status::RunStatus& run) const {
   const auto left = [&](std::int64_t frames, double fps) {
-    return fps > 0 ? static_cast<double>(run.frames_total - frames) / fps : 0;
+    if (frames == run.frames_total) return 0.0;
+    return fps > 0 ? static_cast<double>(run.frames_total - frames) / fps : -1;
   };
+  const double upscaling =
+      run.state == "joining" ? 0 : left(run.frames_upscaled, run.upscale_fps_mean);
+  if (!run.in_chunks && !facts_.encode_follows) return upscaling;
+  const bool telling =
+      !run.in_chunks || (!samples_.empty() && samples_.back().encoded >= kTellingFrames);
+  const double encoding = telling ? left(run.frames_encoded, run.encode_fps) : -1;
+  return std::min(upscaling, encoding) < 0 ? -1 : std::max(upscaling, encoding);
+}
+
+// What is told after each piece, less the time since: it counts pieces in hand as not begun. So
+// what frames tell takes its place where it is known sooner, or all is in hand.
+void StatusBoard::add_time_left(status::RunStatus& run, Clock::time_point now) const {
   if (run.state == "done") run.left_s = 0;
-  const bool works = run.state == "working";
-  if (works && left_s_ >= 0) {
-    run.left_s = std::max(0.0, left_s_ - seconds_between(left_told_, now));
-  } else if (works && !run.in_chunks && !facts_.encode_follows && run.upscale_fps_mean > 0) {
-    run.left_s = left(run.frames_upscaled, run.upscale_fps_mean);
-  } else if (works && run.in_chunks && run.encode_fps > 0 &&
-             samples_.back().encoded >= kTellingFrames &&
-             (run.frames_upscaled == run.frames_total || run.upscale_fps_mean > 0)) {
-    run.left_s = std::max(left(run.frames_encoded, run.encode_fps),
-                          left(run.frames_upscaled, run.upscale_fps_mean));
-  } else if (run.state == "joining" && facts_.encode_follows && run.encode_fps > 0) {
-    run.left_s = left(run.frames_encoded, run.encode_fps);
-  }
+  if (run.state == "joining" && facts_.encode_follows) run.left_s = left_by_frames(run);
+  if (run.state != "working") return;
+  run.left_s = left_s_ < 0 ? -1 : std::max(0.0, left_s_ - seconds_between(left_told_, now));
+  if (facts_.encode_follows) return;
+  const auto in_hand = static_cast<int>(in_hand_.size());
+  const bool all_in_hand = run.in_chunks && run.segments_upscaled == run.segments_total &&
+                           run.segments_encoded + in_hand == run.segments_total;
+  const double by_frames = left_by_frames(run);
+  if (run.left_s < 0) run.left_s = by_frames;
+  if (all_in_hand && by_frames >= 0) run.left_s = std::min(run.left_s, by_frames);
 }
 
 // Ranks are heard while a list is worked off only.

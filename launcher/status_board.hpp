@@ -104,6 +104,7 @@ class StatusBoard : public cluster::Watcher {
   void keep_notice(status::Notice notice);
   void add_rates(status::RunStatus& run) const;
   void add_quality(status::RunStatus& run) const;
+  double left_by_frames(const status::RunStatus& run) const;
   void add_time_left(status::RunStatus& run, Clock::time_point now) const;
   status::RankStatus rank_now(std::size_t rank, Clock::time_point now) const;
 

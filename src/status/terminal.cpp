@@ -163,7 +163,7 @@ std::string segments_text(const RunStatus& run) {
 std::string not_yet_known_text(const RunStatus& run) {
   if (run.state != "working" || run.left_s >= 0) return "";
   if (!run.message.empty()) return "";  // which says what there is to wait for
-  if (run.in_chunks) return "time left: known after some encoded frames";
+  if (run.in_chunks) return "time left: known soon";
   if (run.upscale_fps_mean <= 0) return "time left: known after the first frames";
   const auto frames = static_cast<double>(run.frames_total - run.frames_upscaled);
   return format("{} of upscaling left, then the encode",

@@ -285,6 +285,39 @@ TEST_F(Board, BeforeThePaceOfOthersIsKnownNoTimeIsUnlessAllIsUpscaled) {
   EXPECT_GT(board.status().left_s, 0);
 }
 
+// What is told after a piece counts those in hand as if they were to be made from the begin.
+TEST_F(Board, WhereAllIsInHandTheFramesTellTheTimeLeft) {
+  StatusBoard board(facts(true), own_, [this] { return now_; });
+  board.begin_list(nothing(), nothing());
+  for (int i = 0; i < kSegments; ++i) {
+    board.begun(0, Task{Work::kUpscale, i});
+    board.over(0, {Work::kUpscale, i}, true);
+  }
+  for (int i = 0; i < kSegments - 1; ++i) {
+    board.begun(0, Task{Work::kEncode, i});
+    board.over(0, {Work::kEncode, i}, true);
+  }
+  board.progress({.done = 4,
+                  .encoded = 3,
+                  .total = 4,
+                  .frames_done = 400,
+                  .frames_encoded = 300,
+                  .frames = 400,
+                  .encoding = {.frames = 300, .worker_s = 300, .workers = 1},
+                  .ranks = 2});
+  board.tick();
+  for (int second = 1; second <= 10; ++second) {
+    pass(1);
+    if (second == 1) {
+      EXPECT_DOUBLE_EQ(board.status().left_s, 99) << "told a second ago";
+      board.begun(1, Task{Work::kEncode, 3});
+    }
+    board.said(1, in_hand("chunk", 3, 8 * second));
+    board.tick();
+  }
+  EXPECT_DOUBLE_EQ(board.status().left_s, 20.0 / 8);
+}
+
 TEST_F(Board, RanksThatAreNotHeardOfAreSilentAndThoseThatLeaveHaveLeft) {
   StatusBoard board(facts(), own_, [this] { return now_; });
   pass(100);  // planning, in which nobody speaks

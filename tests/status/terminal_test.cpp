@@ -193,7 +193,7 @@ TEST(TerminalLines, WhereNoTimeLeftIsKnownItIsSaidWhenItWillBe) {
     EXPECT_THAT(joined(terminal_lines(run, {.width = 100})), HasSubstr(what));
     EXPECT_THAT(progress_line(run), HasSubstr(what));
   };
-  said("time left: known after some encoded frames");
+  said("time left: known soon");
   run.message = "nobody upscales what is missing";
   EXPECT_THAT(joined(terminal_lines(run, {.width = 100})), Not(HasSubstr("time left")));
   EXPECT_THAT(progress_line(run), Not(HasSubstr("time left")));

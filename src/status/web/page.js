@@ -120,7 +120,7 @@ const over = () => run !== null && run.state in ENDS;
 // As the terminal has it.
 function timeLeft() {
   if (run.left_s >= 0 || run.state !== "working" || run.message) return known(run.left_s, span);
-  if (run.in_chunks) return "known after some encoded frames";
+  if (run.in_chunks) return "known soon";
   if (!(run.upscale_fps_mean > 0)) return "known after the first frames";
   return `${span((run.frames_total - run.frames_upscaled) / run.upscale_fps_mean)} of upscaling, then the encode`;
 }
