@@ -1,5 +1,6 @@
 """The service's REST API, version 2: requests, what of their failures may pass, and making things just once."""
 
+import email.utils
 import http.client
 import json
 import time
@@ -7,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from .basics import LIMIT, PODS, Failure, complain, pauses, setting, signals
+from .basics import LIMIT, PODS, Failure, clock, complain, pauses, setting, signals
 
 TIMEOUT_S = 30
 LARGEST = 16 << 20  # bytes of an answer
@@ -58,6 +59,7 @@ class Api:
         try:
             with self.opener.open(request, timeout=TIMEOUT_S) as answer:
                 text = answer.read(LARGEST)
+                hear_clock(answer.headers)
                 found = json.loads(text) if text.strip() else {}
         except urllib.error.HTTPError as error:
             raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers)) from None
@@ -146,6 +148,13 @@ class Api:
             if error.code != 404:
                 raise
             return False
+
+
+def hear_clock(headers):
+    try:
+        clock.hear(email.utils.parsedate_to_datetime(headers["Date"]).timestamp())
+    except (TypeError, ValueError, IndexError, OverflowError):
+        pass  # none is told
 
 
 def wait_of(headers):

@@ -8,7 +8,7 @@ import time
 
 from . import limits
 from .api import ApiError
-from .basics import LIMIT, PODS, STORAGE, Failure, Interrupted, complain, setting, signals, span, tell
+from .basics import LIMIT, PODS, STORAGE, Failure, Interrupted, clock, complain, setting, signals, span, tell
 from .files import Transfer
 from .fleet import Fleet
 from .jobs import LASTING, JobFailed, Jobs
@@ -152,7 +152,7 @@ class Auto:
                 self.heard[name] = time.monotonic()
                 self.state.save()
                 tell(f"{name} is ready")
-            elif self.online and time.time() - rental.asked > minutes * 60:
+            elif self.online and clock.now() - rental.asked > minutes * 60:
                 self.fleet.replace(rental, f"was not ready within {minutes:g} minutes")
 
     def attend(self):

@@ -8,12 +8,11 @@ import select
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from . import auto, catalogue, cost, reap
 from .api import Api
-from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
@@ -194,14 +193,14 @@ def status_command(options):
     for rental in session.state.alive():
         members = fleet.members.get(rental.name) or []
         if rental.name in fleet.lost and not members:
-            tell(f"{rental} is gone, ${rental.dollars(time.time()):.2f} at most; 'vsr-pods down' notes that, 'auto' and 'up' "
+            tell(f"{rental} is gone, ${rental.dollars(clock.now()):.2f} at most; 'vsr-pods down' notes that, 'auto' and 'up' "
                  "rent another")
             continue
         status = ", ".join(member.status for member in members) or "not told of yet"
         state = states[rental.name]
         job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
                if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
-        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(time.time()):.2f} so far; {job}")
+        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}")
     tell(f"the run: {auto.progress_text(auto.newest({k: s or {} for k, s in states.items()}))}; "
          f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
     if options.tunnel:

@@ -11,7 +11,7 @@ from typing import Optional
 
 from . import catalogue, limits
 from .api import ApiError
-from .basics import LIMIT, PODS, USAGE, Failure, complain, pauses, setting, signals, tell
+from .basics import LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
 from .state import Rental
 
 MOST_FAILURES = 3  # in one place
@@ -167,7 +167,7 @@ class Fleet:
             signals.check()  # none is asked for after a Ctrl-C
             price = offer.price * self.config.gpus_of_one()
             deadline = limits.deadline(self.session, price)
-            rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())
+            rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, clock.now())
             if not self.state.alive() or not self.state.contents.account:
                 self.state.note_account(self.api.url, self.api.key)
             self.state.contents.rentals.append(rental)
@@ -235,14 +235,15 @@ class Fleet:
 
     def settle(self, rental, patience=None):
         """Finds out whether there is something of this name. What was asked for a moment ago may still come."""
-        end = max(rental.asked + setting("SETTLE", 60), time.time() + setting("SETTLE", 60) / 6)
+        longest = setting("SETTLE", 60)
+        end = time.monotonic() + min(longest, max(longest / 6, longest - (clock.now() - rental.asked)))
         while True:
             found = [each for each in self.api.list(rental.kind, patience) if each.get("name") == rental.name]
             if found:
                 self.take(rental, found[0])
                 tell(f"found {rental} again")
                 return
-            if time.time() >= end:
+            if time.monotonic() >= end:
                 if self.strange:
                     raise ApiError("GET", f"/{rental.kind}", 404, f"{rental.name} is not in this account")
                 self.forget(rental)
@@ -269,7 +270,7 @@ class Fleet:
         lost may have made late."""
         if not rental.id and listed:
             self.take(rental, listed[0])
-        elif not rental.id and not self.strange and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
+        elif not rental.id and not self.strange and clock.now() > rental.asked + self.api.patience + setting("SETTLE", 60):
             self.forget(rental)
         for other in listed:
             if rental.id and other["id"] != rental.id:
@@ -376,7 +377,7 @@ class Fleet:
             if not was_there and self.strange:
                 raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404, "is not in this account, whose API key or "
                                "address is another than it was rented with")
-            rental.ended = time.time()
+            rental.ended = clock.now()
             tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}" if was_there else
                  f"{rental} was gone already; ${rental.dollars(rental.ended):.2f} at most")
         self.members.pop(rental.name, None)
@@ -390,7 +391,7 @@ class Fleet:
         end = time.monotonic() + setting("END", 900)
         for pause in pauses(5):
             errors = []
-            for rental in self.of_others(spared):
+            for rental in sorted(self.of_others(spared), key=lambda rental: not rental.id):  # to look for one takes a while
                 self.attempt(errors, self.end, rental, 10)
             for kind in {rental.kind for rental in self.state.contents.rentals}:
                 self.attempt(errors, self.sweep, kind, spared)

@@ -7,11 +7,10 @@ import json
 import os
 import secrets
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Optional
 
-from .basics import STORAGE, USAGE, Failure
+from .basics import STORAGE, USAGE, Failure, clock
 
 VERSION = 1
 PREFIX = "vsrdist-"
@@ -118,7 +117,7 @@ class State:
             contents.rentals = [rental for rental in contents.rentals if not rental.ended]
             contents.finished = False
         if not self.alive():
-            contents.began, contents.failures = time.time(), {}
+            contents.began, contents.failures = clock.now(), {}
             contents.batch = int(contents.began)
             contents.number = 100 * secrets.randbelow(900)  # two films may be begun within a second
         self.save()
@@ -142,7 +141,7 @@ class State:
 
     def dollars(self):
         """So far, of this run, by the prices asked; over several starts."""
-        now = time.time()
+        now = clock.now()
         return sum(rental.dollars(now) for rental in self.contents.rentals)
 
     def dollars_an_hour(self):

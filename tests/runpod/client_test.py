@@ -508,7 +508,7 @@ class OnDisk(Quiet):
         self.failure(6, state.State(self.folder / "file/state", "film").hold)
 
 
-class Rented(Quiet):
+class OfOnePod(Quiet):
     """A fleet of one pod, which the service has."""
 
     def setUp(self):
@@ -527,6 +527,8 @@ class Rented(Quiet):
         self.addCleanup(quick.stop)
         self.fleet = fleet.Fleet(session)
 
+
+class Rented(OfOnePod):
     def test_what_may_have_been_made_stays_in_the_state(self):
         self.fake.fail("POST", "/pods", 502, after=True)
         self.fake.fail("GET", "/pods", 403)
