@@ -242,7 +242,7 @@ class Auto:
         self.paused_since = self.paused_since or time.monotonic()
         minutes = self.config["limits", "paused_minutes"]
         if time.monotonic() - self.paused_since > minutes * 60:
-            if not self.fleet.grow_volume():
+            if not self.fleet.network_volume.grow():
                 why = run.get("message") or "the volume is full"
                 raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
                                        "volume.grow_to_gb, or make room")

@@ -278,7 +278,7 @@ def down_command(options):
         return
     signals.deaf = False
     if agree(options, "Delete the volume with all that is on it?"):
-        fleet.delete_volume()
+        fleet.network_volume.delete()
 
 
 def reap_command(options):

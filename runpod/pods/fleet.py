@@ -11,12 +11,12 @@ from typing import Optional
 
 from . import catalogue, limits
 from .api import ApiError
-from .basics import LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
+from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
 from .state import Rental
+from .volume import Volume
 
 MOST_FAILURES = 3  # in one place
 OVER = ("EXITED", "ERROR", "TERMINATED")
-CONSOLE = "https://console.runpod.io"
 
 
 @dataclass
@@ -77,6 +77,7 @@ class Fleet:
     def __init__(self, session):
         self.session, self.api, self.config, self.state = session, session.api, session.config, session.state
         self.what = "clusters" if self.config["pods", "kind"] == "cluster" else "pods"
+        self.network_volume = Volume(session)
         self.members = {}  # by rental's name, as of the last look
         self.taken = {}  # by rental's name: when the service told its id
         self.replaced = {}  # by place: so many that had worked, since the film last advanced
@@ -90,58 +91,6 @@ class Fleet:
         if text not in self.said:
             self.said.add(text)
             complain(text)
-
-    # --- the volume
-
-    def volume(self):
-        """The network volume, which is made where the configuration says so; pods go where it is."""
-        config, stored = self.config, self.state.contents.volume
-        identity = config["volume", "id"] or stored.get("id")
-        if not identity:
-            if not stored:
-                stored["name"] = f"vsrdist-{int(time.time())}-{config['pods', 'name']}"
-                self.state.save()
-            found = next((v for v in self.api.list("network-volumes") if v.get("name") == stored["name"]), None)
-            found = found or self.api.create("network-volumes", {
-                "name": stored["name"], "size": config["volume", "create_gb"],
-                "dataCenter": config["volume", "data_center"], "type": config["volume", "type"]})
-            identity = stored["id"] = found["id"]
-            self.state.save()
-            tell(f"made network volume {stored['name']} ({identity}, {found['size']} GB in {found['dataCenter']}); it "
-                 "costs money until 'vsr-pods down --volume'")
-        try:
-            volume = self.api.request("GET", f"/network-volumes/{identity}")
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            raise Failure(USAGE, f"volume.id: the account has no network volume {identity}; "
-                                 f"{CONSOLE} lists them under Storage") from None
-        wanted = config["volume", "data_center"]
-        if wanted and volume.get("dataCenter") != wanted:
-            raise Failure(USAGE, f"volume.data_center: volume {identity} is in {volume.get('dataCenter')}, not in "
-                                 f"{wanted}; pods have to be where the volume is")
-        return volume
-
-    def grow_volume(self):
-        """To [volume] grow_to_gb; False where it may not grow or has done so already."""
-        volume, most = self.volume(), self.config["volume", "grow_to_gb"]
-        if volume["size"] >= most:
-            return False
-        self.api.request("PATCH", f"/network-volumes/{volume['id']}", {"size": most})
-        tell(f"volume {volume['id']} was full: grown from {volume['size']} to {most} GB")
-        return True
-
-    def delete_volume(self):
-        stored = self.state.contents.volume
-        if stored and not stored.get("id"):  # asked for, and no answer was read
-            stored |= {"id": made["id"] for made in self.api.list("network-volumes") if made.get("name") == stored["name"]}
-        if not stored.get("id"):
-            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
-                                 "Storage")
-        self.api.delete("network-volumes", stored["id"])
-        tell(f"volume {stored['id']} is deleted, with all that was on it")
-        self.state.contents.volume = {}
-        self.state.save()
 
     # --- making
 
@@ -161,7 +110,7 @@ class Fleet:
 
     def rent(self, place):
         """One more, of the first GPU type that can be had; False when none can now."""
-        volume = self.volume()
+        volume = self.network_volume.look()
         offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
         for offer in offers:
             signals.check()  # none is asked for after a Ctrl-C

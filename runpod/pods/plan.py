@@ -4,7 +4,7 @@ import os
 
 from . import catalogue, cost, room
 from .basics import PODS, USAGE, Failure, signals, tell
-from .fleet import Fleet
+from .volume import Volume
 
 # A member is refused (409) when it would delete itself.
 CLUSTER = "; a cluster has no deadline of its own: nothing but vsr-pods ends it, or you at the console"
@@ -75,10 +75,9 @@ def plan(session, job):
         raise Failure(USAGE, f"{config.path}: pods.image is still the example's; name the image that you made and pushed "
                              "(docs/image.md)")
     check_results(config)
-    known = config["volume", "id"] or session.state.contents.volume.get("id")
-    if not known:
+    volume = Volume(session).there()
+    if not volume:
         catalogue.check_data_center(api, config)
-    volume = Fleet(session).volume() if known else None
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
     offers, reasons = catalogue.offers(api, config, center)
     prices = prices_of(catalogue.gpus(api, config), config)

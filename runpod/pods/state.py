@@ -72,7 +72,7 @@ class State:
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older "
-                                   "0', then remove the file") from None
+                                   f"0', which tells of volumes, too ({PREFIX}...-{self.name}), then remove the file") from None
 
     def hold(self):
         """From here on no other client works with this state, until the process ends."""
@@ -128,13 +128,12 @@ class State:
 
     def note_account(self, url, key):
         """Where something is about to be rented; saved with it."""
-        salt = secrets.token_hex(8)
-        self.contents.account = {"url": url, "salt": salt, "key": hash_of(salt, key)}
+        self.contents.account = account_of(url, key)
 
     def is_of(self, url, key):
         """Whether what is alive was rented with this key and at this address, so that its 'not found' means gone."""
         known = self.contents.account
-        return not known or not self.alive() or known == {**known, "url": url, "key": hash_of(known["salt"], key)}
+        return not known or not self.alive() or is_account(known, url, key)
 
     def alive(self):
         return [rental for rental in self.contents.rentals if not rental.ended]
@@ -146,6 +145,16 @@ class State:
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())
+
+
+def account_of(url, key):
+    """As it is noted: nothing of it gives the key away."""
+    salt = secrets.token_hex(8)
+    return {"url": url, "salt": salt, "key": hash_of(salt, key)}
+
+
+def is_account(known, url, key):
+    return known == {**known, "url": url, "key": hash_of(known.get("salt"), key)}
 
 
 def hash_of(salt, key):

@@ -580,7 +580,7 @@ class Rented(OfOnePod):
     def test_a_volume_whose_making_was_not_heard_of_is_deleted_too(self):
         made = self.cloud.make_volume({"name": "vsrdist-1-film", "size": 50, "dataCenter": "EU-RO-1"})
         self.kept.contents.volume = {"name": made["name"]}
-        self.fleet.delete_volume()
+        self.fleet.network_volume.delete()
         self.assertEqual(list(self.cloud.volumes), [self.volume])
 
     def test_a_cluster_without_members_is_not_gone(self):

@@ -9,6 +9,7 @@ from unittest import mock
 
 import client_test
 from client_test import api, basics, fleet, limits, state
+from pods import volume
 
 
 class Clocks(client_test.OfOnePod):
@@ -78,6 +79,106 @@ class Clocks(client_test.OfOnePod):
             self.fleet.end_all()
         self.assertEqual(set(left), {0})  # what is known is ended first: it costs meanwhile
         self.assertEqual((first.ended, self.cloud.left()), (first.asked, []))
+
+
+class Volumes(client_test.OfOnePod):
+    """They cost until they are deleted, so none is forgotten."""
+
+    MADE = {"volume_id": "", "volume_create_gb": "50", "volume_data_center": "EU-RO-1"}
+
+    def setUp(self):
+        super().setUp()
+        self.said = []
+        for name in ("tell", "complain"):
+            heard = mock.patch.object(volume, name, lambda text: self.said.append(str(text)))
+            heard.start()
+            self.addCleanup(heard.stop)
+        self.mine = self.of(self.api)
+
+    def of(self, its_api, kept=None):
+        return volume.Volume(mock.Mock(api=its_api, config=self.loaded(**self.MADE), state=kept or self.kept))
+
+    def make(self, name="vsrdist-1790000000-film", center="EU-RO-1"):
+        return self.cloud.make_volume({"name": name, "size": 50, "dataCenter": center})["id"]
+
+    def left(self):
+        return [each for each in self.cloud.volumes if each != self.volume]
+
+    def test_another_accounts_not_found_is_not_deleted(self):
+        made = self.mine.look()["id"]
+        other = mock.Mock(url=self.api.url, key="rpa_2")
+        other.list.return_value, other.delete.return_value = [], False
+        self.assertIn("is not in this account", self.failure(7, self.of(other).delete))
+        self.assertNotIn("is deleted", "".join(self.said))
+        self.assertEqual((self.kept.contents.volume["id"], self.left()), (made, [made]))
+        other.delete.return_value = True  # another key of the same account
+        self.of(other).delete()
+        self.assertEqual(self.kept.contents.volume, {})
+
+    def test_what_another_account_may_have_made_is_not_forgotten(self):
+        self.kept.contents.volume = {"name": "vsrdist-1-film", "account": state.account_of(self.api.url, "rpa_2")}
+        self.assertIn("cannot be seen with this API key", self.failure(7, self.mine.delete))
+        self.assertTrue(self.kept.contents.volume)
+
+    def test_gone_already(self):
+        self.mine.look()
+        self.cloud.delete_volume(self.left()[0])
+        self.assertIn("'vsr-pods down --volume' forgets it", self.failure(2, self.mine.look))
+        self.mine.delete()
+        self.assertIn("was gone already", self.said[-1])
+        self.assertEqual(self.kept.contents.volume, {})
+
+    def test_a_twin_is_deleted_too(self):
+        self.mine.look()
+        self.make(self.kept.contents.volume["name"])
+        self.assertEqual(len(self.left()), 2)
+        self.mine.delete()
+        self.assertEqual(self.left(), [])
+
+    def test_a_refusal_leaves_nothing_that_may_have_been_made(self):
+        self.fake.fail("POST", "/network-volumes", 403)
+        self.failure(7, self.mine.look)
+        self.assertEqual(self.state_on_disk()["volume"], {})
+        self.fake.fail("POST", "/network-volumes", 502, after=True)
+        self.fake.fail("GET", "/network-volumes", 403)
+        with mock.patch.object(self.mine, "find", return_value=None):
+            self.failure(7, self.mine.look)
+        self.assertTrue(self.state_on_disk()["volume"]["name"])
+        self.mine.delete()
+        self.assertEqual((self.left(), self.state_on_disk()["volume"]), ([], {}))
+
+    def state_on_disk(self):
+        return json.loads(self.kept.path.read_text())
+
+    def test_one_whose_state_was_lost_is_gone_on_with(self):
+        for name in ("vsrdist-1790000000-film2", "vsrdist-x-film", "somebody-elses"):
+            self.make(name)
+        self.make(center="US-KS-2")
+        made = self.make()
+        self.assertEqual(self.mine.there()["id"], made)
+        self.assertEqual(self.kept.contents.volume, {})
+        self.assertEqual(self.mine.look()["id"], made)
+        self.assertIn(f"found network volume vsrdist-1790000000-film ({made}, 50 GB in EU-RO-1)", self.said[0])
+        self.assertEqual(len(self.left()), 5)
+        self.kept.contents.volume = {}
+        self.make("vsrdist-1790000001-film")
+        self.assertIn("several network volumes", self.failure(2, self.mine.look))
+
+    def test_reap_tells_of_them(self):
+        self.make()
+        said = self.run_client("reap", "--yes", "--older", "0")
+        self.assertIn("network volume vsrdist-1790000000-film", said)
+        self.assertEqual((said.count("network volume"), len(self.left())), (1, 1))
+
+    def test_a_damaged_state_names_it(self):
+        self.kept.path.write_text("{")
+        self.assertIn("volumes, too (vsrdist-...-film)", self.failure(6, self.kept.load))
+
+    def test_a_dry_run_finds_it_and_writes_nothing(self):
+        self.make()
+        self.config(**self.MADE)
+        self.assertIn("the network volume vol", self.run_client("auto", "--dry-run"))
+        self.assertFalse((self.folder / ".vsr-pods").exists())
 
 
 if __name__ == "__main__":
