@@ -222,8 +222,9 @@ class Config:
             refuse("volume.grow_to_gb is below volume.create_gb; a volume never shrinks")
 
     def file(self, section, key):
-        """A file name of the configuration: relative to its folder; ~ is the home."""
-        return self.path.parent / os.path.expanduser(self[section, key])
+        """A file name of the configuration: relative to its folder; ~ is the home. In full, since rsync takes a ':' for
+        another machine's and a '-' for an option."""
+        return (self.path.parent / os.path.expanduser(self[section, key])).absolute()
 
     def folder(self):
         """Where the job is on the volume, as the pods see it."""

@@ -11,6 +11,7 @@ from .basics import INPUT, PODS, STORAGE, Failure, complain, last_line, pauses, 
 from .ssh import Unreachable
 
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
+READS = 3  # of a file on the volume, before it counts as one that cannot be read
 LOST = (10, 12, 20, 30, 35, 255)  # rsync's own statuses for a connection that is gone
 
 
@@ -48,17 +49,25 @@ class Transfer:
             signals.wait(pause)
 
     def sums(self, paths):
-        """SHA-256 of files there, by name; those that are not there are left out."""
-        words = ["sha256sum", "--zero", "-b", "--", *paths]
-        status, output, complaints = self.ssh.ask(self.member, words, timeout=None)
-        found = {}
-        for line in output.split("\0"):
-            digest, _, path = line.partition(" *")
-            if path:
-                found[path] = digest
-        if status not in (0, 1):
-            raise Failure(STORAGE, f"{self.member.alias}: sha256sum: {last_line(complaints)}")
-        return found
+        """SHA-256 of files there, by name; those that are not there are left out, those that cannot be read are a
+        failure: a network volume gives an I/O error now and then."""
+        words = ["env", "LC_ALL=C", "sha256sum", "--zero", "-b", "--", *paths]
+        for number, pause in enumerate(pauses(2), 1):
+            _, output, complaints = self.ssh.ask(self.member, words, timeout=None)
+            found = {}
+            for line in output.split("\0"):
+                digest, _, path = line.partition(" *")
+                if path:
+                    found[path] = digest
+            absent = [line for line in complaints.splitlines() if line.endswith("No such file or directory")]
+            if len(found) + len(absent) >= len(paths):
+                return found
+            others = [line for line in complaints.splitlines() if line not in absent]
+            why = f"{self.member.alias}: {last_line(chr(10).join(others)) or 'sha256sum tells nothing'}"
+            if number == READS:
+                raise Failure(STORAGE, f"{why}, {READS} times; run the same command again, it goes on where it was")
+            complain(f"{why}; reads it again")
+            signals.wait(pause)
 
     def make_folders(self):
         folders = [f"{self.folder}/{name}" for name in ("input", "model", "log")]

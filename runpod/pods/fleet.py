@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from . import catalogue, limits
-from .api import ApiError
+from .api import ApiError, is_entry
 from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
 from .state import Rental
 from .volume import Volume
@@ -234,11 +234,11 @@ class Fleet:
     def members_of(self, rental, listed):
         """Whether there is such a thing, and the pods that it consists of by now."""
         found = [each for each in listed if each["id"] == rental.id]
-        found = found or self.get(f"/{rental.kind}/{rental.id}")  # lists may lag behind what was just made
+        found = found or [each for each in self.get(f"/{rental.kind}/{rental.id}") if is_entry(each)]  # lists may lag behind
         if rental.kind == "pods":
             return bool(found), [member_of(pod, rental.name, self.strange_words) for pod in found]
         pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods") or []
-                if isinstance(pod, dict) and pod.get("id")]
+                if is_entry(pod)]
         members = [member_of(pod, f"{rental.name}-node{i if rank_of(pod) is None else rank_of(pod)}", self.strange_words)
                    for i, pod in enumerate(pods)]
         return bool(found), sorted(members, key=lambda member: (member.rank is None, member.rank or 0))

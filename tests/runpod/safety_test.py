@@ -3,12 +3,14 @@
 nothing that the service says gets further than it should."""
 
 import json
+import os
 import time
 import unittest
 from unittest import mock
 
 import client_test
-from client_test import api, basics, fleet, limits, state
+from client_support import has_rsync
+from client_test import api, basics, files, fleet, limits, ssh, state
 from pods import volume
 
 
@@ -179,6 +181,106 @@ class Volumes(client_test.OfOnePod):
         self.config(**self.MADE)
         self.assertIn("the network volume vol", self.run_client("auto", "--dry-run"))
         self.assertFalse((self.folder / ".vsr-pods").exists())
+
+
+class Ids(client_test.OfOnePod):
+    """Of the service, which get into paths and into ssh's configuration."""
+
+    STRANGE = ("x\n  ProxyCommand touch /tmp/x", "../pods", "a b", "", 5, None, ["x"])
+
+    def test_strange_ones_are_not_taken(self):
+        pods = [{"id": identity, "name": "vsrdist-1-1"} for identity in (*self.STRANGE, "good-1_A")]
+        with mock.patch.object(self.api, "request", return_value={"pods": pods}):
+            self.assertEqual([each["id"] for each in self.api.list("pods")], ["good-1_A"])
+        for identity in self.STRANGE:
+            with self.subTest(identity=identity), mock.patch.object(self.api, "request", return_value={"id": identity}), \
+                    mock.patch.object(self.api, "list", return_value=[]):
+                self.api.patience = 0
+                self.assertIn("no id that can be used", self.failure(7, self.api.create, "pods", {"name": "x"}))
+
+    def test_nor_those_of_members(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        listed = self.api.list("pods")
+        for kind, answer in (("clusters", {"id": rental.id, "pods": [{"id": self.STRANGE[0], "status": "RUNNING"}]}),
+                             ("pods", {"id": self.STRANGE[0], "status": "RUNNING"})):
+            rental.kind = kind
+            with self.subTest(kind=kind), mock.patch.object(self.api, "request", return_value=answer):
+                self.assertEqual(self.fleet.members_of(rental, [])[1], [])
+        rental.kind = "pods"
+        self.assertEqual(len(self.fleet.members_of(rental, listed)[1]), 1)
+
+
+class OnTheVolume(client_test.Quiet):
+    """Files there that are read for their sum."""
+
+    SHA256SUM = """#!/bin/sh
+    echo . >>"$FAKE_PODS/read"
+    if [ -e "$FAKE_PODS/bad" ] && [ $(wc -l <"$FAKE_PODS/read") -le $(cat "$FAKE_PODS/bad") ]; then
+      echo "sha256sum: $4: Input/output error" >&2
+      exit 1
+    fi
+    PATH=${PATH#*:} exec sha256sum "$@"
+    """
+
+    def setUp(self):
+        super().setUp()
+        program = self.pods / "bin/sha256sum"
+        program.write_text(self.SHA256SUM)
+        program.chmod(0o755)
+        environment = mock.patch.dict(os.environ, self.environment())
+        environment.start()
+        self.addCleanup(environment.stop)
+        quiet = mock.patch.object(files, "complain")
+        self.complained = quiet.start()
+        self.addCleanup(quiet.stop)
+        here = self.loaded()
+        kept = state.State(self.folder / "state", "film")
+        kept.hold()
+        its_ssh = ssh.Ssh(here, kept)
+        self.film = self.workspace / "film.mkv"
+        self.film.write_text("film")
+        self.transfer = files.Transfer(mock.Mock(config=here, ssh=its_ssh, state=kept), mock.Mock(alias="pod"))
+
+    def sums(self):
+        return self.transfer.sums([str(self.film), str(self.workspace / "none.mkv")])
+
+    def bad(self, times):
+        (self.pods / "bad").write_text(f"{times}\n")
+
+    def test_what_is_not_there_is_left_out(self):
+        self.assertEqual(self.sums(), {str(self.film): files.sum_of(self.film)})
+
+    def test_what_cannot_be_read_once_is_read_again(self):
+        self.bad(2)
+        self.assertEqual(self.sums(), {str(self.film): files.sum_of(self.film)})
+        self.assertEqual(self.complained.call_count, 2)
+
+    def test_what_cannot_be_read_is_not_taken_for_what_is_not_there(self):
+        self.bad(100)
+        self.assertIn("film.mkv: Input/output error, 3 times", self.failure(6, self.sums))
+
+
+@unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
+class Names(client_test.ClientTest):
+    """Of files here, which rsync could take for something else."""
+
+    def test_colons_and_dashes(self):
+        for folder in ("out:put", "-results"):
+            with self.subTest(folder=folder):
+                self.config(job_results=folder)
+                self.tell_pods("done")
+                self.run_client("auto", "--yes")
+                self.assertTrue((self.folder / folder / "final/film_pitchOK.mkv").is_file())
+
+    def test_a_configuration_in_such_a_folder(self):
+        there = self.folder / "a:b"
+        there.mkdir()
+        for name in ("key", "key.pub", "film.mkv", "job.ini", "pods.ini"):
+            (self.folder / name).rename(there / name)
+        self.tell_pods("done")
+        self.run_client("auto", "--yes", "--config", "a:b/pods.ini")
+        self.assertTrue((there / "results/final/film_pitchOK.mkv").is_file())
 
 
 if __name__ == "__main__":
