@@ -241,12 +241,20 @@ class Auto:
             return
         self.paused_since = self.paused_since or time.monotonic()
         minutes = self.config["limits", "paused_minutes"]
-        if time.monotonic() - self.paused_since > minutes * 60:
-            if not self.fleet.network_volume.grow():
-                why = run.get("message") or "the volume is full"
-                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
-                                       "volume.grow_to_gb, or make room")
-            self.paused_since = None
+        if time.monotonic() - self.paused_since <= minutes * 60:
+            return
+        try:
+            grown = self.fleet.network_volume.grow()
+        except ApiError as error:
+            if not error.may_pass():
+                raise
+            self.fleet.strange_words(f"the volume cannot be grown now, which is tried again: {error}")
+            return
+        if not grown:
+            why = run.get("message") or "the volume is full"
+            raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
+                                   "volume.grow_to_gb, or make room")
+        self.paused_since = None
 
     def progress(self, states):
         text, now = progress_text(newest(states)), time.monotonic()
@@ -315,9 +323,11 @@ def auto(session, prepare):
         raise
     finally:
         signals.deaf = True
-        work.fleet.end_all()
-        signals.limit = None
-        tell_of_volume(session)
+        try:
+            work.fleet.end_all()
+        finally:
+            signals.limit = None
+            tell_of_volume(session)
 
 
 def tell_of_volume(session):
@@ -328,11 +338,26 @@ def tell_of_volume(session):
              "'vsr-pods down --volume'")
 
 
+def tell_of_rented(session):
+    alive = session.state.alive()
+    if alive:
+        tell(f"still rented: {', '.join(map(str, alive))}, ${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+
+
 def up(session, prepare):
     """Makes what is missing of the pods and waits until they are ready; whether the user wanted that. What it has made
-    it ends if it fails."""
+    it ends if it fails; what was there before it names."""
     work = Auto(session)
     work.fleet.refuse_strange()
+    try:
+        return make_all(session, work, prepare)
+    except BaseException:
+        tell_of_rented(session)
+        tell_of_volume(session)
+        raise
+
+
+def make_all(session, work, prepare):
     work.find()
     if not prepare():
         return False
@@ -350,6 +375,5 @@ def up(session, prepare):
     except BaseException:
         signals.deaf = True
         work.fleet.end_all(before)
-        tell_of_volume(session)
         raise
     return True

@@ -20,7 +20,16 @@ def gpus(api, config):
     product = "CLUSTER" if config["pods", "kind"] == "cluster" else "POD"
     query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": product,
                                     "count": config["pods", "gpus_per_pod"]})
-    return [gpu for gpu in api.request("GET", f"/catalog/gpus?{query}").get("gpus", []) if gpu.get("id")]
+    return [gpu for gpu in objects_of(api, "gpus", query) if gpu.get("id")]
+
+
+def objects_of(api, key, query):
+    """Of a catalogue's answer; what is no list of objects may be another one the next time."""
+    path = f"/catalog/{key}"
+    found = api.request("GET", f"{path}?{query}").get(key)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ApiError("GET", path, 0, f"the answer has no {key}")
+    return found
 
 
 def offers(api, config, data_center):

@@ -1,6 +1,7 @@
 """What the user says, and what is said to him."""
 
 import argparse
+import contextlib
 import difflib
 import os
 import re
@@ -8,6 +9,7 @@ import select
 import socket
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from . import auto, catalogue, cost, reap
@@ -16,7 +18,7 @@ from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, c
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
-from .job_file import JobFile
+from .job_file import JobFile, job_values
 from .jobs import Jobs
 from .plan import CLUSTER, plan, prices_of, tell_cost
 from .ssh import Ssh, Unreachable
@@ -39,7 +41,7 @@ Or step by step, where the pods stay until 'down' or until their time is over:
 
 The API key is taken from the environment's RUNPOD_API_KEY or the file api.key_file; configs/pods.ini is an example of
 a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit status: 0 done, 2 usage or configuration,
-3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 143 interrupted. docs/runpod.md tells the rest."""
+3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 131, 143 interrupted. docs/runpod.md tells the rest."""
 
 
 class Session:
@@ -86,7 +88,8 @@ def agree(options, question):
 
 def consent(session):
     """Plan and question; the job file if it is to be done. What is rented already was agreed to."""
-    job = JobFile(session.config)
+    # Where a job runs, the film is on the volume, whatever has become of it here.
+    job = JobFile(session.config, here=not any(rental.phase == "working" for rental in session.state.alive()))
     if session.state.alive():
         names = ", ".join(map(str, session.state.alive()))
         tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
@@ -103,14 +106,20 @@ def consent(session):
 
 def auto_command(options):
     session = Session(options)
-    if options.dry_run:
-        plan(session, JobFile(session.config))
-    else:
-        auto.auto(session, lambda: consent(session))
+    with others_told(session):
+        if options.dry_run:
+            plan(session, JobFile(session.config))
+        else:
+            auto.auto(session, lambda: consent(session))
 
 
 def up_command(options):
     session = Session(options)
+    with others_told(session):
+        up(session, options)
+
+
+def up(session, options):
     if options.dry_run:
         plan(session, JobFile(session.config))
     elif auto.up(session, lambda: consent(session)):
@@ -119,6 +128,30 @@ def up_command(options):
             tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
         alone = "" if session.config["pods", "kind"] == "pods" else CLUSTER
         tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'{alone}")
+
+
+@contextlib.contextmanager
+def others_told(session):
+    """Other films' pods cost, too, and may be forgotten: said first and last."""
+    tell_of_others(session.state)
+    try:
+        yield
+    finally:
+        tell_of_others(session.state)
+
+
+def tell_of_others(state):
+    for name in states_in(state.folder):
+        if name == state.name:
+            continue
+        try:
+            alive = State(state.folder, name).alive()
+        except Failure as error:
+            complain(error)
+            continue
+        if alive:
+            complain(f"pods.name = {name} has rented, too: {', '.join(map(str, alive))}; unless another vsr-pods is at work with "
+                     "it, 'vsr-pods down' with that name ends it")
 
 
 def rented(session):
@@ -212,7 +245,7 @@ def status_command(options):
 
 def tunnel(session, member):
     """The page of a pod's job on this machine, until Ctrl-C."""
-    listen = JobFile(session.config).values.get("status.listen", "auto")
+    listen = job_values(session.config).get("status.listen", "auto")
     port = re.search(r":(\d+)$", listen)
     there = int(port[1]) if port else 8080
     with socket.socket() as probe:
@@ -254,12 +287,20 @@ def for_ending(options):
                                  f"pods.name in {options.config}, or end pods by 'vsr-pods reap --older 0'")
         config.values["pods", "name"] = found[0]
     rented_at = State(folder, config["pods", "name"]).contents.account.get("url")
-    config.values["api", "url"] = address(rented_at) if rented_at else config["api", "url"]
+    try:
+        config.values["api", "url"] = address(rented_at)
+    except (ValueError, TypeError):
+        pass  # it knows none
     return config
 
 
 def down_command(options):
     session = Session(options, by_ssh=False, config=for_ending(options))  # to end a pod takes the API alone
+    with others_told(session):
+        down(session, options)
+
+
+def down(session, options):
     if options.dry_run:
         for rental in session.state.alive():
             tell(f"would end {rental}")
@@ -269,7 +310,11 @@ def down_command(options):
     if fleet.strange:
         complain("rented with another API key, or at another address "
                  f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
-    fleet.end_all()
+    try:
+        fleet.end_all()
+    except Failure:
+        auto.tell_of_volume(session)
+        raise
     others = [] if session.state.path.exists() else states_in(session.state.folder)
     tell(f"nothing is rented; ${session.state.dollars():.2f} were spent" if not others else
          f"{session.state.path}: is not there, so nothing is rented by it; there are the states of {', '.join(others)} (pods.name)")
@@ -403,3 +448,8 @@ def main(words):
     except OSError as error:
         complain(f"{error.filename or options.command}: {error.strerror or error}")
         return STORAGE
+    except Exception as error:  # a fault of ours, or words of the service that nobody thought of
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        complain(f"{options.command}: {type(error).__name__}: {error} (at {Path(at.filename).name}:{at.lineno}); 'vsr-pods status' "
+                 "tells what is rented")
+        return PODS

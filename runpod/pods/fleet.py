@@ -212,19 +212,23 @@ class Fleet:
             if rental.id:
                 exists, self.members[rental.name] = self.members_of(rental, mine)
                 self.judge(rental, exists or self.is_young(rental), act)
+        for kind in kinds if act else ():
+            self.end_surplus(kind, listed[kind])
         self.session.ssh.write([m for members in self.members.values() for m in members if m.host])
 
+    def end_surplus(self, kind, listed):
+        """What could not be ended is seen again by the next look."""
+        try:
+            self.sweep(kind, (), listed)
+        except ApiError as error:
+            self.strange_words(f"{error}; is tried again")
+
     def identify(self, rental, listed):
-        """Of what has its name: which it is, where no answer told; and no second one, which a request whose answer was
-        lost may have made late."""
+        """Of what has its name: which it is, where no answer told."""
         if not rental.id and listed:
             self.take(rental, listed[0])
         elif not rental.id and not self.strange and clock.now() > rental.asked + self.api.patience + setting("SETTLE", 60):
             self.forget(rental)
-        for other in listed:
-            if rental.id and other["id"] != rental.id:
-                complain(f"{rental.name} is there twice: ends {other['id']}")
-                self.api.delete(rental.kind, other["id"])
 
     def forget(self, rental):
         """It never was."""
@@ -365,11 +369,18 @@ class Fleet:
         except Exception as error:  # a strange answer, too, keeps no other pod alive
             errors.append(error if isinstance(error, Failure) else Failure(PODS, f"{type(error).__name__}: {error}"))
 
-    def sweep(self, kind, spared):
-        """Ends what came late of names that are over, or beside its twin."""
-        names = {rental.name for rental in self.state.contents.rentals if rental.kind == kind} - set(spared)
+    def sweep(self, kind, spared, listed=None):
+        """Ends what came late of names that are over, or beside its twin; and what the service has hidden for a moment,
+        so that it counted as gone."""
+        mine = {rental.name: rental for rental in self.state.contents.rentals if rental.kind == kind and rental.name not in spared}
         known = {rental.id for rental in self.state.alive()}  # those could not be ended just now
-        for each in self.api.list(kind, patience=10):
-            if each.get("name") in names and each["id"] not in known and each.get("status") != "TERMINATED":
-                self.api.delete(kind, each["id"], patience=10)
-                complain(f"{each['name']} was there still or again: {each['id']} is ended")
+        for each in self.api.list(kind, patience=10) if listed is None else listed:
+            rental = mine.get(each.get("name"))
+            if not rental or each["id"] in known or each.get("status") == "TERMINATED":
+                continue
+            if not self.api.delete(kind, each["id"], patience=10):
+                continue  # the list lags
+            self.strange_words(f"{rental.name} is there {'still or again' if rental.ended else 'twice'}: {each['id']} is ended")
+            if rental.id == each["id"] and rental.ended:  # and was paid
+                rental.ended = clock.now()
+                self.state.save()

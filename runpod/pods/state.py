@@ -7,8 +7,8 @@ import json
 import os
 import secrets
 import threading
-from dataclasses import asdict, dataclass, field
-from typing import Optional
+from dataclasses import asdict, dataclass, field, fields
+from typing import Optional, get_args
 
 from .basics import STORAGE, USAGE, Failure, clock
 
@@ -70,6 +70,7 @@ class State:
                 raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that")
             self.contents = Contents(**stored)
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
+            check(self.contents)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older "
                                    f"0', which tells of volumes, too ({PREFIX}...-{self.name}), then remove the file") from None
@@ -145,6 +146,22 @@ class State:
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())
+
+
+def check(contents):
+    """Raises TypeError at what is not of its kind: a state that was mended by hand, say."""
+    for thing in (contents, *contents.rentals):
+        for each in fields(thing):
+            value, kinds = getattr(thing, each.name), get_args(each.type) or (each.type,)
+            if not isinstance(value, (*kinds, int) if float in kinds else kinds):
+                raise TypeError(f"{each.name} is {value!r}")
+    inner = [(contents.failures.values(), int), (contents.hashes.values(), list), (contents.account.values(), str),
+             ([each.kind in ("pods", "clusters") or each.kind for each in contents.rentals], bool),
+             ([contents.volume.get(key, "") for key in ("name", "id")], str), ([contents.volume.get("account", {})], dict)]
+    for values, kind in inner:
+        for value in values:
+            if not isinstance(value, kind):
+                raise TypeError(f"{value!r} stands where it should not")
 
 
 def account_of(url, key):

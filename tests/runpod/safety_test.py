@@ -4,14 +4,16 @@ nothing that the service says gets further than it should."""
 
 import json
 import os
+import shutil
 import time
 import unittest
 from unittest import mock
 
 import client_test
-from client_support import has_rsync
-from client_test import api, basics, files, fleet, limits, ssh, state
-from pods import volume
+import fake_runpod
+from client_support import GPU, SIGINT, SIGTERM, has_rsync
+from client_test import api, basics, catalogue, files, fleet, limits, ssh, state
+from pods import command_line, volume
 
 
 class Clocks(client_test.OfOnePod):
@@ -281,6 +283,193 @@ class Names(client_test.ClientTest):
         self.tell_pods("done")
         self.run_client("auto", "--yes", "--config", "a:b/pods.ini")
         self.assertTrue((there / "results/final/film_pitchOK.mkv").is_file())
+
+
+class Hidden(client_test.OfOnePod):
+    def test_a_pod_that_was_hidden_for_a_moment_is_ended_when_it_is_seen_again(self):
+        self.fleet.rent(0)
+        self.fleet.rent(1)
+        first, second = self.kept.alive()
+        hidden = self.cloud.pods.pop(first.id)
+        first.phase = "working"
+        self.fleet.look()
+        self.fleet.replace(first, self.fleet.lost[first.name])
+        ended = first.ended = first.ended - 3600
+        self.cloud.pods[first.id] = hidden
+        with mock.patch.object(fleet, "complain") as complained:
+            self.fleet.look()
+        self.assertIn("still or again", complained.call_args.args[0])
+        self.assertEqual(list(self.cloud.pods), [second.id])
+        self.assertGreater(first.ended, ended + 3000)  # it has cost meanwhile
+        self.assertEqual(self.fleet.lost, {})
+
+    def test_a_twin_that_is_over_is_let_alone(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        listed = [*self.api.list("pods"), {"id": "twin", "name": rental.name, "status": "TERMINATED"}]
+        with mock.patch.object(self.api, "list", return_value=listed), mock.patch.object(self.api, "delete") as deleted:
+            self.fleet.look()
+        deleted.assert_not_called()
+
+    def test_a_twin_that_cannot_be_ended_keeps_nothing_else_from_being_seen(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        listed = [*self.api.list("pods"), {"id": "twin", "name": rental.name, "status": "RUNNING"}]
+        wrong = api.ApiError("DELETE", "/pods/twin", 500, "no")
+        with mock.patch.object(self.api, "list", return_value=listed), \
+                mock.patch.object(self.api, "delete", side_effect=wrong) as deleted:
+            self.fleet.look()
+        deleted.assert_called_once()
+        self.assertIn(rental.name, self.fleet.members)
+
+
+class Answers(client_test.Quiet):
+    def test_a_catalogue_that_is_none_may_be_one_the_next_time(self):
+        for answer in ({"gpus": None}, {}, {"gpus": "x"}, {"gpus": [None]}, {"gpus": {}}):
+            with self.subTest(answer=answer), mock.patch.object(self.api, "request", return_value=answer), \
+                    self.assertRaises(api.ApiError) as raised:
+                catalogue.gpus(self.api, self.loaded())
+            self.assertTrue(raised.exception.may_pass())
+
+    def test_a_fault_of_ours_is_a_line(self):
+        heard = []
+        with mock.patch.object(command_line, "parse", side_effect=None, return_value=mock.Mock(command="auto", function=dict.fromkeys)), \
+                mock.patch.object(command_line, "complain", lambda text: heard.append(str(text))), \
+                mock.patch.object(basics.signals, "listen"), mock.patch.object(command_line.sys, "stdout"), \
+                mock.patch.object(command_line.sys, "stderr"):
+            self.assertEqual(command_line.main([]), 7)
+        self.assertRegex(heard[0], r"^auto: TypeError: .* \(at command_line.py:\d+\)")
+
+
+class OnDisk(client_test.OfOnePod):
+    def test_what_is_not_of_its_kind_is_told(self):
+        self.fleet.rent(0)
+        sound = json.loads(self.kept.path.read_text())
+        rental = sound["rentals"][0]
+        for wrong in ({"rentals": None}, {"rentals": "x"}, {"rentals": [5]}, {"began": "x"}, {"volume": []}, {"failures": {"0": "x"}},
+                      {"volume": {"name": 5}}, {"volume": {"account": "x"}}, {"account": {"url": 5}}, {"hashes": {"x": 5}},
+                      {"rentals": [{**rental, "price": "1"}]}, {"rentals": [{**rental, "kind": "cats"}]},
+                      {"rentals": [{**rental, "id": 5}]}, {"rentals": [{**rental, "ended": "x"}]}):
+            with self.subTest(wrong=wrong):
+                self.kept.path.write_text(json.dumps({**sound, **wrong}))
+                self.assertIn("cannot be read", self.failure(6, self.kept.load))
+        self.kept.path.write_text(json.dumps(sound))
+        self.kept.load()
+
+    def test_an_account_without_salt_is_another_one(self):
+        self.fleet.rent(0)
+        self.kept.contents.account.pop("salt")
+        self.assertFalse(self.kept.is_of(self.api.url, self.api.key))
+
+
+@unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
+class Whole(client_test.ClientTest):
+    MADE = Volumes.MADE
+
+    def change(self, **changes):
+        path = self.folder / ".vsr-pods/film.json"
+        path.write_text(json.dumps({**self.state(), **changes}))
+
+    def at_work(self, *words):
+        process = self.start(*words)
+        self.wait_for(self.started, process)
+        return process
+
+    def test_another_films_pods_are_told_of(self):
+        self.run_client("up", "--yes")
+        name, = self.cloud.left()
+        self.config(pods_name="other")
+        told = f"pods.name = film has rented, too: {name}"
+        for words, status in ((("up", "--yes"), 0), (("down",), 0), (("auto",), 2)):
+            self.assertEqual(self.run_client(*words, status=status).count(told), 2)
+        self.config()
+        self.run_client("down")
+        self.config(pods_name="other")
+        self.assertNotIn("has rented", self.run_client("down"))
+
+    def test_a_connection_that_is_lost_for_a_moment_costs_no_pod(self):
+        for word in ("mkdir", "sha256sum", "test"):
+            program, real = self.pods / "bin" / word, shutil.which(word)
+            program.write_text(f'#!/bin/sh\n[ -e "$0-asked" ] && exec {real} "$@"\n: >"$0-asked"\nexit 255\n')
+            program.chmod(0o755)
+        # ssh's shell has a 'test' of its own
+        fake_ssh = self.folder / "bin/ssh"
+        fake_ssh.write_text(fake_ssh.read_text().replace('["sh", "-c", command]', '["sh", "-c", "unalias -a; exec " + command]'))
+        self.tell_pods("done")
+        said = self.run_client("auto", "--yes", TRANSFER=60)
+        self.assertEqual(said.count("goes on in a moment"), 3)
+        self.assertEqual(len(self.made()), 1)
+
+    def test_a_volume_is_told_of_though_the_pods_cannot_be_ended(self):
+        self.config(**self.MADE)
+        process = self.at_work("auto", "--yes")
+        self.fake.fail("DELETE", "/pods/.*", 500, times=100000)
+        process.send_signal(SIGTERM)
+        for said in (self.output_of(process, 7), self.run_client("down", status=7)):
+            self.assertIn("STILL RENTED", said)
+            self.assertIn("stays, and costs money until 'vsr-pods down --volume'", said)
+        self.fake.faults.clear()
+        self.run_client("down")
+
+    def test_up_that_fails_names_what_it_spares(self):
+        self.run_client("up", "--yes")
+        name, = self.cloud.left()
+        self.config(pods_count="2")
+        self.fake.fail("POST", "/pods", 402)
+        said = self.run_client("up", status=8)
+        self.assertRegex(said, f"still rented: {name} .*, .0.69 an hour until 'vsr-pods down'")
+        self.run_client("down")
+
+    def test_a_strange_catalogue_ends_no_run_that_works(self):
+        self.config(pods_count="2")
+        self.cloud.gpus[GPU]["stock"]["EU-RO-1"] = 1
+        process = self.at_work("auto", "--yes")
+        with mock.patch.object(fake_runpod, "gpu_shown", side_effect=lambda *_: None):
+            self.wait_for(lambda: self.said("the answer has no gpus"), process)
+        self.cloud.gpus[GPU]["stock"]["EU-RO-1"] = 1
+        self.wait_for(lambda: len(self.started()) == 2, process)
+        self.tell_pods("done")
+        self.output_of(process)
+
+    def test_a_volume_that_cannot_be_grown_now_is_grown_later(self):
+        self.config(limits_paused_minutes="0.01", volume_grow_to_gb="150")
+        process = self.at_work("auto", "--yes")
+        self.fake.fail("PATCH", "/network-volumes/.*", 503, times=100000)
+        self.tell_pods("state", {"run": {"state": "paused"}})
+        self.wait_for(lambda: self.said("cannot be grown now"), process)
+        self.fake.faults.clear()
+        self.wait_for(lambda: self.said("grown from 100 to 150 GB"), process)
+        self.tell_pods("state", {})
+        self.tell_pods("done")
+        self.output_of(process)
+        self.assertEqual(len(self.made()), 1)
+
+    def test_down_with_a_state_that_lacks_a_salt(self):
+        for url in (self.fake.url, "nowhere"):
+            self.config()
+            self.run_client("up", "--yes")
+            self.change(account={"url": url, "key": "x"})
+            self.config(pods_cuont="3")
+            self.assertIn("nothing is rented", self.run_client("down", "--api-url", self.fake.url))
+            self.assertEqual(self.cloud.left(), [])
+
+    def test_a_film_that_was_moved_since_is_not_asked_for(self):
+        process = self.at_work("auto", "--yes")
+        process.kill()
+        process.wait()
+        (self.folder / "film.mkv").unlink()
+        tunnel = self.start("status", "--tunnel")
+        said = ""
+        while "is the page" not in said:
+            said += (more := os.read(tunnel.stdout.fileno(), 10000).decode())
+            self.assertTrue(more, said)
+        tunnel.send_signal(SIGINT)
+        self.output_of(tunnel)
+        self.tell_pods("done")
+        self.assertIn("goes on with", self.run_client("auto"))
+        self.assertTrue((self.folder / "results/final/film_pitchOK.mkv").is_file())
+        self.assertEqual(len(self.made()), 1)
+        self.assertIn("the film is not there", self.run_client("auto", "--yes", status=3))
 
 
 if __name__ == "__main__":
