@@ -8,6 +8,7 @@ import time
 
 USAGE, INPUT, STORAGE, PODS, LIMIT = 2, 3, 6, 7, 8  # exit statuses
 TICK_S = 0.1
+CONSOLE = "https://console.runpod.io"
 
 
 class Failure(Exception):

@@ -13,7 +13,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "runpod"))
 
-from pods import cost  # noqa: E402
+from pods import cost, film as films  # noqa: E402
 from pods.cost import CostError, Film, Rates, estimate  # noqa: E402
 
 CLIP = ROOT / "tests/data/reds_demo_000.mkv"
@@ -169,63 +169,63 @@ class Sources(unittest.TestCase):
         return path
 
     def test_dry_run(self):
-        film, rates = cost.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
+        film, rates = films.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
         self.assertEqual(film, Film(180_000, 1024, 432, preset="medium"))
         self.assertEqual((rates.gpu, rates.fps, rates.core_s_frame), (H100, 66, 7.8))
-        sized = cost.film_of_dry_run({**DRY_RUN, "segments_bytes": 5, "films_bytes": 3})[0]
+        sized = films.film_of_dry_run({**DRY_RUN, "segments_bytes": 5, "films_bytes": 3})[0]
         self.assertEqual(sized.stored_bytes, 8)
         for other in ({}, [], {**DRY_RUN, "timeline": 1}):
             with self.assertRaisesRegex(CostError, "another version"):
-                cost.film_of_dry_run(other)
+                films.film_of_dry_run(other)
 
     def test_dry_run_of_a_film_that_is_made(self):
         made = {key: value for key, value in DRY_RUN.items() if key != "time"}
-        self.assertEqual(cost.film_of_dry_run({**made, "made": True})[1].fps, 0)
+        self.assertEqual(films.film_of_dry_run({**made, "made": True})[1].fps, 0)
 
     def test_dry_run_without_a_gpu(self):
-        found = cost.film_of_dry_run({**DRY_RUN, "time": {**DRY_RUN["time"], "gpus": 0, "gpu": "", "upscaling": None}})
+        found = films.film_of_dry_run({**DRY_RUN, "time": {**DRY_RUN["time"], "gpus": 0, "gpu": "", "upscaling": None}})
         self.assertEqual(found[1].gpu, "")
         self.assertAlmostEqual(cost.film_fps(FILM, H100, found[1])[0], 64.5)
 
     @unittest.skipUnless(os.environ.get("VSR_PROGRAM"), "VSR_PROGRAM names no vsr-dist")
     def test_the_programs_own_words(self):
         job = self.file("job.ini", "[final]\nheight = 180\npreset = ultrafast\n[segment]\nframes = 30\n")
-        film, rates = cost.look(CLIP, job, os.environ["VSR_PROGRAM"])
+        film, rates = films.look(CLIP, job, os.environ["VSR_PROGRAM"])
         self.assertGreater(film.stored_bytes, 1e6)
         self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30,
                                     stored_bytes=film.stored_bytes))
         with self.assertRaisesRegex(cost.NoFilm, "the file is empty"):
-            cost.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
+            films.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
         self.assertGreater(rates.core_s_frame, 0)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_ffprobe_where_the_program_is_not(self):
-        film, rates = cost.look(CLIP, program=self.folder / "none")
+        film, rates = films.look(CLIP, program=self.folder / "none")
         self.assertEqual((film.width, film.height, film.network, film.preset), (320, 180, "c32n3", "slow"))
         self.assertAlmostEqual(film.frames, 21, delta=1)
         self.assertEqual(rates, Rates())
         with self.assertRaisesRegex(cost.NoFilm, "ffprobe found no picture"):
-            cost.look(self.file("film.txt", "no film"), program=self.folder / "none")
+            films.look(self.file("film.txt", "no film"), program=self.folder / "none")
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_the_job_decides_what_of_the_film(self):
         job = self.file("job.ini", "# a job\n[preprocess]\npreset = pal-dvd\ncrop = 1024:432:0:72 # bars\n[input]\n"
                                    'start = 0:00:00.4\n[model]\ncheckpoint = "reds4.pth"\n[final]\nheight = native\n')
-        film, _ = cost.look(CLIP, job, self.folder / "none")
+        film, _ = films.look(CLIP, job, self.folder / "none")
         self.assertEqual((film.width, film.height, film.final_height, film.network), (1024, 432, 0, "c64n7"))
         self.assertAlmostEqual(film.frames, 11, delta=1)
         with self.assertRaisesRegex(CostError, "job file"):
-            cost.look(CLIP, self.folder / "no.ini")
+            films.look(CLIP, self.folder / "no.ini")
 
     def test_a_program_that_fails_is_told(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: input: no film here' >&2\nexit 3\n", stat.S_IRWXU)
         with self.assertRaisesRegex(cost.NoFilm, "vsr-dist: input: no film here"):
-            cost.look(self.folder / "film.mkv", program=program)
+            films.look(self.folder / "film.mkv", program=program)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_a_program_that_cannot_look_is_no_reason_against_the_film(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: gpu: there is none' >&2\nexit 5\n", stat.S_IRWXU)
-        film, rates = cost.look(CLIP, program=program)
+        film, rates = films.look(CLIP, program=program)
         self.assertEqual(film.width, 320)
         self.assertIn("vsr-dist here could not look at it: vsr-dist: gpu: there is none", cost.table(film, rates))
 
@@ -233,12 +233,12 @@ class Sources(unittest.TestCase):
         rank = {"cpus": 16, "gpu": {"name": L40S}}
         status = {"ranks": [rank, rank, {"cpus": 32, "gpu": None}], "in_chunks": True, "upscale_fps_mean": 40.0,
                   "encode_fps_mean": 8.0}
-        self.assertEqual(cost.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
+        self.assertEqual(films.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
         # An encode that kept up with upscaling shows no rate of its own.
-        self.assertEqual(cost.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
+        self.assertEqual(films.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
         status["ranks"][1] = {"cpus": 16, "gpu": {"name": H100}}
-        self.assertEqual(cost.rates_of_status(status).fps, 0)
-        self.assertEqual(cost.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
+        self.assertEqual(films.rates_of_status(status).fps, 0)
+        self.assertEqual(films.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
 
 
 if __name__ == "__main__":
