@@ -9,7 +9,7 @@ import time
 from . import limits
 from .api import ApiError
 from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, complain, pauses, setting, signals, tell
-from .hardware import CPU, GPU, sorts
+from .hardware import CPU, FIRST_ENCODER, GPU, sorts
 from .members import OVER, member_of, rank_of
 from .state import Rental
 from .volume import Volume
@@ -47,26 +47,27 @@ class Fleet:
         taken = {rental.place for rental in mine}
         free = [place for place in sort.places if place not in taken and not self.is_given_up(place)]
         for place in free[:max(0, want - len(mine))]:
-            if not self.rent(sort, place):
+            if not self.rent(place):
                 self.refused[hardware] = time.monotonic()
                 return False
         return True
 
-    def others(self, sort):
-        """Dollars an hour that go to the other sort: of encoders that are still to come at most."""
-        if sort.hardware == CPU:
-            return sum(rental.price for rental in self.state.of(GPU))
-        encoders = self.sorts[CPU]
-        return len(encoders.places) * encoders.most() if encoders.places else 0.0
+    def rate(self, sort, price):
+        """Dollars an hour of all, if each of this sort costs `price`; encoders that are still to come cost their most."""
+        mine, encoders = price * len(sort.places), self.sorts[CPU]
+        if sort is encoders:
+            return mine + sum(rental.price for rental in self.state.of(GPU))
+        return mine + (len(encoders.places) * encoders.most() if encoders.places else 0.0)
 
-    def rent(self, sort, place):
+    def rent(self, place):
         """One more, of the first type that can be had; False when none can now."""
+        sort = self.sorts[CPU if place >= FIRST_ENCODER else GPU]
         volume = self.network_volume.look()
         offers, reasons = sort.offers(self.api, volume["dataCenter"])
         for offer in offers:
             signals.check()  # none is asked for after a Ctrl-C
             price = sort.price(offer)
-            deadline = limits.deadline(self.session, sort, price, self.others(sort))
+            deadline = limits.deadline(self.session, self.rate(sort, price))
             rental = Rental(self.state.next_name(), sort.kind, place, offer.name, price, time.time(), hardware=sort.hardware)
             if not self.state.alive() or not self.state.contents.account:
                 self.state.note_account(self.api.url, self.api.key)

@@ -4,6 +4,7 @@
 from . import catalogue
 
 GPU, CPU = "gpu", "cpu"
+FIRST_ENCODER = 1000  # of their places; those of pods with a GPU come before, however many
 GB_A_VCPU = 10  # of container disk, which pods without a GPU were reported to have at most
 
 
@@ -43,11 +44,9 @@ class Encoders:
     hardware, plural, key = CPU, " encoders", "encoders.max_price"
     refusals = (400, 404, 422)  # nothing that is wrong with encoders ends those who do without
     kind = "pods"
-    FIRST_PLACE = 1000  # places of pods with a GPU come before, however many
-
     def __init__(self, config):
         self.config = config
-        self.places = range(self.FIRST_PLACE, self.FIRST_PLACE + config["encoders", "count"])
+        self.places = range(FIRST_ENCODER, FIRST_ENCODER + config["encoders", "count"])
 
     def offers(self, api, data_center):
         return catalogue.encoder_offers(api, self.config, data_center)

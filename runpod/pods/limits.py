@@ -19,15 +19,15 @@ def check(session):
                              "with what is made")
 
 
-def deadline(session, sort, price, others):
-    """Seconds of the epoch at which a pod or cluster of this price an hour has to end: when the time is over, or the
-    money would be if all places of its sort cost the same, and `others` an hour go to pods of the other sort."""
+def deadline(session, rate):
+    """Seconds of the epoch at which a pod or cluster has to end: when the time is over, or the money would be, if all that
+    is rented costs `rate` dollars an hour."""
     config, state = session.config, session.state
-    now, places = time.time(), len(sort.places)
+    now = time.time()
     left = config["limits", "max_usd"] - state.dollars()
-    by_money = now + left / (price * places + others) * 3600
+    by_money = now + left / rate * 3600
     by_time = state.contents.began + config["limits", "max_hours"] * 3600
     if by_money - now < LEAST_S and by_money < by_time:
-        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay {places} of ${price:.2f} an hour"
-                             f"{f', and ${others:.2f} for others,' if others else ''} for {span(by_money - now)}; raise it")
+        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay all pods, ${rate:.2f} an hour, for "
+                             f"{span(by_money - now)}; raise it")
     return int(min(by_money, by_time))

@@ -65,11 +65,11 @@ class Watch:
             self.paused_since = None
 
     def progress(self, states):
-        text, now = progress_text(newest(states)), time.monotonic()
+        text, now = f"{self.at_work(states)} at work: {progress_text(newest(states))}", time.monotonic()
         if now - self.told < (setting("STILL", 300) if text == self.said else setting("TELL", 60)):
             return
         self.told, self.said = now, text
-        tell(f"{self.at_work(states)} at work: {text}, ${self.state.dollars():.2f} of ${self.config['limits', 'max_usd']:g}")
+        tell(f"{text}, ${self.state.dollars():.2f} of ${self.config['limits', 'max_usd']:g}")
 
     def at_work(self, states):
         encoders = [rental for rental in self.state.of(CPU) if rental.name in states]
