@@ -111,13 +111,29 @@ class Hours(unittest.TestCase):
 
     def test_pods_that_only_encode(self):
         one = estimate(FILM, H100)
-        hours, dollars = cost.with_encoders(FILM, one, 4)
-        self.assertLess(hours, one.hours / 4)
-        self.assertLess(dollars, one.dollars / 2)
+        beside = cost.encoders("cpu5c", 4, 32)
+        self.assertEqual(beside, cost.Encoders("cpu5c", 4, 32, 32 * 0.035))
+        shared = cost.with_encoders(FILM, one, beside)
+        self.assertLess(shared.hours, one.hours / 4)
+        self.assertLess(shared.dollars, one.dollars / 2)
         # 390 core-hours less what the GPU's own cores have done meanwhile; two starts.
-        self.assertAlmostEqual(hours, one.upscale_h + (390 - 20 * one.upscale_h) / 128 + 0.5, delta=0.05)
-        self.assertAlmostEqual(cost.with_encoders(Film(180_000, 1024, 432, encoder="copy"), one, 4)[0],
-                               one.upscale_h + 0.5)
+        self.assertAlmostEqual(shared.hours, (390 - 20 * one.upscale_h) / 128 + 0.5, delta=0.05)
+        self.assertAlmostEqual(shared.gpu_h, one.upscale_h + 0.25)
+        self.assertAlmostEqual(shared.dollars, 3.99 * shared.gpu_h + 4 * 1.12 * (shared.hours - 0.25))
+        # Where upscaling limits, encoders make nothing shorter.
+        slow = estimate(FILM, "NVIDIA L4")
+        self.assertAlmostEqual(cost.with_encoders(FILM, slow, cost.encoders("x", 64, 32, 1)).hours, slow.upscale_h + 0.25)
+        self.assertIsNone(cost.with_encoders(Film(180_000, 1024, 432, encoder="libsvtav1", preset="4"), one, beside))
+        with self.assertRaisesRegex(CostError, "what cpu9x costs is not known; known are cpu5c"):
+            cost.encoders("cpu9x", 4, 32)
+
+    def test_the_rows_of_costs_md_that_have_encoders(self):
+        text = (ROOT / "docs/costs.md").read_text(encoding="utf-8")
+        for gpu, pods in (("NVIDIA L40S", 4), ("NVIDIA L40S", 8), (H100, 2), (H100, 4), (H100, 8)):
+            one = estimate(FILM, gpu)
+            shared = cost.with_encoders(FILM, one, cost.encoders("cpu5c", pods, 32))
+            self.assertIn(f"| {gpu}{' ~' if one.source == 'estimated' else ''} | {pods} | {cost.hours_text(shared.gpu_h)} | "
+                          f"{cost.hours_text(shared.hours)} | {shared.dollars:.0f} | {one.dollars:.0f} |", text)
 
 
 class Text(unittest.TestCase):
@@ -132,7 +148,12 @@ class Text(unittest.TestCase):
         self.assertIn("would stand idle 96% of the time", text)
         self.assertIn("as published in 2025", text)
         self.assertIn("7.8 core-seconds", text)
-        self.assertIn(f"one {H100}, ended when all is upscaled, and then 4 pods without a GPU", text)
+        self.assertIn(f"one {H100}, ended when all is upscaled, and 4 encoders (cpu5c, 32 vCPUs, $1.12 an hour each)", text)
+        beside = cost.encoders("cpu3c", 2, 32, 1.5)
+        lines = cost.encoder_table(FILM, Rates(), [L40S, H100, "NVIDIA A30"], 1, beside, {H100: 4})
+        self.assertEqual(lines[0], "with 2 encoders (cpu3c, 32 vCPUs, $1.50 an hour each); the GPUs end when all is upscaled:")
+        self.assertEqual([line.split()[:2] for line in lines[2:]], [["NVIDIA", "L40S"], ["NVIDIA", "H100"]])
+        self.assertEqual(cost.encoder_table(Film(9, 64, 64, encoder="ffv1"), Rates(), [H100], 1, beside, {}), [])
         text = "\n".join(cost.table(FILM, Rates(core_s_frame=2.6, source="the dry run here")))
         self.assertIn("takes 2.6 core-seconds, by the dry run here; a cloud host took 7.8 for another film: allow for 3.0 times",
                       text)

@@ -11,7 +11,7 @@ from unittest import mock
 from auto_test import Auto, run_status
 from client_support import GPU, SIGKILL, SIGTERM, ClientTest, has_rsync
 from client_test import Quiet
-from pods import basics, catalogue, cost, film as films, fleet, plan, state
+from pods import basics, catalogue, config, cost, film as films, fleet, plan, state
 
 COUNTED = {"encoders_count": "2", "encoders_flavors": "cpu5c, cpu3c", "encoders_vcpus": "16", "encoders_max_price": "0.6"}
 
@@ -56,11 +56,11 @@ class Asked(Quiet):
         self.assertRegex(self.offers(encoders_vcpus="64", encoders_max_price="9")[1]["cpu5c"], "comes with 2 to 32 vCPUs")
 
     def test_nothing_that_ever_could_be_had(self):
-        config = self.loaded(**{**COUNTED, "encoders_flavors": "cpu5d"})
+        values = self.loaded(**{**COUNTED, "encoders_flavors": "cpu5d"})
         self.assertIn("encoders.flavors: cpu5d is not among the service's processors, which are cpu5c, cpu3c, cpu3g; did you mean cpu5c?",
-                      self.failure(2, catalogue.encoder_offers, self.api, config, "EU-RO-1"))
-        config = self.loaded(**{**COUNTED, "encoders_max_price": "0.01"})
-        self.assertIn("above encoders.max_price", self.failure(8, catalogue.encoder_offers, self.api, config, "EU-RO-1"))
+                      self.failure(2, catalogue.encoder_offers, self.api, values, "EU-RO-1"))
+        values = self.loaded(**{**COUNTED, "encoders_max_price": "0.01"})
+        self.assertIn("above encoders.max_price", self.failure(8, catalogue.encoder_offers, self.api, values, "EU-RO-1"))
 
     def test_what_the_service_may_leave_out(self):
         for told in ({}, {"price": 3}, {"price": {"secure": 1}}, {"price": {"securePerVcpu": "x"}}, {"vcpu": [1]}):
@@ -185,15 +185,10 @@ class Told(ClientTest):
         for encoders, told in ((None, True), (beside, False)):
             said = []
             self.config(limits_max_usd="60", limits_max_hours="12")
-            values = plan_config(self.folder / "pods.ini")
+            values = config.Config(self.folder / "pods.ini")
             with mock.patch.object(films, "look", return_value=(film, cost.Rates())), mock.patch.object(plan, "tell", said.append):
                 plan.tell_cost(values, mock.Mock(values={}), [GPU], {GPU: 0.69}, encoders, GPU)
             self.assertEqual(any(line.startswith("NOTE: by this") for line in said), told, said)
-
-
-def plan_config(path):
-    from pods.config import Config
-    return Config(path)
 
 
 @unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
@@ -245,7 +240,6 @@ class Runs(Auto):
 
     def test_gpus_stay_as_long_as_no_encoder_works(self):
         self.tell_pods("state", upscaled())
-        self.fake.fail("POST", "/pods", 400, times=0)
         self.cloud.cpus["cpu5c"]["stock"], self.cloud.cpus["cpu3c"]["stock"] = {}, {}
         process = self.auto()
         self.wait_for(lambda: self.said("goes on with 0 of 2 encoders, and tries again"), process)
