@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import auto, catalogue, cost, reap
+from . import auto, catalogue, cost, reap, watch
 from .api import Api
 from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
@@ -20,7 +20,7 @@ from .fleet import Fleet
 from .files import Transfer
 from .job_file import JobFile, job_values
 from .jobs import Jobs
-from .plan import CLUSTER, plan, prices_of, tell_cost
+from .plan import CLUSTER, encoders_of, plan, prices_of, tell_cost
 from .ssh import Ssh, Unreachable
 from .state import State
 
@@ -234,7 +234,7 @@ def status_command(options):
         job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
                if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
         tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}")
-    tell(f"the run: {auto.progress_text(auto.newest({k: s or {} for k, s in states.items()}))}; "
+    tell(f"the run: {watch.progress_text(watch.newest({k: s or {} for k, s in states.items()}))}; "
          f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
     if options.tunnel:
         working = [rental for rental in session.state.alive() if (states[rental.name] or {}).get("running")]
@@ -340,11 +340,13 @@ def cost_command(options):
     config = Config(options.config)
     job = JobFile(config)
     try:
-        prices = prices_of(catalogue.gpus(open_api(options, config), config), config)
+        api = open_api(options, config)
+        prices = prices_of(catalogue.gpus(api, config), config)
+        encoders = encoders_of(config, catalogue.encoder_offers(api, config, "")[0] if config["encoders", "count"] else [])
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
-        prices = {}
-    tell_cost(config, job, cost.known()["gpus"], prices)
+        prices, encoders = {}, encoders_of(config, [])
+    tell_cost(config, job, cost.known()["gpus"], prices, encoders)
 
 
 # --- words

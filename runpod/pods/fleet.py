@@ -4,86 +4,30 @@ Note [Nothing is forgotten]. A rental's name is in the state file before it is a
 never told of (a lost answer, a killed client) is found by that name. A name stays alive until the service has said that
 its pod is gone."""
 
-import re
 import time
-from dataclasses import dataclass
-from typing import Optional
 
-from . import catalogue, limits
+from . import limits
 from .api import ApiError, is_entry
 from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
+from .hardware import CPU, FIRST_ENCODER, GPU, sorts
+from .members import OVER, member_of, rank_of
 from .state import Rental
 from .volume import Volume
 
 MOST_FAILURES = 3  # in one place
-OVER = ("EXITED", "ERROR", "TERMINATED")
-
-
-@dataclass
-class Member:
-    """A pod, alone or a cluster's, as the service tells of it; host, port and user once ssh can reach it."""
-
-    alias: str  # for ssh
-    id: str
-    status: str
-    host: str = ""
-    port: int = 0
-    user: str = ""
-    cost: float = 0.0
-    rank: Optional[int] = None
-    ip: str = ""  # on the cluster's own network
-
-
-def object_of(entry):
-    return entry if isinstance(entry, dict) else {}
-
-
-def member_of(pod, alias, strange):
-    """`strange` is called with what cannot be used of the service's words: such a pod is not ready."""
-    cost = pod.get("cost")
-    member = Member(alias, str(pod["id"]), str(pod.get("status") or ""), cost=cost if isinstance(cost, (int, float)) else 0.0,
-                    rank=rank_of(pod), ip=address_of(object_of(pod.get("cluster")).get("ip"), alias, strange))
-    if member.status not in OVER and pod.get("ssh"):
-        direct = object_of(pod["ssh"]).get("direct")
-        if direct or not isinstance(pod["ssh"], dict):
-            member.host, member.port, member.user = direct_of(object_of(direct), alias, strange)
-    return member
-
-
-def rank_of(pod):
-    rank = object_of(pod.get("cluster")).get("rank")
-    return rank if isinstance(rank, int) else None
-
-
-def address_of(text, alias, strange):
-    """On the cluster's network; it gets into a host file."""
-    if not text or isinstance(text, str) and re.fullmatch(r"[0-9A-Fa-f.:]+", text):
-        return text or ""
-    strange(f"{alias}: the service tells a strange address in the cluster: {text}")
-    return ""
-
-
-def direct_of(direct, alias, strange):
-    """(host, port, user) for ssh."""
-    host, port, user = str(direct.get("host")), direct.get("port"), str(direct.get("username"))
-    if (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", host) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", user)
-            and isinstance(port, int) and 0 < port < 65536):
-        return host, port, user
-    strange(f"{alias}: the service tells a strange address for ssh: {user}@{host}, port {port}; it counts as not ready")
-    return "", 0, ""
 
 
 class Fleet:
     def __init__(self, session):
         self.session, self.api, self.config, self.state = session, session.api, session.config, session.state
-        self.what = "clusters" if self.config["pods", "kind"] == "cluster" else "pods"
+        self.sorts = sorts(self.config)
         self.network_volume = Volume(session)
         self.members = {}  # by rental's name, as of the last look
         self.taken = {}  # by rental's name: when the service told its id
         self.replaced = {}  # by place: so many that had worked, since the film last advanced
         self.strange = not self.state.is_of(self.api.url, self.api.key)
         self.lost = {}  # by rental's name: why
-        self.refused = -1e9  # when there was no capacity the last time, and why
+        self.refused = {GPU: -1e9, CPU: -1e9}  # when there was no capacity the last time, and why
         self.reasons = {}
         self.said = set()  # of what the service says and cannot be used, once
 
@@ -94,43 +38,51 @@ class Fleet:
 
     # --- making
 
-    def fill(self, want):
-        """Rents until there are `want`, as far as there is capacity; whether there are. Places in which nothing ever
-        got to work are left empty, as long as there are others."""
-        alive, places = self.state.alive(), range(self.config.places())
-        if not alive and all(self.failures(place) >= MOST_FAILURES for place in places):
+    def fill(self, hardware, want):
+        """Rents until there are `want` of it, as far as there is capacity; whether there are. Places in which nothing
+        ever got to work are left empty, as long as there are others."""
+        sort, mine = self.sorts[hardware], self.state.of(hardware)
+        if hardware == GPU and not self.state.alive() and all(self.is_given_up(place) for place in sort.places):
             self.state.contents.failures.clear()
-        taken = {rental.place for rental in alive}
-        free = [place for place in places if place not in taken and self.failures(place) < MOST_FAILURES]
-        for place in free[:max(0, want - len(alive))]:
+        taken = {rental.place for rental in mine}
+        free = [place for place in sort.places if place not in taken and not self.is_given_up(place)]
+        for place in free[:max(0, want - len(mine))]:
             if not self.rent(place):
-                self.refused = time.monotonic()
+                self.refused[hardware] = time.monotonic()
                 return False
         return True
 
+    def rate(self, sort, price):
+        """Dollars an hour of all, if each of this sort costs `price`; encoders that are still to come cost their most."""
+        mine, encoders = price * len(sort.places), self.sorts[CPU]
+        if sort is encoders:
+            return mine + sum(rental.price for rental in self.state.of(GPU))
+        return mine + (len(encoders.places) * encoders.most() if encoders.places else 0.0)
+
     def rent(self, place):
-        """One more, of the first GPU type that can be had; False when none can now."""
+        """One more, of the first type that can be had; False when none can now."""
+        sort = self.sorts[CPU if place >= FIRST_ENCODER else GPU]
         volume = self.network_volume.look()
-        offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
+        offers, reasons = sort.offers(self.api, volume["dataCenter"])
         for offer in offers:
             signals.check()  # none is asked for after a Ctrl-C
-            price = offer.price * self.config.gpus_of_one()
-            deadline = limits.deadline(self.session, price)
-            rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, clock.now())
+            price = sort.price(offer)
+            deadline = limits.deadline(self.session, self.rate(sort, price))
+            rental = Rental(self.state.next_name(), sort.kind, place, offer.name, price, clock.now(), hardware=sort.hardware)
             if not self.state.alive() or not self.state.contents.account:
                 self.state.note_account(self.api.url, self.api.key)
             self.state.contents.rentals.append(rental)
             self.state.save()  # Note [Nothing is forgotten]
             try:
-                made = self.api.create(self.what, self.body(rental, volume, deadline))
+                made = self.api.create(sort.kind, self.body(rental, volume, deadline))
             except ApiError as error:
                 if error.is_unknown():
                     raise  # it may be there: settle() finds it, or look()
                 self.state.contents.rentals.remove(rental)  # refused: there is nothing
                 self.state.save()
-                if error.code != 400:
+                if error.code not in sort.refusals:
                     raise
-                reasons[offer.gpu] = f"was refused ({error.detail})"
+                reasons[offer.name] = f"was refused ({error.detail})"
                 continue
             self.take(rental, made)
             tell(f"rents {rental}, ${price:.2f} an hour, in {volume['dataCenter']}")
@@ -139,7 +91,7 @@ class Fleet:
         return False
 
     def reasons_text(self):
-        return "; ".join(f"{gpu} {why}" for gpu, why in self.reasons.items())
+        return "; ".join(f"{name} {why}" for name, why in self.reasons.items())
 
     def no_capacity(self):
         return Failure(PODS, f"no pod can be had: {self.reasons_text()}; try later, or name other GPUs, or a volume "
@@ -154,15 +106,11 @@ class Fleet:
         config = self.config
         environment = {"SSH_PUBLIC_KEY": self.session.ssh.public_key(), "VSRDIST_DEADLINE": str(deadline),
                        "VSRDIST_FOLDER": config.folder(), "VSRDIST_API_URL": self.api.url}
-        body = {"name": rental.name, "image": config["pods", "image"], "disk": config["pods", "disk"],
-                "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
-                "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]}}
-        if self.what == "clusters":
-            return {**body, "type": "TRAINING", "env": environment,
-                    "compute": {"gpuTypeId": rental.gpu, "gpuCountPerPod": config["pods", "gpus_per_pod"],
-                                "podCount": config["pods", "count"]}}
-        body["gpu"] = {"id": rental.gpu, "count": config["pods", "gpus_per_pod"],
-                       "minCudaVersion": config["pods", "min_cuda"]}
+        body = {"name": rental.name, "image": config["pods", "image"], "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
+                "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]},
+                **self.sorts[rental.hardware].body(rental.gpu)}
+        if rental.kind == "clusters":
+            return {**body, "env": environment}
         if config["pods", "registry"]:
             body["registry"] = config["pods", "registry"]
         return {**body, "cloud": config["pods", "cloud"], "env": {**environment, "VSRDIST_POD": rental.name}}
@@ -270,13 +218,18 @@ class Fleet:
                 self.lost[rental.name] = ("has a member that " if rental.kind == "clusters" else "") + f"is {member.status}"
         cost = sum(member.cost for member in members)
         if act and cost > rental.price * 1.001:
-            most = self.config["pods", "max_price"] * self.config.gpus_of_one()
+            sort = self.sorts[rental.hardware]
             complain(f"{rental} costs ${cost:.2f} an hour, not ${rental.price:.2f}")
             rental.price = cost
             self.state.save()
-            if cost > most * 1.1:  # disks may be part of it
-                raise Failure(LIMIT, f"{rental} costs ${cost:.2f} an hour, above pods.max_price; raise it, or name another "
-                                     "GPU")
+            if sort.most() and cost > sort.most() * 1.1:  # disks may be part of it
+                self.too_dear(rental, f"costs ${cost:.2f} an hour, above {sort.key}; raise it, or name another type")
+
+    def too_dear(self, rental, why):
+        if rental.hardware == GPU:
+            raise Failure(LIMIT, f"{rental} {why}")
+        self.lost[rental.name] = why
+        self.give_up(rental.place)
 
     def expected(self, rental):
         return self.config["pods", "count"] if rental.kind == "clusters" else 1
@@ -296,6 +249,13 @@ class Fleet:
     def failures(self, place):
         return self.state.contents.failures.get(str(place), 0)
 
+    def is_given_up(self, place):
+        return self.failures(place) >= MOST_FAILURES
+
+    def give_up(self, place):
+        self.state.contents.failures[str(place)] = MOST_FAILURES
+        self.state.save()
+
     # --- ending
 
     def replace(self, rental, why):
@@ -308,18 +268,30 @@ class Fleet:
                 raise
             complain(f"{rental} {why}; it cannot be ended now, which is tried again: {error}")
             return
+        if rental.phase == "over":
+            return
+        if self.is_given_up(rental.place):
+            complain(f"{rental} {why}: goes on without it")
+            return
         complain(f"{rental} {why}: is replaced")
         if rental.phase == "working":
             self.replaced[rental.place] = self.replaced.get(rental.place, 0) + 1
             if self.replaced[rental.place] >= MOST_FAILURES:
-                raise Failure(PODS, f"{MOST_FAILURES} pods in one place were lost without a frame more; the last one, "
-                                    f"{rental}, {why}")
+                self.too_often(rental, f"{MOST_FAILURES} pods in one place were lost without a frame more; the last one, "
+                                       f"{rental}, {why}")
             return
         self.state.contents.failures[str(rental.place)] = self.failures(rental.place) + 1
         self.state.save()
-        if self.failures(rental.place) >= MOST_FAILURES and not any(r.phase == "working" for r in self.state.alive()):
-            raise Failure(PODS, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
-                                f"{why}")
+        if self.is_given_up(rental.place) and not any(r.phase == "working" for r in self.state.of(rental.hardware)):
+            self.too_often(rental, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
+                                   f"{why}")
+
+    def too_often(self, rental, text):
+        """An encoder that cannot be had ends nothing: whoever upscales encodes as well."""
+        if rental.hardware == GPU:
+            raise Failure(PODS, text)
+        self.give_up(rental.place)
+        complain(f"{text}: goes on without an encoder in its place")
 
     def end(self, rental, patience=None):
         """For good; it is alive until the service has said that it is gone."""

@@ -17,15 +17,15 @@ def check(session):
                              "with what is made")
 
 
-def deadline(session, price):
-    """Seconds of the epoch at which a pod or cluster of this price an hour has to end: when the time is over, or the
-    money would be if all places cost the same."""
+def deadline(session, rate):
+    """Seconds of the epoch at which a pod or cluster has to end: when the time is over, or the money would be, if all that
+    is rented costs `rate` dollars an hour."""
     config, state = session.config, session.state
     now = clock.now()
     left = config["limits", "max_usd"] - state.dollars()
-    by_money = now + left / (price * config.places()) * 3600
+    by_money = now + left / rate * 3600
     by_time = state.contents.began + config["limits", "max_hours"] * 3600
     if by_money - now < LEAST_S and by_money < by_time:
-        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay {config.places()} of ${price:.2f} an hour "
-                             f"for {span(by_money - now)}; raise it")
+        raise Failure(LIMIT, f"limits.max_usd: ${left:.2f} that are left pay all pods, ${rate:.2f} an hour, for "
+                             f"{span(by_money - now)}; raise it")
     return int(min(by_money, by_time))

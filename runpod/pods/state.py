@@ -22,13 +22,14 @@ class Rental:
 
     name: str
     kind: str  # pods or clusters: the service's own words, as in its paths
-    place: int  # which of [pods] count; one that is lost is replaced in its place
-    gpu: str
+    place: int  # which of [pods] count, or of [encoders]; one that is lost is replaced in its place
+    gpu: str  # the service's name of the type; of the processors where there is no GPU
     price: float  # dollars an hour, all of it
     asked: float  # when it was first asked for; the times are seconds of the epoch
     id: Optional[str] = None
-    phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started)
+    phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started), over (and ended)
     ended: Optional[float] = None
+    hardware: str = "gpu"  # or cpu: it only encodes
 
     def dollars(self, now):
         return self.price / 3600 * max(0.0, (self.ended or now) - self.asked)
@@ -143,6 +144,9 @@ class State:
         """So far, of this run, by the prices asked; over several starts."""
         now = clock.now()
         return sum(rental.dollars(now) for rental in self.contents.rentals)
+
+    def of(self, hardware):
+        return [rental for rental in self.alive() if rental.hardware == hardware]
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())

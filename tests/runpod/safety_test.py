@@ -455,6 +455,7 @@ class Whole(client_test.ClientTest):
 
     def test_a_film_that_was_moved_since_is_not_asked_for(self):
         process = self.at_work("auto", "--yes")
+        self.wait_for(lambda: self.said("the job runs"), process)  # and that is written down
         process.kill()
         process.wait()
         (self.folder / "film.mkv").unlink()
