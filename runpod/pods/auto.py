@@ -46,6 +46,7 @@ class Auto:
     def run(self, job):
         self.state.begin()
         signals.limit = lambda: limits.check(self.session)
+        self.end_surplus()
         if not self.state.alive() and not self.fleet.fill(GPU, 1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
@@ -61,6 +62,14 @@ class Auto:
         self.state.save()
         for film in films:
             tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
+
+    def end_surplus(self):
+        """More than the configuration now wants: its counts were made smaller between two starts."""
+        for hardware, sort in self.fleet.sorts.items():
+            working_first = sorted(self.state.of(hardware), key=lambda rental: (rental.phase != "working", rental.place))
+            for rental in working_first[len(sort.places):]:
+                tell(f"{rental} is more than is wanted now")
+                self.end_now(rental)
 
     def through_one_pod(self, transfer, hardware):
         """Through any that is ready, or made so; another one, of the first sort that can be had, where that is lost

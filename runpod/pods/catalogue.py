@@ -21,7 +21,7 @@ def gpus(api, config):
     product = "CLUSTER" if config["pods", "kind"] == "cluster" else "POD"
     query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": product,
                                     "count": config["pods", "gpus_per_pod"]})
-    return [gpu for gpu in objects_of(api, "gpus", query) if gpu.get("id")]
+    return [gpu for gpu in objects_of(api, "gpus", query) if isinstance(gpu.get("id"), str)]
 
 
 def objects_of(api, key, query):
@@ -36,13 +36,13 @@ def objects_of(api, key, query):
 def cpus(api, config):
     """The catalogue's entries, for pods of so many vCPUs."""
     query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": "POD", "vcpuCount": config["encoders", "vcpus"]})
-    return [cpu for cpu in objects_of(api, "cpus", query) if cpu.get("id")]
+    return [cpu for cpu in objects_of(api, "cpus", query) if isinstance(cpu.get("id"), str)]
 
 
 def offers(api, config, data_center):
     """(what can be had, in the user's order; why the others cannot). Raises when nothing ever could be."""
     entries = gpus(api, config)
-    known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if key}
+    known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if isinstance(key, str)}
     return choose("pods.gpus", config["pods", "gpus"], known, "GPUs; 'vsr-pods cost' lists them",
                   lambda gpu: judge(gpu, config, data_center))
 
@@ -65,7 +65,10 @@ def choose(key, wanted, known, whose, judge_one):
             unknown[name] = f"is not among the service's {what}" + (
                 f"; did you mean {known[near[0]]['id']}?" if near else f"; {hint}" if hint else "")
             continue
-        offer, why = judge_one(entry)
+        try:
+            offer, why = judge_one(entry)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            offer, why = None, "is told of in words that cannot be used"
         if why:
             reasons[entry["id"]] = why
         else:

@@ -8,7 +8,7 @@ import time
 
 from . import limits
 from .api import ApiError, is_entry
-from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, tell
+from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, span, tell
 from .hardware import CPU, FIRST_ENCODER, GPU, sorts
 from .members import OVER, member_of, rank_of
 from .state import Rental
@@ -314,6 +314,8 @@ class Fleet:
     def end_all(self, spared=()):
         """Ends everything but the spared names, whatever happens; what cannot be ended is said, with what to do."""
         end = time.monotonic() + setting("END", 900)
+        if going := self.of_others(spared):
+            tell(f"ends {', '.join(rental.name for rental in going)}; Ctrl-C waits for it, {span(setting('END', 900))} at most")
         for pause in pauses(5):
             errors = []
             for rental in sorted(self.of_others(spared), key=lambda rental: not rental.id):  # to look for one takes a while

@@ -11,7 +11,8 @@ from .state import PREFIX
 def age(each):
     """Seconds; by the service's word, else by the name."""
     try:
-        return clock.now() - datetime.fromisoformat(str(each["createdAt"]).replace("Z", "+00:00")).timestamp()
+        made = re.sub(r"\.\d+", "", str(each["createdAt"]))  # Python 3.9 takes three digits or six of a second
+        return clock.now() - datetime.fromisoformat(made.replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
         match = re.match(PREFIX + r"(\d+)-", name_of(each))
         return clock.now() - int(match[1]) if match else 0.0

@@ -4,6 +4,7 @@ nothing that the service says gets further than it should."""
 
 import json
 import os
+import re
 import shutil
 import time
 import unittest
@@ -13,7 +14,7 @@ import client_test
 import fake_runpod
 from client_support import GPU, SIGINT, SIGTERM, has_rsync
 from client_test import api, basics, catalogue, files, fleet, limits, ssh, state
-from pods import command_line, volume
+from pods import command_line, reap, room, volume
 
 
 class Clocks(client_test.OfOnePod):
@@ -331,6 +332,14 @@ class Answers(client_test.Quiet):
                 catalogue.gpus(self.api, self.loaded())
             self.assertTrue(raised.exception.may_pass())
 
+    def test_an_entry_that_cannot_be_used_keeps_no_other_from_being_rented(self):
+        sound, = [gpu for gpu in catalogue.gpus(self.api, self.loaded()) if gpu["id"] == GPU]
+        for wrong in ({"price": 5}, {"price": {"secure": "x"}}, {"dataCenters": [5]}, {"cudaVersions": 5}, {"name": 5}):
+            answer = {"gpus": [{**sound, "id": "NVIDIA L4", "name": "L4", **wrong}, sound, {"id": 5}]}
+            with self.subTest(wrong=wrong), mock.patch.object(self.api, "request", return_value=answer):
+                found, _ = catalogue.offers(self.api, self.loaded(pods_gpus=f"NVIDIA L4, {GPU}"), "EU-RO-1")
+                self.assertEqual(found[-1].name, GPU)
+
     def test_a_fault_of_ours_is_a_line(self):
         heard = []
         with mock.patch.object(command_line, "parse", side_effect=None, return_value=mock.Mock(command="auto", function=dict.fromkeys)), \
@@ -339,6 +348,19 @@ class Answers(client_test.Quiet):
                 mock.patch.object(command_line.sys, "stderr"):
             self.assertEqual(command_line.main([]), 7)
         self.assertRegex(heard[0], r"^auto: TypeError: .* \(at command_line.py:\d+\)")
+
+
+class Sizes(client_test.Quiet):
+    def test_a_volume_larger_than_there_are_is_refused_before_anything_is_made(self):
+        here = self.loaded(**{**Volumes.MADE, "volume_create_gb": "auto"})
+        film = mock.Mock(stored_bytes=5_000_000_000_000)
+        self.assertIn("4096 at most", self.failure(2, room.size, here, mock.Mock(files=lambda: []), film))
+
+    def test_ages_of_any_precision(self):
+        with mock.patch.object(reap.clock, "now", return_value=1790000000 + 60):
+            for fraction in ("", ".1", ".12345", ".123456789"):
+                made = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1790000000))
+                self.assertEqual(reap.age({"createdAt": f"{made}{fraction}Z"}), 60)
 
 
 class OnDisk(client_test.OfOnePod):
@@ -443,6 +465,18 @@ class Whole(client_test.ClientTest):
         self.tell_pods("done")
         self.output_of(process)
         self.assertEqual(len(self.made()), 1)
+
+    def test_a_count_that_was_made_smaller(self):
+        self.config(pods_count="3")
+        self.run_client("up", "--yes")
+        self.config(pods_count="1")
+        process = self.at_work("auto")
+        self.assertEqual(len(self.cloud.left()), 1)
+        self.tell_pods("done")
+        said = self.output_of(process)
+        self.assertEqual(said.count("is more than is wanted now"), 2)
+        self.assertEqual(len(self.made()), 3)
+        self.assertEqual(len(re.findall("ends vsrdist-.*; Ctrl-C waits for it", said)), 1)
 
     def test_down_with_a_state_that_lacks_a_salt(self):
         for url in (self.fake.url, "nowhere"):
