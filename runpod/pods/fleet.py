@@ -349,7 +349,7 @@ class Fleet:
         mine = {rental.name: rental for rental in self.state.contents.rentals if rental.kind == kind and rental.name not in spared}
         known = {rental.id for rental in self.state.alive()}  # those could not be ended just now
         for each in self.api.list(kind, patience=10) if listed is None else listed:
-            rental = mine.get(each.get("name"))
+            rental = mine.get(str(each.get("name")))
             if not rental or each["id"] in known or each.get("status") == "TERMINATED":
                 continue
             if not self.api.delete(kind, each["id"], patience=10):
