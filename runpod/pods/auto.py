@@ -269,6 +269,7 @@ class Auto:
             return
         complain(f"{rental.name}: the job has ended ({said}): is started again")
         why = self.check_and_start(rental)
+        self.heard[rental.name] = time.monotonic()  # however long the check took
         if why:
             self.fleet.replace(rental, why)
 

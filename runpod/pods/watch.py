@@ -26,7 +26,7 @@ class Watch:
     def segments_left(self):
         """To be upscaled; None as long as that is not known."""
         total = number(self.run, "segments_total")
-        return max(0, total - number(self.run, "segments_upscaled")) if total > 0 else None
+        return max(0, int(total - number(self.run, "segments_upscaled"))) if total > 0 else None
 
     def look_at_advance(self, states):
         """As long as the film advances, pods may be lost one after the other."""

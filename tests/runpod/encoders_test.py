@@ -217,6 +217,13 @@ class Runs(Auto):
         self.tell_pods("state", upscaled())
         self.wait_for(lambda: not self.alive("gpu"), process)
 
+    def encoders_alone(self):
+        self.tell_pods("state", upscaled(5))
+        process = self.auto()
+        self.all_at_work(process)
+        self.only_encoders(process)
+        return process
+
     def test_gpus_end_when_all_is_upscaled(self):
         self.tell_pods("state", upscaled(9))
         process = self.auto()
@@ -263,10 +270,7 @@ class Runs(Auto):
         self.assertEqual(sum("cpu" in body for body in self.fake.asked("POST", "/pods")), 3)
 
     def test_when_all_encoders_are_lost_others_are_rented(self):
-        self.tell_pods("state", upscaled(5))
-        process = self.auto()
-        self.all_at_work(process)
-        self.only_encoders(process)
+        process = self.encoders_alone()
         for name in self.alive("cpu"):
             self.lose(name)
         self.wait_for(lambda: len(self.working("cpu")) == 4, process)
@@ -275,10 +279,7 @@ class Runs(Auto):
         self.assertEqual(sum("gpu" in body for body in self.fake.asked("POST", "/pods")), 1)
 
     def test_a_gpu_comes_back_where_no_encoder_can_be_had(self):
-        self.tell_pods("state", upscaled(5))
-        process = self.auto()
-        self.all_at_work(process)
-        self.only_encoders(process)
+        process = self.encoders_alone()
         for kind in self.cloud.cpus.values():
             kind["stock"] = dict.fromkeys(kind["stock"], -1000)
         for name in self.alive("cpu"):
@@ -289,10 +290,7 @@ class Runs(Auto):
         self.assert_film()
 
     def test_what_has_to_be_upscaled_again_gets_a_gpu(self):
-        self.tell_pods("state", upscaled(5))
-        process = self.auto()
-        self.all_at_work(process)
-        self.only_encoders(process)
+        process = self.encoders_alone()
         self.tell_pods("state", upscaled(9))
         self.wait_for(lambda: self.working("gpu"), process)
         self.finish(process)
@@ -334,10 +332,7 @@ class Runs(Auto):
         self.assert_nothing_left()
 
     def test_a_killed_client_goes_on_with_encoders_alone(self):
-        self.tell_pods("state", upscaled(5))
-        process = self.auto()
-        self.all_at_work(process)
-        self.only_encoders(process)
+        process = self.encoders_alone()
         process.send_signal(SIGKILL)
         process.wait()
         self.tell_pods("state", {"run": None})  # which nobody knows for a while

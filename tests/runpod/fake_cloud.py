@@ -106,6 +106,11 @@ def time_text(epoch_s):
     return datetime.datetime.fromtimestamp(epoch_s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def cpu_of(body):
+    """What is asked for; None where it is a GPU."""
+    return {"vcpuCount": 2, **body["cpu"]} if "cpu" in body else None
+
+
 class Pod:
     def __init__(self, cloud, identity, body, center, rate, cluster=None, rank=None):
         self.cloud, self.id, self.name, self.body = cloud, identity, body["name"], body
@@ -122,6 +127,10 @@ class Pod:
         return {"count": 1, **self.body["gpu"]} if "gpu" in self.body else None
 
     @property
+    def cpu(self):
+        return cpu_of(self.body)
+
+    @property
     def volume(self):
         """(id, path) of its network volume, or None."""
         for mount in self.body.get("mounts", {}).get("network", []):
@@ -134,7 +143,7 @@ class Pod:
         count = self.gpu["count"] if self.gpu else 0
         own = {"RUNPOD_POD_ID": self.id, "RUNPOD_API_KEY": self.key, "RUNPOD_DC_ID": self.center,
                "RUNPOD_POD_HOSTNAME": f"{self.id}-64411eb2", "RUNPOD_GPU_COUNT": str(count),
-               "RUNPOD_CPU_COUNT": str(self.body.get("cpu", {}).get("vcpuCount", 8))}
+               "RUNPOD_CPU_COUNT": str(self.cpu["vcpuCount"] if self.cpu else 8)}
         if self.volume:
             own["RUNPOD_VOLUME_ID"] = self.volume[0]
         if self.body.get("startSsh") and self.cloud.ssh_keys:
@@ -178,7 +187,7 @@ class Pod:
             "template": None, "cost": self.cost(), "locked": False, "globalNetworking": {"enabled": False},
             "runtime": {"uptime": int(time.time() - self.started)} if self.status == "RUNNING" else None,
             "createdAt": time_text(self.created), "startedAt": time_text(self.started) if self.started else None}
-        shown |= {"gpu": {k: self.gpu[k] for k in ("id", "count")}} if self.gpu else {"cpu": self.body["cpu"]}
+        shown |= {"gpu": {k: self.gpu[k] for k in ("id", "count")}} if self.gpu else {"cpu": self.cpu}
         if self.cluster:
             shown["cluster"] = {"id": self.cluster.id, "rank": self.rank, **({"ip": self.ip} if self.ip else {})}
         return copy.deepcopy(shown)
@@ -267,7 +276,7 @@ class Cloud:
             raise Refused(402, "insufficient balance: an hour of this pod has to be paid for in advance")
 
     def rate(self, body):
-        gpu, cpu = {"count": 1, **body.get("gpu", {})}, body.get("cpu")
+        gpu, cpu = {"count": 1, **body.get("gpu", {})}, cpu_of(body)
         kind = self.cpus.get(cpu["id"], {}) if cpu else self.gpus.get(gpu["id"], {})
         each = kind.get("price", (0, 0))[body.get("cloud", "SECURE") == "COMMUNITY"]
         return each * (cpu["vcpuCount"] if cpu else gpu["count"])
@@ -331,7 +340,7 @@ class Cloud:
         volume = mounts["network"][0]["volumeId"] if mounts.get("network") else None
         self.afford(self.rate(body))
         where = body.get("dataCenterIds", []), volume, body.get("cloud", "SECURE")
-        center = (self.place_cpu(body["cpu"], *where) if "cpu" in body else
+        center = (self.place_cpu(cpu_of(body), *where) if "cpu" in body else
                   self.place(body["gpu"], body["gpu"].get("count", 1), 1, *where))
         pod = Pod(self, self.identity("pod"), body, center, self.rate(body))
         self.pods[pod.id] = pod
@@ -383,7 +392,7 @@ class Cloud:
                 if pod.gpu:
                     self.gpus[pod.gpu["id"]]["stock"][pod.center] += pod.gpu["count"]
                 else:
-                    self.cpus[pod.body["cpu"]["id"]]["stock"][pod.center] += pod.body["cpu"]["vcpuCount"]
+                    self.cpus[pod.cpu["id"]]["stock"][pod.center] += pod.cpu["vcpuCount"]
             pod.ssh = None
             pod.set_status(status)
         with pod.turn:

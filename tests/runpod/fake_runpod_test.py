@@ -374,7 +374,7 @@ class FakeRunPodTest(unittest.TestCase):
     def test_pods_without_a_gpu(self):
         body = {"name": "one", "image": "i", "cpu": {"id": "cpu5c", "vcpuCount": 16}, "ports": ["22/tcp"]}
         for change, status, words in (
-                ({"cpu": {"id": "cpu9"}}, 422, "Request validation"), ({"cpu": {"id": "cpu9", "vcpuCount": 4}}, 400, "unknown cpu"),
+                ({"cpu": {"vcpuCount": 4}}, 422, "Request validation"), ({"cpu": {"id": "cpu9", "vcpuCount": 4}}, 400, "unknown cpu"),
                 ({"cpu": {"id": "cpu5c", "vcpuCount": 12}}, 400, "power of two"),
                 ({"cpu": {"id": "cpu5c", "vcpuCount": 64}}, 400, "from 2 to 32"), ({"globalNetworking": True}, 400, "GPU pods only"),
                 ({"gpu": {"id": GPU}}, 400, "exactly one of"), ({"dataCenterIds": ["US-KS-2"]}, 400, "currently available"),
