@@ -1,13 +1,15 @@
 """The service's REST API, version 2: requests, what of their failures may pass, and making things just once."""
 
+import email.utils
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from .basics import LIMIT, PODS, Failure, complain, pauses, setting, signals
+from .basics import LIMIT, PODS, Failure, clock, complain, pauses, setting, signals
 
 TIMEOUT_S = 30
 LARGEST = 16 << 20  # bytes of an answer
@@ -58,6 +60,7 @@ class Api:
         try:
             with self.opener.open(request, timeout=TIMEOUT_S) as answer:
                 text = answer.read(LARGEST)
+                hear_clock(answer.headers)
                 found = json.loads(text) if text.strip() else {}
         except urllib.error.HTTPError as error:
             raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers)) from None
@@ -108,9 +111,9 @@ class Api:
                         if found.get("name") == body["name"]:
                             return found
                 made = self.request("POST", f"/{what}", body)
-                if made.get("id"):
+                if is_entry(made):
                     return made
-                raise ApiError("POST", f"/{what}", 0, "the answer has no id")
+                raise ApiError("POST", f"/{what}", 0, "the answer has no id that can be used")
             except ApiError as error:
                 error.unsure = unsure
                 if not error.is_lost() or time.monotonic() + pause > end:
@@ -125,9 +128,7 @@ class Api:
         while True:
             signals.check()
             answer = self.request("GET", f"/{what}{query}", patience=patience)
-            if not isinstance(answer.get(key), list):
-                raise ApiError("GET", f"/{what}", 0, f"the answer has no {key}")
-            found += [each for each in answer[key] if isinstance(each, dict) and each.get("id")]
+            found += entries(answer, key, f"/{what}")
             pages = answer.get("pagination")
             cursor = pages.get("nextCursor") if isinstance(pages, dict) else None
             if not cursor:
@@ -146,6 +147,25 @@ class Api:
             if error.code != 404:
                 raise
             return False
+
+
+def is_entry(each):
+    """An object with an id, which gets into paths and into ssh's configuration."""
+    return isinstance(each, dict) and isinstance(each.get("id"), str) and bool(re.fullmatch("[A-Za-z0-9_-]+", each["id"]))
+
+
+def entries(answer, key, path):
+    """Those of a list in an answer that can be used."""
+    if not isinstance(answer.get(key), list):
+        raise ApiError("GET", path, 0, f"the answer has no {key}")
+    return [each for each in answer[key] if is_entry(each)]
+
+
+def hear_clock(headers):
+    try:
+        clock.hear(email.utils.parsedate_to_datetime(headers["Date"]).timestamp())
+    except (TypeError, ValueError, IndexError, OverflowError):
+        pass  # none is told
 
 
 def wait_of(headers):

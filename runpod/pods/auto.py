@@ -1,18 +1,24 @@
 """The whole of it with nobody there: up, push, run, watch, pull, down.
 
 Note [One pod, many, one]. While film and results are copied all GPUs would wait, and be paid. So the film goes up
-through the first pod before there are others, and the films come down through one when the others are gone."""
+through the first pod before there are others, and the films come down through one when the others are gone.
+
+Note [GPUs go first]. What takes long is the encode, and cores without a GPU are cheap. So encoders are rented beside the
+pods with a GPU, and these end when all is upscaled and an encoder is at work; a GPU comes back only where there is no
+encoder any more, or something is to be upscaled again."""
 
 import signal
 import time
 
 from . import limits
 from .api import ApiError
-from .basics import LIMIT, PODS, STORAGE, Failure, Interrupted, complain, setting, signals, span, tell
+from .basics import LIMIT, PODS, Failure, Interrupted, clock, complain, setting, signals, tell
 from .files import Transfer
 from .fleet import Fleet
+from .hardware import CPU, GPU
 from .jobs import LASTING, JobFailed, Jobs
 from .ssh import Unreachable
+from .watch import Watch
 
 MOST_RESTARTS = 4  # of a job on one pod, which vsr-until-done itself did not keep alive
 
@@ -21,13 +27,10 @@ class Auto:
     def __init__(self, session):
         self.session, self.config, self.state = session, session.config, session.state
         self.fleet = Fleet(session)
-        self.jobs = Jobs(session, self.fleet)
+        self.jobs, self.watching = Jobs(session, self.fleet), Watch(session, self.fleet)
         self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; its job's further starts
         self.online = True  # whether the service answers
         self.begun = False  # whether any job may run
-        self.paused_since, self.told, self.said = None, 0.0, ""
-        self.furthest = 0  # frames that were upscaled and encoded
-        self.advanced, self.warned = None, False  # when they last became more; whether it was said that they do not
 
     # --- the story
 
@@ -43,14 +46,15 @@ class Auto:
     def run(self, job):
         self.state.begin()
         signals.limit = lambda: limits.check(self.session)
-        if not self.state.alive() and not self.fleet.fill(1):
+        self.end_surplus()
+        if not self.state.alive() and not self.fleet.fill(GPU, 1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
-            self.through_one_pod(lambda transfer: transfer.push(job))
+            self.through_one_pod(lambda transfer: transfer.push(job), [GPU])
         if not self.is_made():
             self.watch()
         self.keep_one()
-        films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")))
+        films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")), [CPU, GPU])
         if not films:
             raise Failure(PODS, f"the run has no film in {self.config.folder()}/run/final; 'vsr-pods up' and 'status' "
                                 "tell more")
@@ -59,21 +63,32 @@ class Auto:
         for film in films:
             tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
 
-    def through_one_pod(self, transfer):
-        """Through any that is ready, or made so; another one where that is lost meanwhile."""
+    def end_surplus(self):
+        """More than the configuration now wants: its counts were made smaller between two starts."""
+        for hardware, sort in self.fleet.sorts.items():
+            working_first = sorted(self.state.of(hardware), key=lambda rental: (rental.phase != "working", rental.place))
+            for rental in working_first[len(sort.places):]:
+                tell(f"{rental} is more than is wanted now")
+                self.end_now(rental)
+
+    def through_one_pod(self, transfer, hardware):
+        """Through any that is ready, or made so; another one, of the first sort that can be had, where that is lost
+        meanwhile."""
         while True:
-            rental = self.until_ready()
+            rental = self.until_ready(hardware)
             try:
                 return transfer(Transfer(self.session, self.fleet.first(rental)))
             except Unreachable as error:
                 self.fleet.replace(rental, str(error))
 
-    def until_ready(self):
+    def until_ready(self, hardware):
         while True:
-            self.round(1, work=False)
+            self.round(work=False)
             for rental in self.state.alive():
                 if rental.phase in ("ready", "working") and self.fleet.reachable(rental):
                     return rental
+            for each in hardware:
+                self.fill(each, 0 if self.state.alive() else 1)
             signals.wait(setting("POLL", 15))
 
     def is_made(self):
@@ -82,29 +97,63 @@ class Auto:
     def watch(self):
         """Until the film is made."""
         while True:
-            states = self.round(self.config.places(), work=True)
+            states = self.round(work=True)
             if any(state.get("done") for state in states.values()):
                 tell("the film is made")
                 return
-            self.look_at_advance(states)
-            self.look_at_pause(states)
-            self.progress(states)
+            self.watching.hear(states)
+            self.fill_all()
+            self.watching.look(states)
+            self.end_gpus(states)
             signals.wait(setting("POLL", 15))
 
+    def fill_all(self):
+        """Note [GPUs go first]."""
+        gpus, left = self.config.places(), self.watching.segments_left()
+        if self.config["encoders", "count"] and left is not None:
+            gpus = min(gpus, left)
+        elif left is None and not self.state.of(GPU) and any(r.phase == "working" for r in self.state.of(CPU)):
+            gpus = 0  # after a start that has not heard yet how the run is
+        self.fill(GPU, gpus)
+        self.fill(CPU, self.config["encoders", "count"])
+        if left == 0 and not self.state.alive():
+            self.fill(GPU, 1)
+
+    def end_gpus(self, states):
+        """Once all is upscaled; politely, and never the last that work."""
+        encoders = [rental for rental in self.state.of(CPU) if states.get(rental.name, {}).get("running")]
+        gpus = self.state.of(GPU)
+        if self.watching.segments_left() != 0 or not encoders or not gpus:
+            return
+        spent = sum(rental.dollars(clock.now()) for rental in gpus)
+        tell(f"all is upscaled, and {len(encoders)} of {self.config['encoders', 'count']} encoders are at work: ends what has a "
+             f"GPU, ${spent:.2f} so far and ${sum(rental.price for rental in gpus):.2f} an hour; encoders cost "
+             f"${sum(rental.price for rental in self.state.of(CPU)):.2f} an hour")
+        for rental in gpus:
+            rental.phase = "over"
+            self.state.save()
+            self.jobs.stop_one(rental, now=True)
+            self.end_now(rental)
+
+    def end_now(self, rental):
+        """One that is not needed any more. What cannot be ended now is ended later, with all."""
+        try:
+            self.fleet.end(rental, patience=60)
+        except Failure as error:
+            if error.status == LIMIT:
+                raise
+            complain(error)
+
     def keep_one(self):
-        """Of what has answered last; a cluster is one."""
-        alive = sorted(self.state.alive(), key=lambda rental: -self.heard.get(rental.name, 0))
+        """The cheapest of what has answered last; a cluster is one."""
+        late = max(self.heard.values(), default=0) - 2 * setting("POLL", 15)
+        alive = sorted(self.state.alive(), key=lambda rental: (self.heard.get(rental.name, 0) < late, rental.price))
         for rental in alive[1:]:
-            try:
-                self.fleet.end(rental, patience=60)
-            except Failure as error:  # the end of all of it ends this one; the film comes first
-                if error.status == LIMIT:
-                    raise
-                complain(error)
+            self.end_now(rental)
 
     # --- a round of watching
 
-    def round(self, want, work):
+    def round(self, work):
         """Looks at everything once and does what is due; what the jobs tell, by rental's name."""
         limits.check(self.session)
         self.look()
@@ -112,10 +161,7 @@ class Auto:
             self.fleet.replace(rental, self.fleet.lost[rental.name])
         self.make_ready()
         self.begun = self.begun or work
-        states = self.attend() if work else {}
-        if self.online and time.monotonic() - self.fleet.refused > setting("AGAIN", 60):
-            self.fill(want)
-        return states
+        return self.attend() if work else {}
 
     def look(self):
         try:
@@ -129,17 +175,25 @@ class Auto:
             self.online = False
             self.fleet.lost = {}
 
-    def fill(self, want):
+    def fill(self, hardware, want):
+        """Without encoders it goes on, whatever the service says of them, unless it knows us no more."""
+        if not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
+            return
+        goes_on = lambda: (f"goes on with {len(self.state.of(hardware))} of {want}{self.fleet.sorts[hardware].plural}, and "
+                           "tries again")
         try:
-            if not self.fleet.fill(want):
-                complain(f"no capacity now: {self.fleet.reasons_text()}; goes on with {len(self.state.alive())} of "
-                         f"{want}, and tries again")
+            if not self.fleet.fill(hardware, want):
+                complain(f"no capacity now: {self.fleet.reasons_text()}; {goes_on()}")
         except Failure as error:
-            lasting = isinstance(error, ApiError) and not error.may_pass()
-            if lasting or not self.state.alive() and not isinstance(error, ApiError):
+            from_service = isinstance(error, ApiError)
+            if hardware == CPU:
+                lasting = from_service and error.code in (401, 402, 403)
+            else:
+                lasting = from_service and not error.may_pass() or not from_service and not self.state.alive()
+            if lasting:
                 raise
-            complain(f"{error}; goes on with {len(self.state.alive())} of {want}, and tries again")
-            self.fleet.refused = time.monotonic()
+            complain(f"{error}; {goes_on()}")
+            self.fleet.refused[hardware] = time.monotonic()
 
     def make_ready(self):
         """Those that were made and have come up."""
@@ -152,7 +206,7 @@ class Auto:
                 self.heard[name] = time.monotonic()
                 self.state.save()
                 tell(f"{name} is ready")
-            elif self.online and time.time() - rental.asked > minutes * 60:
+            elif self.online and clock.now() - rental.asked > minutes * 60:
                 self.fleet.replace(rental, f"was not ready within {minutes:g} minutes")
 
     def attend(self):
@@ -189,8 +243,11 @@ class Auto:
             return why
         except Unreachable:
             return ""
-        except JobFailed:
-            raise
+        except JobFailed as error:
+            if rental.hardware == GPU:
+                raise
+            self.fleet.give_up(rental.place)
+            return str(error)
         except Failure as error:
             if error.status == LIMIT:
                 raise
@@ -200,6 +257,10 @@ class Auto:
         if state.get("running") or state.get("done"):
             return
         status, said = state.get("status"), state.get("said") or "without a word"
+        if status in LASTING and rental.hardware == CPU:
+            self.fleet.give_up(rental.place)
+            self.fleet.replace(rental, f"cannot do its job: {said}")
+            return
         if status in LASTING:
             raise JobFailed(status, f"{rental.name}: the job has failed for good: {said}")
         self.restarts[rental.name] = self.restarts.get(rental.name, 0) + 1
@@ -208,53 +269,9 @@ class Auto:
             return
         complain(f"{rental.name}: the job has ended ({said}): is started again")
         why = self.check_and_start(rental)
+        self.heard[rental.name] = time.monotonic()  # however long the check took
         if why:
             self.fleet.replace(rental, why)
-
-    def look_at_advance(self, states):
-        """As long as the film advances, pods may be lost one after the other."""
-        run = newest(states)
-        frames = number(run, "frames_upscaled") + number(run, "frames_encoded")
-        if frames > self.furthest or run.get("state") == "paused":
-            self.advanced, self.warned = time.monotonic(), False
-        if frames > self.furthest:
-            self.furthest = frames
-            self.fleet.replaced.clear()
-        self.look_at_standstill()
-
-    def look_at_standstill(self):
-        """Nothing is ended for it: a slow encode or a film's joining may take long, too. But somebody should look."""
-        self.advanced = self.advanced or time.monotonic()
-        still = time.monotonic() - self.advanced
-        if self.warned or still < setting("STANDS", 600):
-            return
-        self.warned = True
-        complain(f"no frame more for {span(still)}, and the pods cost all the same: look at 'vsr-pods status --tunnel' and "
-                 f"at {self.config.folder()}/log on a pod (ssh -F {self.session.ssh.file} POD); Ctrl-C ends all, and the same "
-                 "command goes on")
-
-    def look_at_pause(self, states):
-        """A run without room waits; its pods cost all the same."""
-        run = newest(states)
-        if run.get("state") != "paused":
-            self.paused_since = None
-            return
-        self.paused_since = self.paused_since or time.monotonic()
-        minutes = self.config["limits", "paused_minutes"]
-        if time.monotonic() - self.paused_since > minutes * 60:
-            if not self.fleet.grow_volume():
-                why = run.get("message") or "the volume is full"
-                raise Failure(STORAGE, f"the run has paused for {minutes:g} minutes for want of room ({why}); raise "
-                                       "volume.grow_to_gb, or make room")
-            self.paused_since = None
-
-    def progress(self, states):
-        text, now = progress_text(newest(states)), time.monotonic()
-        if now - self.told < (setting("STILL", 300) if text == self.said else setting("TELL", 60)):
-            return
-        self.told, self.said = now, text
-        tell(f"{len(states)} of {self.config.places()} at work: {text}, ${self.state.dollars():.2f} of "
-             f"${self.config['limits', 'max_usd']:g}")
 
     # --- the end
 
@@ -274,32 +291,6 @@ class Auto:
             complain(error)
 
 
-def newest(states):
-    """What vsr-dist tells of the run; each pod tells the same, of all jobs."""
-    runs = [state["run"] for state in states.values() if isinstance(state.get("run"), dict)]
-    return max(runs, key=lambda run: str(run.get("now")), default={})
-
-
-def number(run, key, default=0):
-    value = run.get(key)
-    return value if isinstance(value, (int, float)) else default
-
-
-def progress_text(run):
-    total, how = number(run, "frames_total"), str(run.get("state") or "begins")
-    if total <= 0:
-        return how
-    # Both stages count, as vsr-dist's own percentage has it.
-    stages = [number(run, "frames_upscaled"), *([number(run, "frames_encoded")] if run.get("in_chunks") else [])]
-    text = f"{how}, {100 * sum(stages) / (total * len(stages)):.1f}% of {total} frames"
-    for name, key in (("upscaled", "upscale_fps"), ("encoded", "encode_fps")):
-        if number(run, key) > 0:
-            text += f", {run[key]:.3g} fps {name}"
-    if number(run, "left_s", -1) >= 0:
-        text += f", {span(run['left_s'])} left"
-    return text
-
-
 def auto(session, prepare):
     """Nothing is left rented, however it ends. `prepare` gives the job file, or None where the user wants it not."""
     work = Auto(session)
@@ -315,9 +306,11 @@ def auto(session, prepare):
         raise
     finally:
         signals.deaf = True
-        work.fleet.end_all()
-        signals.limit = None
-        tell_of_volume(session)
+        try:
+            work.fleet.end_all()
+        finally:
+            signals.limit = None
+            tell_of_volume(session)
 
 
 def tell_of_volume(session):
@@ -328,28 +321,45 @@ def tell_of_volume(session):
              "'vsr-pods down --volume'")
 
 
+def tell_of_rented(session):
+    alive = session.state.alive()
+    if alive:
+        tell(f"still rented: {', '.join(map(str, alive))}, ${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'")
+
+
 def up(session, prepare):
     """Makes what is missing of the pods and waits until they are ready; whether the user wanted that. What it has made
-    it ends if it fails."""
+    it ends if it fails; what was there before it names."""
     work = Auto(session)
     work.fleet.refuse_strange()
+    try:
+        return make_all(session, work, prepare)
+    except BaseException:
+        tell_of_rented(session)
+        tell_of_volume(session)
+        raise
+
+
+def make_all(session, work, prepare):
     work.find()
     if not prepare():
         return False
     session.state.begin()
     before = {rental.name for rental in session.state.alive()}
     try:
-        if not work.fleet.fill(session.config.places()) and not session.state.alive():
+        if not work.fleet.fill(GPU, session.config.places()) and not session.state.alive():
             raise work.fleet.no_capacity()
-        want = len(session.state.alive())
+        work.fill(CPU, session.config["encoders", "count"])
+        want = {hardware: len(session.state.of(hardware)) for hardware in (GPU, CPU)}
         while any(rental.phase in ("asked", "made") for rental in session.state.alive()):
-            work.round(want, work=False)
+            work.round(work=False)
+            for hardware in (GPU, CPU):
+                work.fill(hardware, want[hardware])
             signals.wait(setting("POLL", 15) / 3)
         if not session.state.alive():
             raise work.fleet.no_capacity()
     except BaseException:
         signals.deaf = True
         work.fleet.end_all(before)
-        tell_of_volume(session)
         raise
     return True

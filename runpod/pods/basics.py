@@ -8,6 +8,7 @@ import time
 
 USAGE, INPUT, STORAGE, PODS, LIMIT = 2, 3, 6, 7, 8  # exit statuses
 TICK_S = 0.1
+CONSOLE = "https://console.runpod.io"
 
 
 class Failure(Exception):
@@ -65,6 +66,34 @@ class Signals:
 
 
 signals = Signals()
+
+
+class Clock:
+    """The time by which money is counted and pods are ended. One that is set back while we run lets no time pass twice;
+    where the service's own, by which it bills, says otherwise, that one counts."""
+
+    APART_S = 300  # less is of no account
+
+    def __init__(self):
+        self.wall, self.monotonic, self.corrected = time.time(), time.monotonic(), False
+
+    def now(self):
+        """Seconds of the epoch."""
+        since = self.wall + time.monotonic() - self.monotonic
+        return since if self.corrected else max(time.time(), since)
+
+    def hear(self, service):
+        """What the service's clock says, in seconds of the epoch. After a sleep ours, too, may stand wrong."""
+        apart = service - self.now()
+        if abs(apart) <= self.APART_S:
+            return
+        if not self.corrected:
+            complain(f"the clock of this machine is {span(abs(apart))} {'behind' if apart > 0 else 'ahead of'} the service's, "
+                     "which is gone by; set it")
+        self.wall, self.monotonic, self.corrected = service, time.monotonic(), True
+
+
+clock = Clock()
 
 
 class Talk:

@@ -1,4 +1,4 @@
-"""Which of the GPUs that the user would take can be had now, and for how much."""
+"""Which of the GPUs, and of the processors for encoders, that the user would take can be had now, and for how much."""
 
 import difflib
 import urllib.parse
@@ -10,9 +10,10 @@ from .basics import LIMIT, USAGE, Failure, setting
 
 @dataclass
 class Offer:
-    gpu: str  # the service's id
-    price: float  # dollars an hour for one GPU
+    name: str  # the service's id
+    price: float  # dollars an hour for one GPU, or for a pod without one
     availability: str
+    told: bool = True  # False: the service tells no price, and this is the most that it may be
 
 
 def gpus(api, config):
@@ -20,31 +21,63 @@ def gpus(api, config):
     product = "CLUSTER" if config["pods", "kind"] == "cluster" else "POD"
     query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": product,
                                     "count": config["pods", "gpus_per_pod"]})
-    return [gpu for gpu in api.request("GET", f"/catalog/gpus?{query}").get("gpus", []) if gpu.get("id")]
+    return [gpu for gpu in objects_of(api, "gpus", query) if isinstance(gpu.get("id"), str)]
+
+
+def objects_of(api, key, query):
+    """Of a catalogue's answer; what is no list of objects may be another one the next time."""
+    path = f"/catalog/{key}"
+    found = api.request("GET", f"{path}?{query}").get(key)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ApiError("GET", path, 0, f"the answer has no {key}")
+    return found
+
+
+def cpus(api, config):
+    """The catalogue's entries, for pods of so many vCPUs."""
+    query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": "POD", "vcpuCount": config["encoders", "vcpus"]})
+    return [cpu for cpu in objects_of(api, "cpus", query) if isinstance(cpu.get("id"), str)]
 
 
 def offers(api, config, data_center):
     """(what can be had, in the user's order; why the others cannot). Raises when nothing ever could be."""
     entries = gpus(api, config)
-    known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if key}
+    known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if isinstance(key, str)}
+    return choose("pods.gpus", config["pods", "gpus"], known, "GPUs; 'vsr-pods cost' lists them",
+                  lambda gpu: judge(gpu, config, data_center))
+
+
+def encoder_offers(api, config, data_center):
+    """The same of pods without a GPU."""
+    known = {cpu["id"].lower(): cpu for cpu in cpus(api, config)}
+    return choose("encoders.flavors", config["encoders", "flavors"], known, f"processors, which are {', '.join(known)}",
+                  lambda cpu: judge_cpu(cpu, config, data_center))
+
+
+def choose(key, wanted, known, whose, judge_one):
+    """`judge_one` gives (offer, why it cannot be had or nothing) of an entry."""
     found, reasons, unknown = [], {}, {}
-    for name in config["pods", "gpus"]:
-        gpu = known.get(name.lower())
-        if gpu is None:
+    for name in wanted:
+        entry = known.get(name.lower())
+        if entry is None:
             near = difflib.get_close_matches(name.lower(), known, 1, 0.4)
-            hint = f"did you mean {known[near[0]]['id']}?" if near else "'vsr-pods cost' lists them"
-            unknown[name] = f"is not among the service's GPUs; {hint}"
+            what, _, hint = whose.partition("; ")
+            unknown[name] = f"is not among the service's {what}" + (
+                f"; did you mean {known[near[0]]['id']}?" if near else f"; {hint}" if hint else "")
             continue
-        price, why = judge(gpu, config, data_center)
+        try:
+            offer, why = judge_one(entry)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            offer, why = None, "is told of in words that cannot be used"
         if why:
-            reasons[gpu["id"]] = why
+            reasons[entry["id"]] = why
         else:
-            found.append(Offer(gpu["id"], price, availability(gpu, data_center)))
-    if len(unknown) == len(config["pods", "gpus"]):
-        raise Failure(USAGE, "pods.gpus: " + " ".join(f"{name} {why}" for name, why in unknown.items()))
+            found.append(offer)
+    if len(unknown) == len(wanted):
+        raise Failure(USAGE, f"{key}: " + " ".join(f"{name} {why}" for name, why in unknown.items()))
     if not found and all("max_price" in why for why in reasons.values()):
-        said = "; ".join(f"{gpu} {why}" for gpu, why in reasons.items())
-        raise Failure(LIMIT, f"nothing is rented: {said}; raise it or name other GPUs")
+        said = "; ".join(f"{name} {why}" for name, why in reasons.items())
+        raise Failure(LIMIT, f"nothing is rented: {said}; raise it or name others")
     return found, reasons | unknown
 
 
@@ -67,33 +100,53 @@ def check_data_center(api, config):
 
 
 def judge(gpu, config, data_center):
-    """(price, why it cannot be had or nothing)."""
     cloud = config["pods", "cloud"].lower()
     price, most = (gpu.get("price") or {}).get(cloud), gpu.get("maxCount")
     most = most.get(cloud) if isinstance(most, dict) else most
     if not price:
         return None, f"is not in the {cloud} cloud"
     if price > config["pods", "max_price"]:
-        return price, f"costs ${price:.2f} an hour, above pods.max_price = {config['pods', 'max_price']:g}"
+        return None, f"costs ${price:.2f} an hour, above pods.max_price = {config['pods', 'max_price']:g}"
     if most is not None and most < config["pods", "gpus_per_pod"]:
-        return price, f"comes in pods of up to {most}, below pods.gpus_per_pod"
+        return None, f"comes in pods of up to {most}, below pods.gpus_per_pod"
     least = version(config["pods", "min_cuda"])
     cuda = [each for each in gpu.get("cudaVersions") or [] if isinstance(each, dict) and each.get("available")]
     if cuda and all(version(each.get("version", "0")) < least for each in cuda):
-        return price, f"is on no machine with CUDA {config['pods', 'min_cuda']} now"
-    if availability(gpu, data_center) == "NONE":
-        return price, f"is not available in {data_center} now"
-    return price, ""
+        return None, f"is on no machine with CUDA {config['pods', 'min_cuda']} now"
+    return if_available(gpu, price, data_center)
+
+
+def judge_cpu(cpu, config, data_center):
+    vcpus, most, told = config["encoders", "vcpus"], config["encoders", "max_price"], price_of_cpu(cpu, config)
+    sizes = cpu.get("vcpu") if isinstance(cpu.get("vcpu"), dict) else {}
+    least, largest = (sizes.get(key) for key in ("min", "max"))
+    if isinstance(least, int) and vcpus < least or isinstance(largest, int) and vcpus > largest:
+        return None, f"comes with {least} to {largest} vCPUs, not with encoders.vcpus = {vcpus}"
+    if told and told > most:
+        return None, f"costs ${told:.2f} an hour with {vcpus} vCPUs, above encoders.max_price = {most:g}"
+    return if_available(cpu, told or most, data_center, bool(told))
+
+
+def price_of_cpu(cpu, config):
+    """Dollars an hour of a pod; None where the service does not tell."""
+    prices = cpu.get("price")
+    each = prices.get(f"{config['pods', 'cloud'].lower()}PerVcpu") if isinstance(prices, dict) else None
+    return each * config["encoders", "vcpus"] if isinstance(each, (int, float)) and each > 0 else None
+
+
+def if_available(entry, price, data_center, told=True):
+    now = availability(entry, data_center)
+    return (None, f"is not available in {data_center} now") if now == "NONE" else (Offer(entry["id"], price, now, told), "")
 
 
 def version(text):
     return tuple(int(part) if part.isdecimal() else 0 for part in str(text).split("."))
 
 
-def availability(gpu, data_center):
+def availability(entry, data_center):
     """In the volume's data centre: pods elsewhere could not use it. A centre that is not listed has none."""
-    centers = gpu.get("dataCenters")
+    centers = entry.get("dataCenters")
     if centers is None or not data_center:
-        return gpu.get("availability") or "UNKNOWN"
+        return entry.get("availability") or "UNKNOWN"
     return next((each.get("availability", "UNKNOWN") for each in centers if each.get("id") == data_center), "NONE")
 

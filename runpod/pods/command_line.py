@@ -1,6 +1,7 @@
 """What the user says, and what is said to him."""
 
 import argparse
+import contextlib
 import difflib
 import os
 import re
@@ -8,18 +9,18 @@ import select
 import socket
 import subprocess
 import sys
-import time
+import traceback
 from pathlib import Path
 
-from . import auto, catalogue, cost, reap
+from . import auto, catalogue, cost, reap, watch
 from .api import Api
-from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, complain, finish, signals, talk, tell
+from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
-from .job_file import JobFile
+from .job_file import JobFile, job_values
 from .jobs import Jobs
-from .plan import CLUSTER, plan, prices_of, tell_cost
+from .plan import CLUSTER, encoders_of, plan, prices_of, tell_cost
 from .ssh import Ssh, Unreachable
 from .state import State
 
@@ -40,7 +41,7 @@ Or step by step, where the pods stay until 'down' or until their time is over:
 
 The API key is taken from the environment's RUNPOD_API_KEY or the file api.key_file; configs/pods.ini is an example of
 a configuration. Ctrl-C once stops politely, twice ends the pods at once. Exit status: 0 done, 2 usage or configuration,
-3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 143 interrupted. docs/runpod.md tells the rest."""
+3 input, 6 storage, 7 pods or API, 8 money or time limit, 129, 130, 131, 143 interrupted. docs/runpod.md tells the rest."""
 
 
 class Session:
@@ -87,7 +88,8 @@ def agree(options, question):
 
 def consent(session):
     """Plan and question; the job file if it is to be done. What is rented already was agreed to."""
-    job = JobFile(session.config)
+    # Where a job runs, the film is on the volume, whatever has become of it here.
+    job = JobFile(session.config, here=not any(rental.phase == "working" for rental in session.state.alive()))
     if session.state.alive():
         names = ", ".join(map(str, session.state.alive()))
         tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
@@ -104,14 +106,20 @@ def consent(session):
 
 def auto_command(options):
     session = Session(options)
-    if options.dry_run:
-        plan(session, JobFile(session.config))
-    else:
-        auto.auto(session, lambda: consent(session))
+    with others_told(session):
+        if options.dry_run:
+            plan(session, JobFile(session.config))
+        else:
+            auto.auto(session, lambda: consent(session))
 
 
 def up_command(options):
     session = Session(options)
+    with others_told(session):
+        up(session, options)
+
+
+def up(session, options):
     if options.dry_run:
         plan(session, JobFile(session.config))
     elif auto.up(session, lambda: consent(session)):
@@ -120,6 +128,30 @@ def up_command(options):
             tell(f"{rental} is ready: ssh -F {session.ssh.file} {rental.name}{node}")
         alone = "" if session.config["pods", "kind"] == "pods" else CLUSTER
         tell(f"${session.state.dollars_an_hour():.2f} an hour until 'vsr-pods down'{alone}")
+
+
+@contextlib.contextmanager
+def others_told(session):
+    """Other films' pods cost, too, and may be forgotten: said first and last."""
+    tell_of_others(session.state)
+    try:
+        yield
+    finally:
+        tell_of_others(session.state)
+
+
+def tell_of_others(state):
+    for name in states_in(state.folder):
+        if name == state.name:
+            continue
+        try:
+            alive = State(state.folder, name).alive()
+        except Failure as error:
+            complain(error)
+            continue
+        if alive:
+            complain(f"pods.name = {name} has rented, too: {', '.join(map(str, alive))}; unless another vsr-pods is at work with "
+                     "it, 'vsr-pods down' with that name ends it")
 
 
 def rented(session):
@@ -194,15 +226,15 @@ def status_command(options):
     for rental in session.state.alive():
         members = fleet.members.get(rental.name) or []
         if rental.name in fleet.lost and not members:
-            tell(f"{rental} is gone, ${rental.dollars(time.time()):.2f} at most; 'vsr-pods down' notes that, 'auto' and 'up' "
+            tell(f"{rental} is gone, ${rental.dollars(clock.now()):.2f} at most; 'vsr-pods down' notes that, 'auto' and 'up' "
                  "rent another")
             continue
         status = ", ".join(member.status for member in members) or "not told of yet"
         state = states[rental.name]
         job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
                if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
-        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(time.time()):.2f} so far; {job}")
-    tell(f"the run: {auto.progress_text(auto.newest({k: s or {} for k, s in states.items()}))}; "
+        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}")
+    tell(f"the run: {watch.progress_text(watch.newest({k: s or {} for k, s in states.items()}))}; "
          f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
     if options.tunnel:
         working = [rental for rental in session.state.alive() if (states[rental.name] or {}).get("running")]
@@ -213,7 +245,7 @@ def status_command(options):
 
 def tunnel(session, member):
     """The page of a pod's job on this machine, until Ctrl-C."""
-    listen = JobFile(session.config).values.get("status.listen", "auto")
+    listen = job_values(session.config).get("status.listen", "auto")
     port = re.search(r":(\d+)$", listen)
     there = int(port[1]) if port else 8080
     with socket.socket() as probe:
@@ -255,12 +287,20 @@ def for_ending(options):
                                  f"pods.name in {options.config}, or end pods by 'vsr-pods reap --older 0'")
         config.values["pods", "name"] = found[0]
     rented_at = State(folder, config["pods", "name"]).contents.account.get("url")
-    config.values["api", "url"] = address(rented_at) if rented_at else config["api", "url"]
+    try:
+        config.values["api", "url"] = address(rented_at)
+    except (ValueError, TypeError):
+        pass  # it knows none
     return config
 
 
 def down_command(options):
     session = Session(options, by_ssh=False, config=for_ending(options))  # to end a pod takes the API alone
+    with others_told(session):
+        down(session, options)
+
+
+def down(session, options):
     if options.dry_run:
         for rental in session.state.alive():
             tell(f"would end {rental}")
@@ -270,7 +310,11 @@ def down_command(options):
     if fleet.strange:
         complain("rented with another API key, or at another address "
                  f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
-    fleet.end_all()
+    try:
+        fleet.end_all()
+    except Failure:
+        auto.tell_of_volume(session)
+        raise
     others = [] if session.state.path.exists() else states_in(session.state.folder)
     tell(f"nothing is rented; ${session.state.dollars():.2f} were spent" if not others else
          f"{session.state.path}: is not there, so nothing is rented by it; there are the states of {', '.join(others)} (pods.name)")
@@ -279,7 +323,7 @@ def down_command(options):
         return
     signals.deaf = False
     if agree(options, "Delete the volume with all that is on it?"):
-        fleet.delete_volume()
+        fleet.network_volume.delete()
 
 
 def reap_command(options):
@@ -296,11 +340,13 @@ def cost_command(options):
     config = Config(options.config)
     job = JobFile(config)
     try:
-        prices = prices_of(catalogue.gpus(open_api(options, config), config), config)
+        api = open_api(options, config)
+        prices = prices_of(catalogue.gpus(api, config), config)
+        encoders = encoders_of(config, catalogue.encoder_offers(api, config, "")[0] if config["encoders", "count"] else [])
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
-        prices = {}
-    tell_cost(config, job, cost.known()["gpus"], prices)
+        prices, encoders = {}, encoders_of(config, [])
+    tell_cost(config, job, cost.known()["gpus"], prices, encoders)
 
 
 # --- words
@@ -404,3 +450,8 @@ def main(words):
     except OSError as error:
         complain(f"{error.filename or options.command}: {error.strerror or error}")
         return STORAGE
+    except Exception as error:  # a fault of ours, or words of the service that nobody thought of
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        complain(f"{options.command}: {type(error).__name__}: {error} (at {Path(at.filename).name}:{at.lineno}); 'vsr-pods status' "
+                 "tells what is rented")
+        return PODS

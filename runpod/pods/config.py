@@ -38,6 +38,20 @@ def number(lowest, highest):
     return check
 
 
+def power_of_two(lowest, highest):
+    def check(text):
+        value = whole(lowest, highest)(text)
+        if value & (value - 1):
+            raise ValueError(f"a power of two from {lowest} to {highest}")
+        return value
+    return check
+
+
+def or_nothing(check):
+    """A key that may be left out, and then is None."""
+    return lambda text: check(text) if text else None
+
+
 def one_of(*allowed):
     return word("|".join(allowed), " or ".join(allowed))
 
@@ -45,7 +59,7 @@ def one_of(*allowed):
 def names(text):
     found = [name.strip() for name in text.split(",") if name.strip()]
     if len(set(found)) != len(found):
-        raise ValueError("each GPU once")
+        raise ValueError("each name once")
     return found
 
 
@@ -92,6 +106,12 @@ KEYS = {  # section -> key -> (check, default); None: has to be given
         "min_cuda": (word(r"[0-9]{1,2}\.[0-9]", "a version such as 12.4"), "12.4"),
         "disk": (whole(5, 2000), "40"),
         "registry": (identifier, ""),
+    },
+    "encoders": {
+        "count": (whole(0, 64), "0"),
+        "flavors": (names, ""),
+        "vcpus": (power_of_two(2, 512), "32"),
+        "max_price": (or_nothing(number(0.01, 100)), ""),
     },
     "volume": {
         "id": (identifier, ""),
@@ -210,6 +230,8 @@ class Config:
             refuse("pods.count: a cluster has 2 pods at least")
         if self["pods", "kind"] == "cluster" and self["pods", "registry"]:
             refuse("pods.registry: the service knows none for clusters; use a public image")
+        if self["encoders", "count"]:
+            self.check_encoders(refuse)
         if self["pods", "cloud"] != "SECURE":
             refuse("pods.cloud: network volumes are for SECURE only")
         if bool(self["volume", "id"]) == bool(self["volume", "create_gb"]):
@@ -221,9 +243,18 @@ class Config:
         if 0 < self["volume", "grow_to_gb"] < self["volume", "create_gb"]:
             refuse("volume.grow_to_gb is below volume.create_gb; a volume never shrinks")
 
+    def check_encoders(self, refuse):
+        if not self["encoders", "flavors"]:
+            refuse("encoders.flavors names none, such as cpu5c, cpu3c")
+        if not self["encoders", "max_price"]:
+            refuse("encoders.max_price has to be given: dollars an hour for one pod, at most")
+        if self["pods", "kind"] == "cluster":
+            refuse("encoders.count: there are none beside a cluster; set it to 0, or pods.kind = pods")
+
     def file(self, section, key):
-        """A file name of the configuration: relative to its folder; ~ is the home."""
-        return self.path.parent / os.path.expanduser(self[section, key])
+        """A file name of the configuration: relative to its folder; ~ is the home. In full, since rsync takes a ':' for
+        another machine's and a '-' for an option."""
+        return (self.path.parent / os.path.expanduser(self[section, key])).absolute()
 
     def folder(self):
         """Where the job is on the volume, as the pods see it."""

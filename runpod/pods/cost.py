@@ -1,6 +1,6 @@
 """Hours and money for a film on each GPU type.
 
-    film, rates = look(film_path, job_path)        # by `vsr-dist --dry-run`, else by ffprobe, else CostError
+    film, rates = film.look(film_path, job_path)   # by `vsr-dist --dry-run`, else by ffprobe, else CostError
     for line in table(film, rates): print(line)    # a row a type, for 1 and 4 GPUs; what limits; what would help
     one = estimate(film, "NVIDIA L40S", count=4, rates=rates, price=0.86)
     one.hours, one.dollars, one.limit
@@ -13,21 +13,16 @@ All times are hours, all prices dollars an hour for one GPU.
 import dataclasses
 import functools
 import json
-import os
 import pathlib
-import re
-import shutil
-import tempfile
 
-from . import job_file
-from .basics import INPUT, Failure, last_line, run
+from .basics import INPUT
 
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
 CHUNK_THREADS = 2        # of an encoder, where several work at once
 SHORT = 1.3              # several cost so much more than one, as their starts count
+EXAMPLE = ("cpu5c", 4, 32)  # encoders that are told of where the user names none: flavor, pods, vCPUs of each
 EVEN = 1.15              # stages that differ by less limit alike
-DRY_RUN_S = 300          # it takes a quarter of a minute
 
 
 class CostError(Exception):
@@ -81,6 +76,28 @@ class Estimate:
     dollars: float       # likewise
     limit: str           # "upscaling", "encoding" or "both"
     source: str          # of the upscaling's rate: "measured" or "estimated"
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoders:
+    """Pods without a GPU, which only encode."""
+    flavor: str          # the service's id of their processors
+    pods: int
+    vcpus: int           # of one
+    price: float         # of one, an hour
+
+    def __str__(self):
+        return f"{self.pods} encoders ({self.flavor}, {self.vcpus} vCPUs, ${self.price:.2f} an hour each)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """An estimate with encoders."""
+    gpu: str
+    encoders: Encoders
+    gpu_h: float         # after which the GPUs are ended
+    hours: float         # till the film is made
+    dollars: float       # for all of both
 
 
 @functools.cache
@@ -140,15 +157,26 @@ def estimate(film, gpu, count=1, price=None, cores=None, rates=Rates()):
                     source)
 
 
-def with_encoders(film, one, pods, rates=Rates()):
-    """Hours and dollars of the same where the GPUs end when all is upscaled, and so many pods without a GPU, each with a
-    job of its own on the same run, encode what is left."""
-    kind = known()["cpu_pod"]
-    overhead = known()["overhead_h"]
-    upscale_h = one.upscale_h + overhead
-    core_h = film.frames * encode_core_s(film, rates) / 3600 - one.cores * one.upscale_h
-    encode_h = max(0.0, core_h) / (pods * kind["vcpus"]) + overhead
-    return upscale_h + encode_h, one.price * upscale_h + pods * kind["price"] * encode_h
+def encoders(flavor, pods, vcpus, price=None):
+    """`price`: of one pod, an hour; the table's for None, where it knows the flavor."""
+    known_as = known()["cpus"].get(flavor)
+    if price is None and not known_as:
+        raise CostError(f"encoders: what {flavor} costs is not known; known are {', '.join(known()['cpus'])}")
+    return Encoders(flavor, pods, vcpus, known_as["vcpu_price"] * vcpus if price is None else price)
+
+
+def with_encoders(film, one, beside, rates=Rates()):
+    """The same with pods beside it that only encode, where the GPUs end when all is upscaled. Encoders are rented when the
+    film is on the volume, so that both starts follow each other; all cores share the encode. None: the encode is not
+    known."""
+    overhead, core_s = known()["overhead_h"], encode_core_s(film, rates)
+    if core_s is None:
+        return None
+    gpu_h = one.upscale_h + overhead
+    rest_h = max(0.0, film.frames * core_s / 3600 - one.cores * one.upscale_h) / (beside.pods * beside.vcpus)
+    last_h = min(film.frames, film.chunk_frames) * core_s / CHUNK_THREADS / 3600
+    hours = max(gpu_h, 2 * overhead + max(rest_h, last_h))
+    return Shared(one.gpu, beside, gpu_h, hours, one.price * gpu_h + beside.pods * beside.price * (hours - overhead))
 
 
 def hours_text(hours):
@@ -229,145 +257,22 @@ def _advice(film, rates, rows):
     idle = 100 * (1 - best.upscale_h / best.encode_h)
     lines = [f"the encoders limit: {best.gpu} would stand idle {idle:.0f}% of the time. More pods make it shorter for about "
              "the same money"]
-    pods, kind = 4, known()["cpu_pod"]
-    trades = [(*with_encoders(film, row[0], pods, rates), row[0].gpu) for row in rows]
-    hours, dollars, gpu = min(trades, key=lambda trade: trade[0] * trade[1])
-    if hours < best.hours:
-        lines.append(f"one {gpu}, ended when all is upscaled, and then {pods} pods without a GPU ({kind['vcpus']} cores, "
-                     f"about ${kind['price']:.2f} an hour each) on the same run: {hours_text(hours)} hours, "
-                     f"{dollars_text(dollars)}")
+    trade = min((with_encoders(film, row[0], encoders(*EXAMPLE), rates) for row in rows),
+                key=lambda shared: shared.hours * shared.dollars)
+    if trade.hours < best.hours:
+        lines.append(f"one {trade.gpu}, ended when all is upscaled, and {trade.encoders} ([encoders] in pods.ini): "
+                     f"{hours_text(trade.hours)} hours, {dollars_text(trade.dollars)}")
     return lines
 
 
-# --- where a film's figures come from
-
-def look(film_path, job_path=None, program=None):
-    """Film and rates of a film and its job file: by vsr-dist's --dry-run where there is the program (`program`, or
-    vsr-dist in PATH), else by ffprobe. Raises CostError."""
-    job = job_values(job_path) if job_path else {}
-    program = program or shutil.which("vsr-dist")
-    why = ""
-    if program:
-        status, output, why = dry_run(program, film_path, job_path)
-        if status == INPUT:
-            raise NoFilm(why)
-        if status == 0:
-            return film_of_dry_run(document_of(output), job)
-    try:
-        return film_of_ffprobe(film_path, job), Rates(failed=why)
-    except CostError as error:
-        raise type(error)(f"{error} ({why or 'there is no vsr-dist'})") from None
-
-
-def dry_run(program, film_path, job_path):
-    """(status, output, last complaint). Of a run that is not there yet: one of the job's own here is another one."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = [str(program), *([str(job_path)] if job_path else []), "--dry-run", "--json",
-                 f"--input.file={pathlib.Path(film_path).resolve()}", f"--run.dir={folder}/run"]
-        try:
-            status, output, complaints = run(words, DRY_RUN_S)
-        except Failure as error:
-            return None, "", str(error)
-    return status, output, last_line(complaints) or "it said nothing"
-
-
-def document_of(output):
-    try:
-        return json.loads(output)
-    except ValueError as error:
-        raise CostError(f"vsr-dist --dry-run --json: is no JSON ({error})") from None
-
-
-def film_of_dry_run(document, job=None):
-    """Film and rates from what `vsr-dist --dry-run --json` prints, and `job` (job_values()) for what it does not tell."""
-    try:
-        timeline, time = document["timeline"], document.get("time") or {}
-        film = Film(timeline["frames"], timeline["width"], timeline["height"], network=document["network"]["name"],
-                    chunk_frames=document["plan"]["segment_frames"],
-                    stored_bytes=document.get("segments_bytes", 0) + document.get("films_bytes", 0),
-                    **_encode_of(job or {}))
-        upscaling = time.get("upscaling") or {}
-        gpus = time.get("gpus", 0)
-        return film, Rates(gpu=time.get("gpu", "") if gpus else "",
-                           fps=upscaling.get("fps", 0) / gpus if gpus else 0,
-                           core_s_frame=time.get("core_s_frame", 0), source="the dry run here")
-    except (AttributeError, LookupError, TypeError) as error:
-        raise CostError(f"vsr-dist --dry-run --json: not as expected ({error}); is it another version?") from None
-
-
-def film_of_ffprobe(path, job):
-    """Of a film that ffprobe reads, and `job` (job_values()); filters of the job's own are not looked into."""
-    ffprobe = shutil.which("ffprobe")
-    if not ffprobe:
-        raise CostError("film: neither vsr-dist nor ffprobe is here to look at it; install FFmpeg")
-    command = [ffprobe, "-v", "error", "-select_streams", "v:0", "-show_entries",
-               "stream=width,height,avg_frame_rate,duration:format=duration", "-of", "json", "file:" + str(path)]
-    _, output, complaints = run(command, DRY_RUN_S)
-    try:
-        found = json.loads(output)
-        stream = found["streams"][0]
-    except (ValueError, LookupError):
-        raise NoFilm(f"film: ffprobe found no picture in {path}: {last_line(complaints) or 'it said nothing'}") from None
-    try:
-        up, down = map(int, stream["avg_frame_rate"].split("/"))
-        seconds = float(stream.get("duration") or found["format"]["duration"])
-        rate = up / down
-    except (ValueError, LookupError, ZeroDivisionError):
-        raise CostError(f"film: ffprobe does not tell how long {path} is") from None
-    begin, end = _seconds(job.get("input.start", "0")), _seconds(job.get("input.end", "0"))
-    seconds = (min(end, seconds) if end > 0 else seconds) - begin
-    width, height = int(stream["width"]), int(stream["height"])
-    if job.get("preprocess.preset") == "pal-dvd":
-        width, height = 1024, 576
-    width = _number(job, "preprocess.width", width)
-    height = _number(job, "preprocess.height", height)
-    crop = re.match(r"(\d+):(\d+):", job.get("preprocess.crop", ""))
-    if crop:
-        width, height = int(crop[1]), int(crop[2])
-    return Film(frames=max(1, round(seconds * rate)), width=width, height=height,
-                network="c32n3" if job.get("model.checkpoint", "embedded") == "embedded" else "c64n7",
-                chunk_frames=_number(job, "segment.frames", 480), **_encode_of(job))
-
-
-def _encode_of(job):
-    encoder, preset = job.get("final.encoder", "libx265"), job.get("final.preset", "auto")
-    return {"encoder": encoder, "preset": "slow" if (encoder, preset) == ("libx265", "auto") else preset,
-            "final_height": 0 if job.get("final.height") == "native" else _number(job, "final.height", 1440)}
-
-
-def job_values(path):
-    """Keys and values of a job file, "section.key": "value"."""
-    try:
-        return job_file.parse(os.fsdecode(pathlib.Path(path).read_bytes()))[1]
-    except OSError as error:
-        raise CostError(f"job file: {path}: {error}") from None
-
-
-def rates_of_status(status):
-    """Of a run of this film: what `vsr-dist status RUN --json` says. Ranks with GPUs of several types tell nothing of
-    upscaling, and an encode that waited for upscaling nothing of the encode."""
-    cards = [rank["gpu"]["name"] for rank in status.get("ranks", []) if rank.get("gpu")]
-    fps = status.get("upscale_fps_mean", -1)
-    known_fps = fps > 0 and len(set(cards)) == 1
-    core_s = 0.0
-    encode = status.get("encode_fps_mean", -1)
-    if status.get("in_chunks") and encode > 0 and fps > EVEN * encode:
-        core_s = sum(rank["cpus"] for rank in status["ranks"]) / encode
-    return Rates(gpu=cards[0] if known_fps else "", fps=fps / len(cards) if known_fps else 0, core_s_frame=core_s,
-                 source="this film's run")
-
-
-def _number(job, key, default):
-    value = job.get(key, "")
-    return int(value) if value.isdigit() else default
-
-
-def _seconds(text):
-    """A job file's time: 90, 1:30, 0:01:30.5."""
-    seconds = 0.0
-    try:
-        for part in text.split(":"):
-            seconds = 60 * seconds + float(part)
-    except ValueError:
-        raise CostError(f"job file: {text} is no time such as 90, 1:30 or 0:01:30.5") from None
-    return seconds
+def encoder_table(film, rates, gpus, count, beside, prices):
+    """Lines for each type that is known, with so many GPUs and these encoders."""
+    shared = [with_encoders(film, estimate(film, gpu, count, prices.get(gpu), rates=rates), beside, rates)
+              for gpu in gpus if gpu in known()["gpus"]]
+    if not shared or None in shared:
+        return []
+    lines = [f"with {beside}; the GPUs end when all is upscaled:",
+             f"{f'GPU, {count} of it' if count > 1 else 'GPU':<47} {'GPU hours':>9} {'in all':>8} {'$':>7}"]
+    for one in sorted(shared, key=lambda one: (one.dollars, one.hours)):
+        lines.append(f"{one.gpu:<47} {hours_text(one.gpu_h):>9} {hours_text(one.hours):>8} {dollars_text(one.dollars):>7}")
+    return lines

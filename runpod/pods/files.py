@@ -8,9 +8,10 @@ import threading
 import time
 
 from .basics import INPUT, PODS, STORAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
-from .ssh import Unreachable
+from .ssh import ANSWER_S, Unreachable
 
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
+READS = 3  # of a file on the volume, before it counts as one that cannot be read
 LOST = (10, 12, 20, 30, 35, 255)  # rsync's own statuses for a connection that is gone
 
 
@@ -25,14 +26,13 @@ class Transfer:
         return f"{self.member.alias}:{path}"
 
     def rsync(self, *words):
-        """Once more after a lost connection: what has arrived is kept, and the rest follows."""
+        """What has arrived is kept after a lost connection, and the rest follows."""
         command = ["rsync", "-s", "--times", "--partial", "-e",
                    " ".join(map(rsync_quoted, self.ssh.command()))]
         if sys.stdout.isatty():
             command.append("--info=progress2")
-        end = time.monotonic() + setting("TRANSFER", 300)
-        for pause in pauses(2, 30):
-            begun = time.monotonic()
+
+        def attempt():
             status, _, complaints = run([*command, *map(str, words)], show=sys.stdout.isatty())
             if status == 0:
                 return
@@ -41,28 +41,53 @@ class Transfer:
                 raise Failure(STORAGE, f"no room: {why}; make some here, or enlarge the volume at the console")
             if status not in LOST:
                 raise Failure(STORAGE, f"rsync: {why}")
-            end = max(end, begun + setting("TRANSFER", 300)) if time.monotonic() - begun > 60 else end  # something went
-            if time.monotonic() > end:
-                raise Unreachable(f"{self.member.alias}: {why}")
-            complain(f"{self.member.alias}: {why}; goes on in a moment")
+            raise Unreachable(f"{self.member.alias}: {why}")
+        self.patiently(attempt)
+
+    def ask(self, words, timeout=ANSWER_S):
+        """(status, output, complaints) of a command there."""
+        return self.patiently(lambda: self.ssh.ask(self.member, words, timeout))
+
+    @staticmethod
+    def patiently(attempt):
+        """Once more after a lost connection, until none has come for a while."""
+        longest = setting("TRANSFER", 300)
+        end = time.monotonic() + longest
+        for pause in pauses(2, 30):
+            begun = time.monotonic()
+            try:
+                return attempt()
+            except Unreachable as error:
+                end = max(end, begun + longest) if time.monotonic() - begun > 60 else end  # something went
+                if time.monotonic() > end:
+                    raise
+                complain(f"{error}; goes on in a moment")
             signals.wait(pause)
 
     def sums(self, paths):
-        """SHA-256 of files there, by name; those that are not there are left out."""
-        words = ["sha256sum", "--zero", "-b", "--", *paths]
-        status, output, complaints = self.ssh.ask(self.member, words, timeout=None)
-        found = {}
-        for line in output.split("\0"):
-            digest, _, path = line.partition(" *")
-            if path:
-                found[path] = digest
-        if status not in (0, 1):
-            raise Failure(STORAGE, f"{self.member.alias}: sha256sum: {last_line(complaints)}")
-        return found
+        """SHA-256 of files there, by name; those that are not there are left out, those that cannot be read are a
+        failure: a network volume gives an I/O error now and then."""
+        words = ["env", "LC_ALL=C", "sha256sum", "--zero", "-b", "--", *paths]
+        for number, pause in enumerate(pauses(2), 1):
+            _, output, complaints = self.ask(words, timeout=None)
+            found = {}
+            for line in output.split("\0"):
+                digest, _, path = line.partition(" *")
+                if path:
+                    found[path] = digest
+            absent = [line for line in complaints.splitlines() if line.endswith("No such file or directory")]
+            if len(found) + len(absent) >= len(paths):
+                return found
+            others = [line for line in complaints.splitlines() if line not in absent]
+            why = f"{self.member.alias}: {last_line(chr(10).join(others)) or 'sha256sum tells nothing'}"
+            if number == READS:
+                raise Failure(STORAGE, f"{why}, {READS} times; run the same command again, it goes on where it was")
+            complain(f"{why}; reads it again")
+            signals.wait(pause)
 
     def make_folders(self):
         folders = [f"{self.folder}/{name}" for name in ("input", "model", "log")]
-        status, _, complaints = self.ssh.ask(self.member, ["mkdir", "-p", *folders])
+        status, _, complaints = self.ask(["mkdir", "-p", *folders])
         if status:
             raise Failure(STORAGE, f"{self.member.alias}: {last_line(complaints)}; is the volume full, or its path "
                                    "wrong?")
@@ -101,7 +126,7 @@ class Transfer:
     def pull(self, results):
         """Films, report and logs; the names of the films."""
         run_folder, final, logs = f"{self.folder}/run", results / "final", results / "log/pods"
-        if self.ssh.ask(self.member, ["test", "-d", run_folder])[0]:
+        if self.ask(["test", "-d", run_folder])[0]:
             raise Failure(PODS, f"there is no run in {run_folder} on the volume yet; 'vsr-pods run' begins it, 'vsr-pods "
                                 "status' tells how it is")
         try:

@@ -4,85 +4,30 @@ Note [Nothing is forgotten]. A rental's name is in the state file before it is a
 never told of (a lost answer, a killed client) is found by that name. A name stays alive until the service has said that
 its pod is gone."""
 
-import re
 import time
-from dataclasses import dataclass
-from typing import Optional
 
-from . import catalogue, limits
-from .api import ApiError
-from .basics import LIMIT, PODS, USAGE, Failure, complain, pauses, setting, signals, tell
+from . import limits
+from .api import ApiError, is_entry
+from .basics import CONSOLE, LIMIT, PODS, USAGE, Failure, clock, complain, pauses, setting, signals, span, tell
+from .hardware import CPU, FIRST_ENCODER, GPU, sorts
+from .members import OVER, member_of, rank_of
 from .state import Rental
+from .volume import Volume
 
 MOST_FAILURES = 3  # in one place
-OVER = ("EXITED", "ERROR", "TERMINATED")
-CONSOLE = "https://console.runpod.io"
-
-
-@dataclass
-class Member:
-    """A pod, alone or a cluster's, as the service tells of it; host, port and user once ssh can reach it."""
-
-    alias: str  # for ssh
-    id: str
-    status: str
-    host: str = ""
-    port: int = 0
-    user: str = ""
-    cost: float = 0.0
-    rank: Optional[int] = None
-    ip: str = ""  # on the cluster's own network
-
-
-def object_of(entry):
-    return entry if isinstance(entry, dict) else {}
-
-
-def member_of(pod, alias, strange):
-    """`strange` is called with what cannot be used of the service's words: such a pod is not ready."""
-    cost = pod.get("cost")
-    member = Member(alias, str(pod["id"]), str(pod.get("status") or ""), cost=cost if isinstance(cost, (int, float)) else 0.0,
-                    rank=rank_of(pod), ip=address_of(object_of(pod.get("cluster")).get("ip"), alias, strange))
-    if member.status not in OVER and pod.get("ssh"):
-        direct = object_of(pod["ssh"]).get("direct")
-        if direct or not isinstance(pod["ssh"], dict):
-            member.host, member.port, member.user = direct_of(object_of(direct), alias, strange)
-    return member
-
-
-def rank_of(pod):
-    rank = object_of(pod.get("cluster")).get("rank")
-    return rank if isinstance(rank, int) else None
-
-
-def address_of(text, alias, strange):
-    """On the cluster's network; it gets into a host file."""
-    if not text or isinstance(text, str) and re.fullmatch(r"[0-9A-Fa-f.:]+", text):
-        return text or ""
-    strange(f"{alias}: the service tells a strange address in the cluster: {text}")
-    return ""
-
-
-def direct_of(direct, alias, strange):
-    """(host, port, user) for ssh."""
-    host, port, user = str(direct.get("host")), direct.get("port"), str(direct.get("username"))
-    if (re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", host) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", user)
-            and isinstance(port, int) and 0 < port < 65536):
-        return host, port, user
-    strange(f"{alias}: the service tells a strange address for ssh: {user}@{host}, port {port}; it counts as not ready")
-    return "", 0, ""
 
 
 class Fleet:
     def __init__(self, session):
         self.session, self.api, self.config, self.state = session, session.api, session.config, session.state
-        self.what = "clusters" if self.config["pods", "kind"] == "cluster" else "pods"
+        self.sorts = sorts(self.config)
+        self.network_volume = Volume(session)
         self.members = {}  # by rental's name, as of the last look
         self.taken = {}  # by rental's name: when the service told its id
         self.replaced = {}  # by place: so many that had worked, since the film last advanced
         self.strange = not self.state.is_of(self.api.url, self.api.key)
         self.lost = {}  # by rental's name: why
-        self.refused = -1e9  # when there was no capacity the last time, and why
+        self.refused = {GPU: -1e9, CPU: -1e9}  # when there was no capacity the last time, and why
         self.reasons = {}
         self.said = set()  # of what the service says and cannot be used, once
 
@@ -91,97 +36,53 @@ class Fleet:
             self.said.add(text)
             complain(text)
 
-    # --- the volume
-
-    def volume(self):
-        """The network volume, which is made where the configuration says so; pods go where it is."""
-        config, stored = self.config, self.state.contents.volume
-        identity = config["volume", "id"] or stored.get("id")
-        if not identity:
-            if not stored:
-                stored["name"] = f"vsrdist-{int(time.time())}-{config['pods', 'name']}"
-                self.state.save()
-            found = next((v for v in self.api.list("network-volumes") if v.get("name") == stored["name"]), None)
-            found = found or self.api.create("network-volumes", {
-                "name": stored["name"], "size": config["volume", "create_gb"],
-                "dataCenter": config["volume", "data_center"], "type": config["volume", "type"]})
-            identity = stored["id"] = found["id"]
-            self.state.save()
-            tell(f"made network volume {stored['name']} ({identity}, {found['size']} GB in {found['dataCenter']}); it "
-                 "costs money until 'vsr-pods down --volume'")
-        try:
-            volume = self.api.request("GET", f"/network-volumes/{identity}")
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            raise Failure(USAGE, f"volume.id: the account has no network volume {identity}; "
-                                 f"{CONSOLE} lists them under Storage") from None
-        wanted = config["volume", "data_center"]
-        if wanted and volume.get("dataCenter") != wanted:
-            raise Failure(USAGE, f"volume.data_center: volume {identity} is in {volume.get('dataCenter')}, not in "
-                                 f"{wanted}; pods have to be where the volume is")
-        return volume
-
-    def grow_volume(self):
-        """To [volume] grow_to_gb; False where it may not grow or has done so already."""
-        volume, most = self.volume(), self.config["volume", "grow_to_gb"]
-        if volume["size"] >= most:
-            return False
-        self.api.request("PATCH", f"/network-volumes/{volume['id']}", {"size": most})
-        tell(f"volume {volume['id']} was full: grown from {volume['size']} to {most} GB")
-        return True
-
-    def delete_volume(self):
-        stored = self.state.contents.volume
-        if stored and not stored.get("id"):  # asked for, and no answer was read
-            stored |= {"id": made["id"] for made in self.api.list("network-volumes") if made.get("name") == stored["name"]}
-        if not stored.get("id"):
-            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
-                                 "Storage")
-        self.api.delete("network-volumes", stored["id"])
-        tell(f"volume {stored['id']} is deleted, with all that was on it")
-        self.state.contents.volume = {}
-        self.state.save()
-
     # --- making
 
-    def fill(self, want):
-        """Rents until there are `want`, as far as there is capacity; whether there are. Places in which nothing ever
-        got to work are left empty, as long as there are others."""
-        alive, places = self.state.alive(), range(self.config.places())
-        if not alive and all(self.failures(place) >= MOST_FAILURES for place in places):
+    def fill(self, hardware, want):
+        """Rents until there are `want` of it, as far as there is capacity; whether there are. Places in which nothing
+        ever got to work are left empty, as long as there are others."""
+        sort, mine = self.sorts[hardware], self.state.of(hardware)
+        if hardware == GPU and not self.state.alive() and all(self.is_given_up(place) for place in sort.places):
             self.state.contents.failures.clear()
-        taken = {rental.place for rental in alive}
-        free = [place for place in places if place not in taken and self.failures(place) < MOST_FAILURES]
-        for place in free[:max(0, want - len(alive))]:
+        taken = {rental.place for rental in mine}
+        free = [place for place in sort.places if place not in taken and not self.is_given_up(place)]
+        for place in free[:max(0, want - len(mine))]:
             if not self.rent(place):
-                self.refused = time.monotonic()
+                self.refused[hardware] = time.monotonic()
                 return False
         return True
 
+    def rate(self, sort, price):
+        """Dollars an hour of all, if each of this sort costs `price`; encoders that are still to come cost their most."""
+        mine, encoders = price * len(sort.places), self.sorts[CPU]
+        if sort is encoders:
+            return mine + sum(rental.price for rental in self.state.of(GPU))
+        return mine + (len(encoders.places) * encoders.most() if encoders.places else 0.0)
+
     def rent(self, place):
-        """One more, of the first GPU type that can be had; False when none can now."""
-        volume = self.volume()
-        offers, reasons = catalogue.offers(self.api, self.config, volume["dataCenter"])
+        """One more, of the first type that can be had; False when none can now."""
+        sort = self.sorts[CPU if place >= FIRST_ENCODER else GPU]
+        volume = self.network_volume.look()
+        offers, reasons = sort.offers(self.api, volume["dataCenter"])
         for offer in offers:
             signals.check()  # none is asked for after a Ctrl-C
-            price = offer.price * self.config.gpus_of_one()
-            deadline = limits.deadline(self.session, price)
-            rental = Rental(self.state.next_name(), self.what, place, offer.gpu, price, time.time())
+            price = sort.price(offer)
+            deadline = limits.deadline(self.session, self.rate(sort, price))
+            rental = Rental(self.state.next_name(), sort.kind, place, offer.name, price, clock.now(), hardware=sort.hardware)
             if not self.state.alive() or not self.state.contents.account:
                 self.state.note_account(self.api.url, self.api.key)
             self.state.contents.rentals.append(rental)
             self.state.save()  # Note [Nothing is forgotten]
             try:
-                made = self.api.create(self.what, self.body(rental, volume, deadline))
+                made = self.api.create(sort.kind, self.body(rental, volume, deadline))
             except ApiError as error:
                 if error.is_unknown():
                     raise  # it may be there: settle() finds it, or look()
                 self.state.contents.rentals.remove(rental)  # refused: there is nothing
                 self.state.save()
-                if error.code != 400:
+                if error.code not in sort.refusals:
                     raise
-                reasons[offer.gpu] = f"was refused ({error.detail})"
+                reasons[offer.name] = f"was refused ({error.detail})"
                 continue
             self.take(rental, made)
             tell(f"rents {rental}, ${price:.2f} an hour, in {volume['dataCenter']}")
@@ -190,7 +91,7 @@ class Fleet:
         return False
 
     def reasons_text(self):
-        return "; ".join(f"{gpu} {why}" for gpu, why in self.reasons.items())
+        return "; ".join(f"{name} {why}" for name, why in self.reasons.items())
 
     def no_capacity(self):
         return Failure(PODS, f"no pod can be had: {self.reasons_text()}; try later, or name other GPUs, or a volume "
@@ -205,15 +106,11 @@ class Fleet:
         config = self.config
         environment = {"SSH_PUBLIC_KEY": self.session.ssh.public_key(), "VSRDIST_DEADLINE": str(deadline),
                        "VSRDIST_FOLDER": config.folder(), "VSRDIST_API_URL": self.api.url}
-        body = {"name": rental.name, "image": config["pods", "image"], "disk": config["pods", "disk"],
-                "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
-                "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]}}
-        if self.what == "clusters":
-            return {**body, "type": "TRAINING", "env": environment,
-                    "compute": {"gpuTypeId": rental.gpu, "gpuCountPerPod": config["pods", "gpus_per_pod"],
-                                "podCount": config["pods", "count"]}}
-        body["gpu"] = {"id": rental.gpu, "count": config["pods", "gpus_per_pod"],
-                       "minCudaVersion": config["pods", "min_cuda"]}
+        body = {"name": rental.name, "image": config["pods", "image"], "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
+                "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]},
+                **self.sorts[rental.hardware].body(rental.gpu)}
+        if rental.kind == "clusters":
+            return {**body, "env": environment}
         if config["pods", "registry"]:
             body["registry"] = config["pods", "registry"]
         return {**body, "cloud": config["pods", "cloud"], "env": {**environment, "VSRDIST_POD": rental.name}}
@@ -235,14 +132,15 @@ class Fleet:
 
     def settle(self, rental, patience=None):
         """Finds out whether there is something of this name. What was asked for a moment ago may still come."""
-        end = max(rental.asked + setting("SETTLE", 60), time.time() + setting("SETTLE", 60) / 6)
+        longest = setting("SETTLE", 60)
+        end = time.monotonic() + min(longest, max(longest / 6, longest - (clock.now() - rental.asked)))
         while True:
             found = [each for each in self.api.list(rental.kind, patience) if each.get("name") == rental.name]
             if found:
                 self.take(rental, found[0])
                 tell(f"found {rental} again")
                 return
-            if time.time() >= end:
+            if time.monotonic() >= end:
                 if self.strange:
                     raise ApiError("GET", f"/{rental.kind}", 404, f"{rental.name} is not in this account")
                 self.forget(rental)
@@ -262,19 +160,23 @@ class Fleet:
             if rental.id:
                 exists, self.members[rental.name] = self.members_of(rental, mine)
                 self.judge(rental, exists or self.is_young(rental), act)
+        for kind in kinds if act else ():
+            self.end_surplus(kind, listed[kind])
         self.session.ssh.write([m for members in self.members.values() for m in members if m.host])
 
+    def end_surplus(self, kind, listed):
+        """What could not be ended is seen again by the next look."""
+        try:
+            self.sweep(kind, (), listed)
+        except ApiError as error:
+            self.strange_words(f"{error}; is tried again")
+
     def identify(self, rental, listed):
-        """Of what has its name: which it is, where no answer told; and no second one, which a request whose answer was
-        lost may have made late."""
+        """Of what has its name: which it is, where no answer told."""
         if not rental.id and listed:
             self.take(rental, listed[0])
-        elif not rental.id and not self.strange and time.time() > rental.asked + self.api.patience + setting("SETTLE", 60):
+        elif not rental.id and not self.strange and clock.now() > rental.asked + self.api.patience + setting("SETTLE", 60):
             self.forget(rental)
-        for other in listed:
-            if rental.id and other["id"] != rental.id:
-                complain(f"{rental.name} is there twice: ends {other['id']}")
-                self.api.delete(rental.kind, other["id"])
 
     def forget(self, rental):
         """It never was."""
@@ -284,11 +186,11 @@ class Fleet:
     def members_of(self, rental, listed):
         """Whether there is such a thing, and the pods that it consists of by now."""
         found = [each for each in listed if each["id"] == rental.id]
-        found = found or self.get(f"/{rental.kind}/{rental.id}")  # lists may lag behind what was just made
+        found = found or [each for each in self.get(f"/{rental.kind}/{rental.id}") if is_entry(each)]  # lists may lag behind
         if rental.kind == "pods":
             return bool(found), [member_of(pod, rental.name, self.strange_words) for pod in found]
         pods = [pod for answer in self.get(f"/clusters/{rental.id}/pods") for pod in answer.get("pods") or []
-                if isinstance(pod, dict) and pod.get("id")]
+                if is_entry(pod)]
         members = [member_of(pod, f"{rental.name}-node{i if rank_of(pod) is None else rank_of(pod)}", self.strange_words)
                    for i, pod in enumerate(pods)]
         return bool(found), sorted(members, key=lambda member: (member.rank is None, member.rank or 0))
@@ -316,13 +218,18 @@ class Fleet:
                 self.lost[rental.name] = ("has a member that " if rental.kind == "clusters" else "") + f"is {member.status}"
         cost = sum(member.cost for member in members)
         if act and cost > rental.price * 1.001:
-            most = self.config["pods", "max_price"] * self.config.gpus_of_one()
+            sort = self.sorts[rental.hardware]
             complain(f"{rental} costs ${cost:.2f} an hour, not ${rental.price:.2f}")
             rental.price = cost
             self.state.save()
-            if cost > most * 1.1:  # disks may be part of it
-                raise Failure(LIMIT, f"{rental} costs ${cost:.2f} an hour, above pods.max_price; raise it, or name another "
-                                     "GPU")
+            if sort.most() and cost > sort.most() * 1.1:  # disks may be part of it
+                self.too_dear(rental, f"costs ${cost:.2f} an hour, above {sort.key}; raise it, or name another type")
+
+    def too_dear(self, rental, why):
+        if rental.hardware == GPU:
+            raise Failure(LIMIT, f"{rental} {why}")
+        self.lost[rental.name] = why
+        self.give_up(rental.place)
 
     def expected(self, rental):
         return self.config["pods", "count"] if rental.kind == "clusters" else 1
@@ -342,6 +249,13 @@ class Fleet:
     def failures(self, place):
         return self.state.contents.failures.get(str(place), 0)
 
+    def is_given_up(self, place):
+        return self.failures(place) >= MOST_FAILURES
+
+    def give_up(self, place):
+        self.state.contents.failures[str(place)] = MOST_FAILURES
+        self.state.save()
+
     # --- ending
 
     def replace(self, rental, why):
@@ -354,18 +268,30 @@ class Fleet:
                 raise
             complain(f"{rental} {why}; it cannot be ended now, which is tried again: {error}")
             return
+        if rental.phase == "over":
+            return
+        if self.is_given_up(rental.place):
+            complain(f"{rental} {why}: goes on without it")
+            return
         complain(f"{rental} {why}: is replaced")
         if rental.phase == "working":
             self.replaced[rental.place] = self.replaced.get(rental.place, 0) + 1
             if self.replaced[rental.place] >= MOST_FAILURES:
-                raise Failure(PODS, f"{MOST_FAILURES} pods in one place were lost without a frame more; the last one, "
-                                    f"{rental}, {why}")
+                self.too_often(rental, f"{MOST_FAILURES} pods in one place were lost without a frame more; the last one, "
+                                       f"{rental}, {why}")
             return
         self.state.contents.failures[str(rental.place)] = self.failures(rental.place) + 1
         self.state.save()
-        if self.failures(rental.place) >= MOST_FAILURES and not any(r.phase == "working" for r in self.state.alive()):
-            raise Failure(PODS, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
-                                f"{why}")
+        if self.is_given_up(rental.place) and not any(r.phase == "working" for r in self.state.of(rental.hardware)):
+            self.too_often(rental, f"{MOST_FAILURES} pods in a row did not get as far as working; the last one, {rental}, "
+                                   f"{why}")
+
+    def too_often(self, rental, text):
+        """An encoder that cannot be had ends nothing: whoever upscales encodes as well."""
+        if rental.hardware == GPU:
+            raise Failure(PODS, text)
+        self.give_up(rental.place)
+        complain(f"{text}: goes on without an encoder in its place")
 
     def end(self, rental, patience=None):
         """For good; it is alive until the service has said that it is gone."""
@@ -376,7 +302,7 @@ class Fleet:
             if not was_there and self.strange:
                 raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404, "is not in this account, whose API key or "
                                "address is another than it was rented with")
-            rental.ended = time.time()
+            rental.ended = clock.now()
             tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}" if was_there else
                  f"{rental} was gone already; ${rental.dollars(rental.ended):.2f} at most")
         self.members.pop(rental.name, None)
@@ -388,9 +314,11 @@ class Fleet:
     def end_all(self, spared=()):
         """Ends everything but the spared names, whatever happens; what cannot be ended is said, with what to do."""
         end = time.monotonic() + setting("END", 900)
+        if going := self.of_others(spared):
+            tell(f"ends {', '.join(rental.name for rental in going)}; Ctrl-C waits for it, {span(setting('END', 900))} at most")
         for pause in pauses(5):
             errors = []
-            for rental in self.of_others(spared):
+            for rental in sorted(self.of_others(spared), key=lambda rental: not rental.id):  # to look for one takes a while
                 self.attempt(errors, self.end, rental, 10)
             for kind in {rental.kind for rental in self.state.contents.rentals}:
                 self.attempt(errors, self.sweep, kind, spared)
@@ -415,11 +343,18 @@ class Fleet:
         except Exception as error:  # a strange answer, too, keeps no other pod alive
             errors.append(error if isinstance(error, Failure) else Failure(PODS, f"{type(error).__name__}: {error}"))
 
-    def sweep(self, kind, spared):
-        """Ends what came late of names that are over, or beside its twin."""
-        names = {rental.name for rental in self.state.contents.rentals if rental.kind == kind} - set(spared)
+    def sweep(self, kind, spared, listed=None):
+        """Ends what came late of names that are over, or beside its twin; and what the service has hidden for a moment,
+        so that it counted as gone."""
+        mine = {rental.name: rental for rental in self.state.contents.rentals if rental.kind == kind and rental.name not in spared}
         known = {rental.id for rental in self.state.alive()}  # those could not be ended just now
-        for each in self.api.list(kind, patience=10):
-            if each.get("name") in names and each["id"] not in known and each.get("status") != "TERMINATED":
-                self.api.delete(kind, each["id"], patience=10)
-                complain(f"{each['name']} was there still or again: {each['id']} is ended")
+        for each in self.api.list(kind, patience=10) if listed is None else listed:
+            rental = mine.get(str(each.get("name")))
+            if not rental or each["id"] in known or each.get("status") == "TERMINATED":
+                continue
+            if not self.api.delete(kind, each["id"], patience=10):
+                continue  # the list lags
+            self.strange_words(f"{rental.name} is there {'still or again' if rental.ended else 'twice'}: {each['id']} is ended")
+            if rental.id == each["id"] and rental.ended:  # and was paid
+                rental.ended = clock.now()
+                self.state.save()

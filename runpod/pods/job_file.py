@@ -48,8 +48,17 @@ def parse(text):
     return lines, values
 
 
+def job_values(config):
+    """By section.key; none where it cannot be read."""
+    try:
+        return parse(os.fsdecode(config.file("job", "file").read_bytes()))[1]
+    except OSError:
+        return {}
+
+
 class JobFile:
-    def __init__(self, config):
+    def __init__(self, config, here=True):
+        """`here`: film and model have to be here, to be sent."""
         self.path = config.file("job", "file")
         self.where = config.folder()
         try:
@@ -64,7 +73,8 @@ class JobFile:
         self.film = config.file("job", "input") if named else self.named("input.file")
         model = self.values.get("model.checkpoint", "embedded")
         self.model = self.named("model.checkpoint") if model not in ("", "embedded") else None
-        self.check_files()
+        if here:
+            self.check_files()
 
     def named(self, key):
         if not self.values.get(key):

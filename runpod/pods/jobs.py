@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from .basics import INPUT, PODS, STORAGE, USAGE, Failure, complain, last_line, setting, signals, tell
+from .hardware import CPU
 from .ssh import Unreachable
 
 LASTING = (2, 3, 4, 7)  # of vsr-until-done: no other start mends it
@@ -25,7 +26,7 @@ class Jobs:
     def check(self, rental):
         """vsr-dist doctor on each of its pods; what fails there, or nothing."""
         for member in self.fleet.reachable(rental):
-            status, output, complaints = self.ssh.ask(member, ["vsr-pod", "check", self.folder], CHECK_S)
+            status, output, complaints = self.ssh.ask(member, ["vsr-pod", "check", self.folder, *role(rental)], CHECK_S)
             if status == 0:
                 continue
             if status == 127:
@@ -41,7 +42,7 @@ class Jobs:
         return ""
 
     def start(self, rental):
-        words = ["vsr-pod", "start", self.folder]
+        words = ["vsr-pod", "start", self.folder, *role(rental)]
         if rental.kind == "clusters":
             words += self.cluster_words(rental)
         first = self.fleet.first(rental)
@@ -117,11 +118,17 @@ class Jobs:
     def stop(self, now):
         """All jobs, those too of whose start nothing was heard; waits until they have ended, a signal comes, or a limit is
         reached."""
-        def stop_one(rental):
-            members = self.fleet.reachable(rental)
-            if members:
-                words = ["vsr-pod", "stop", self.folder, *(["--now"] if now else [])]
-                status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else setting("STOP", 1800))
-                if status:
-                    complain(f"{members[0].alias}: vsr-pod stop: {last_line(complaints)}")
-        self.of_all(stop_one, self.session.state.alive())
+        self.of_all(lambda rental: self.stop_one(rental, now), self.session.state.alive())
+
+    def stop_one(self, rental, now):
+        members = self.fleet.reachable(rental)
+        if members:
+            words = ["vsr-pod", "stop", self.folder, *(["--now"] if now else [])]
+            status, _, complaints = self.ssh.run(members[0], words, timeout=60 if now else setting("STOP", 1800))
+            if status:
+                complain(f"{members[0].alias}: vsr-pod stop: {last_line(complaints)}")
+
+
+def role(rental):
+    """Of its job: words for vsr-pod."""
+    return ["--role=encode"] if rental.hardware == CPU else []

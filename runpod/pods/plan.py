@@ -2,9 +2,9 @@
 
 import os
 
-from . import catalogue, cost, room
+from . import catalogue, cost, film as films, room
 from .basics import PODS, USAGE, Failure, signals, tell
-from .fleet import Fleet
+from .volume import Volume
 
 # A member is refused (409) when it would delete itself.
 CLUSTER = "; a cluster has no deadline of its own: nothing but vsr-pods ends it, or you at the console"
@@ -29,19 +29,44 @@ def check_results(config):
         raise Failure(USAGE, f"job.results {results}: nothing can be written into {there}; name another folder")
 
 
-def tell_cost(config, job, gpus, prices, chosen=None):
+# Of the job: there is nothing in it that a pod which only encodes could do.
+NOT_APART = {"segment.codec": "none", "final.encoder": "copy", "cluster.final": "central", "cluster.encoders": "0"}
+
+
+def check_job(config, job):
+    for key, value in NOT_APART.items():
+        if config["encoders", "count"] and job.values.get(key) == value:
+            raise Failure(USAGE, f"encoders.count: {job.path} has {key} = {value}, with which nothing is encoded apart; set "
+                                 "encoders.count = 0, or change the job")
+
+
+def encoders_of(config, offers):
+    """What the estimate has to know of them: as what can be had first, else as the table says, else of the highest price;
+    None without encoders."""
+    if not config["encoders", "count"]:
+        return None
+    flavor = offers[0].name if offers else config["encoders", "flavors"][0]
+    price = offers[0].price if offers else None if flavor in cost.known()["cpus"] else config["encoders", "max_price"]
+    return cost.encoders(flavor, config["encoders", "count"], config["encoders", "vcpus"], price)
+
+
+def tell_cost(config, job, gpus, prices, encoders, chosen=None):
     """The table; and whether the limits are below what it says of the chosen type. The film, or None where it could not
     be looked at."""
+    check_job(config, job)
     count = config["pods", "gpus_per_pod"] * config["pods", "count"]
     known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
     film = None
     try:
-        film, rates = cost.look(job.film, job.path)
+        film, rates = films.look(job.film, job.path)
         signals.check()
         for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
             tell(line)
+        for line in cost.encoder_table(film, rates, known, count, encoders, prices) if encoders else []:
+            tell(line)
         if chosen in known:
             one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
+            one = encoders and cost.with_encoders(film, one, encoders, rates) or one
             if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
                 tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
                      "or max_usd: everything would be ended before it is made, to go on with later")
@@ -75,24 +100,42 @@ def plan(session, job):
         raise Failure(USAGE, f"{config.path}: pods.image is still the example's; name the image that you made and pushed "
                              "(docs/image.md)")
     check_results(config)
-    known = config["volume", "id"] or session.state.contents.volume.get("id")
-    if not known:
+    volume = Volume(session).there()
+    if not volume:
         catalogue.check_data_center(api, config)
-    volume = Fleet(session).volume() if known else None
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
     offers, reasons = catalogue.offers(api, config, center)
+    encoders = catalogue.encoder_offers(api, config, center) if config["encoders", "count"] else ([], {})
     prices = prices_of(catalogue.gpus(api, config), config)
-    film = tell_cost(config, job, [*(offer.gpu for offer in offers), *reasons], prices, offers[0].gpu if offers else None)
+    film = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices, encoders_of(config, encoders[0]),
+                     offers[0].name if offers else None)
     tell_volume(session, job, film, volume)
     tell_offers(config, center, offers, reasons)
+    if config["encoders", "count"]:
+        tell_encoders(config, center, *encoders)
+
+
+def tell_what(center, offers, reasons, each=1):
+    for offer in offers:
+        price = f"${offer.price * each:.2f} an hour" if offer.told else f"at most ${offer.price:.2f} an hour, the service tells none"
+        tell(f"{offer.name}: {price}, availability in {center} {offer.availability}")
+    for name, why in reasons.items():
+        tell(f"{name} {why}")
+
+
+def tell_encoders(config, center, offers, reasons):
+    tell_what(center, offers, reasons)
+    what = many(config["encoders", "count"], "encoder") + f" of {config['encoders', 'vcpus']} vCPUs"
+    if not offers:
+        tell(f"{what}: none can be had in {center} now; goes on without, and tries again")
+        return
+    tell(f"and, once the film is on the volume, {what} each, the first of these that can be had: "
+         f"${offers[0].price * config['encoders', 'count']:.2f} an hour in all; when all is upscaled, what has a GPU is ended")
 
 
 def tell_offers(config, center, offers, reasons):
     each = config.gpus_of_one()
-    for offer in offers:
-        tell(f"{offer.gpu}: ${offer.price * each:.2f} an hour, availability in {center} {offer.availability}")
-    for gpu, why in reasons.items():
-        tell(f"{gpu} {why}")
+    tell_what(center, offers, reasons, each)
     if not offers:
         raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
     cluster = config["pods", "kind"] == "cluster"

@@ -1,20 +1,21 @@
 """Ends pods that were forgotten: by the prefix of their names and their age, whichever state or machine made them."""
 
 import re
-import time
 from datetime import datetime
 
-from .basics import Failure, complain, span, tell
+from . import volume
+from .basics import Failure, clock, complain, span, tell
 from .state import PREFIX
 
 
 def age(each):
     """Seconds; by the service's word, else by the name."""
     try:
-        return time.time() - datetime.fromisoformat(str(each["createdAt"]).replace("Z", "+00:00")).timestamp()
+        made = re.sub(r"\.\d+", "", str(each["createdAt"]))  # Python 3.9 takes three digits or six of a second
+        return clock.now() - datetime.fromisoformat(made.replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
         match = re.match(PREFIX + r"(\d+)-", name_of(each))
-        return time.time() - int(match[1]) if match else 0.0
+        return clock.now() - int(match[1]) if match else 0.0
 
 
 def name_of(each):
@@ -55,5 +56,6 @@ def reap(api, hours, only_tell, agreed):
             except Failure as error:
                 complain(error)
                 last = error
+    volume.tell_of_left_over(api)
     if last:
         raise last

@@ -4,10 +4,11 @@ Prices are the service's of October 2026, for STANDARD volumes; its API tells no
 
 import math
 
+from .basics import USAGE, Failure
 from .config import AUTO
 
 CHEAPER_FROM_GB, DOLLARS_GB, DOLLARS_GB_MORE = 1000, 0.07, 0.05
-LEAST_GB = 10  # that there are
+LEAST_GB, MOST_GB = 10, 4096  # that there are
 SPARE = 1.25  # what mezzanines and films take is known to a quarter or so
 USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 800, 50  # of a film of two hours
 
@@ -35,7 +36,11 @@ def usual(job):
 def size(config, job, film):
     """Of a volume that is to be made."""
     given = config["volume", "create_gb"]
-    return (needed(job, film) or usual(job)) if given == AUTO else given
+    gb = (needed(job, film) or usual(job)) if given == AUTO else given
+    if gb > MOST_GB:
+        raise Failure(USAGE, f"volume.create_gb: the job takes some {gb} GB, and volumes have {MOST_GB} at most; segment.codec = none "
+                             "in the job file takes far less")
+    return gb
 
 
 def remark(gb, least, key):

@@ -7,11 +7,10 @@ import json
 import os
 import secrets
 import threading
-import time
-from dataclasses import asdict, dataclass, field
-from typing import Optional
+from dataclasses import asdict, dataclass, field, fields
+from typing import Optional, get_args
 
-from .basics import STORAGE, USAGE, Failure
+from .basics import STORAGE, USAGE, Failure, clock
 
 VERSION = 1
 PREFIX = "vsrdist-"
@@ -23,13 +22,14 @@ class Rental:
 
     name: str
     kind: str  # pods or clusters: the service's own words, as in its paths
-    place: int  # which of [pods] count; one that is lost is replaced in its place
-    gpu: str
+    place: int  # which of [pods] count, or of [encoders]; one that is lost is replaced in its place
+    gpu: str  # the service's name of the type; of the processors where there is no GPU
     price: float  # dollars an hour, all of it
     asked: float  # when it was first asked for; the times are seconds of the epoch
     id: Optional[str] = None
-    phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started)
+    phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started), over (and ended)
     ended: Optional[float] = None
+    hardware: str = "gpu"  # or cpu: it only encodes
 
     def dollars(self, now):
         return self.price / 3600 * max(0.0, (self.ended or now) - self.asked)
@@ -71,9 +71,10 @@ class State:
                 raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that")
             self.contents = Contents(**stored)
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
+            check(self.contents)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Failure(STORAGE, f"{self.path}: cannot be read ({error}); end what it knew by 'vsr-pods reap --older "
-                                   "0', then remove the file") from None
+                                   f"0', which tells of volumes, too ({PREFIX}...-{self.name}), then remove the file") from None
 
     def hold(self):
         """From here on no other client works with this state, until the process ends."""
@@ -118,7 +119,7 @@ class State:
             contents.rentals = [rental for rental in contents.rentals if not rental.ended]
             contents.finished = False
         if not self.alive():
-            contents.began, contents.failures = time.time(), {}
+            contents.began, contents.failures = clock.now(), {}
             contents.batch = int(contents.began)
             contents.number = 100 * secrets.randbelow(900)  # two films may be begun within a second
         self.save()
@@ -129,24 +130,52 @@ class State:
 
     def note_account(self, url, key):
         """Where something is about to be rented; saved with it."""
-        salt = secrets.token_hex(8)
-        self.contents.account = {"url": url, "salt": salt, "key": hash_of(salt, key)}
+        self.contents.account = account_of(url, key)
 
     def is_of(self, url, key):
         """Whether what is alive was rented with this key and at this address, so that its 'not found' means gone."""
         known = self.contents.account
-        return not known or not self.alive() or known == {**known, "url": url, "key": hash_of(known["salt"], key)}
+        return not known or not self.alive() or is_account(known, url, key)
 
     def alive(self):
         return [rental for rental in self.contents.rentals if not rental.ended]
 
     def dollars(self):
         """So far, of this run, by the prices asked; over several starts."""
-        now = time.time()
+        now = clock.now()
         return sum(rental.dollars(now) for rental in self.contents.rentals)
+
+    def of(self, hardware):
+        return [rental for rental in self.alive() if rental.hardware == hardware]
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())
+
+
+def check(contents):
+    """Raises TypeError at what is not of its kind: a state that was mended by hand, say."""
+    for thing in (contents, *contents.rentals):
+        for each in fields(thing):
+            value, kinds = getattr(thing, each.name), get_args(each.type) or (each.type,)
+            if not isinstance(value, (*kinds, int) if float in kinds else kinds):
+                raise TypeError(f"{each.name} is {value!r}")
+    inner = [(contents.failures.values(), int), (contents.hashes.values(), list), (contents.account.values(), str),
+             ([each.kind in ("pods", "clusters") or each.kind for each in contents.rentals], bool),
+             ([contents.volume.get(key, "") for key in ("name", "id")], str), ([contents.volume.get("account", {})], dict)]
+    for values, kind in inner:
+        for value in values:
+            if not isinstance(value, kind):
+                raise TypeError(f"{value!r} stands where it should not")
+
+
+def account_of(url, key):
+    """As it is noted: nothing of it gives the key away."""
+    salt = secrets.token_hex(8)
+    return {"url": url, "salt": salt, "key": hash_of(salt, key)}
+
+
+def is_account(known, url, key):
+    return known == {**known, "url": url, "key": hash_of(known.get("salt"), key)}
 
 
 def hash_of(salt, key):

@@ -57,7 +57,7 @@ if command == "check" and told("check"):
     sys.exit(int(status))
 if command == "start":
     assert open(folder + "/job.ini").read()
-    open(started, "w").close()
+    open(started, "w").write(" ".join(sys.argv[3:]))
 if command == "stop":
     open(pods + "/stopped", "a").write(pod + " " + " ".join(sys.argv[3:]) + "\\n")
     time.sleep(float(told("stop-takes") or 0))

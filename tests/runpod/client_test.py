@@ -16,8 +16,8 @@ from unittest import mock
 from client_support import GPU, ClientTest, has_rsync, make_key, rsync_environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
-from pods import api, auto, basics, catalogue, config, cost, files, fleet  # noqa: E402
-from pods import job_file, limits, plan, room, ssh, state  # noqa: E402
+from pods import api, basics, catalogue, config, cost, files, fleet, film as films  # noqa: E402
+from pods import job_file, limits, plan, room, ssh, state, watch  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -88,7 +88,7 @@ class Configuration(Quiet):
                 ("volume_path", "workspace", "a full path"), ("volume_path", "/a/../b", "a full path"),
                 ("volume_path", "/$(reboot)", "a full path"), ("api_url", "http://api.runpod.io/v2", "an address"),
                 ("api_url", "https://me@api.runpod.io/v2", "an address"), ("pods_min_cuda", "12", "a version"),
-                ("pods_gpus", f"{GPU},{GPU}", "each GPU once")):
+                ("pods_gpus", f"{GPU},{GPU}", "each name once")):
             with self.subTest(key=key, value=value):
                 self.assertIn(said, self.refused(**{key: value}))
 
@@ -241,7 +241,7 @@ class Choice(Quiet):
 
     def offers(self, center="EU-RO-1", **changes):
         found, reasons = catalogue.offers(self.api, self.loaded(**{"pods_gpus": self.GPUS, **changes}), center)
-        return [offer.gpu for offer in found], reasons
+        return [offer.name for offer in found], reasons
 
     def test_in_the_users_order_where_the_volume_is(self):
         found, reasons = self.offers()
@@ -331,10 +331,10 @@ class Money(Quiet):
 
     def test_the_deadline_is_the_nearer_of_both(self):
         session = self.session(limits_max_usd="20", limits_max_hours="5", pods_count="4")
-        self.assertAlmostEqual(limits.deadline(session, 0.5), time.time() + 5 * 3600, delta=5)
-        self.assertAlmostEqual(limits.deadline(session, 2.5), time.time() + 2 * 3600, delta=5)
+        self.assertAlmostEqual(limits.deadline(session, 4 * 0.5), time.time() + 5 * 3600, delta=5)
+        self.assertAlmostEqual(limits.deadline(session, 4 * 2.5), time.time() + 2 * 3600, delta=5)
         self.rental(session, 1, 19.9, 19.9)
-        self.assertIn("raise it", self.failure(8, limits.deadline, session, 2.5))
+        self.assertIn("raise it", self.failure(8, limits.deadline, session, 4 * 2.5))
 
 
     def test_limits_below_the_estimate_are_told(self):
@@ -342,9 +342,9 @@ class Money(Quiet):
         for hours, told in (("5", True), ("100", False)):
             said = []
             values = self.loaded(limits_max_usd="100", limits_max_hours=hours)
-            with mock.patch.object(cost, "look", return_value=(film, cost.Rates())), \
+            with mock.patch.object(films, "look", return_value=(film, cost.Rates())), \
                     mock.patch.object(plan, "tell", said.append):
-                plan.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, GPU)
+                plan.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, None, GPU)
             self.assertIn(GPU, "\n".join(said))
             self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
 
@@ -508,7 +508,7 @@ class OnDisk(Quiet):
         self.failure(6, state.State(self.folder / "file/state", "film").hold)
 
 
-class Rented(Quiet):
+class OfOnePod(Quiet):
     """A fleet of one pod, which the service has."""
 
     def setUp(self):
@@ -527,6 +527,8 @@ class Rented(Quiet):
         self.addCleanup(quick.stop)
         self.fleet = fleet.Fleet(session)
 
+
+class Rented(OfOnePod):
     def test_what_may_have_been_made_stays_in_the_state(self):
         self.fake.fail("POST", "/pods", 502, after=True)
         self.fake.fail("GET", "/pods", 403)
@@ -578,12 +580,12 @@ class Rented(Quiet):
     def test_a_volume_whose_making_was_not_heard_of_is_deleted_too(self):
         made = self.cloud.make_volume({"name": "vsrdist-1-film", "size": 50, "dataCenter": "EU-RO-1"})
         self.kept.contents.volume = {"name": made["name"]}
-        self.fleet.delete_volume()
+        self.fleet.network_volume.delete()
         self.assertEqual(list(self.cloud.volumes), [self.volume])
 
     def test_a_cluster_without_members_is_not_gone(self):
-        self.fleet.what = "clusters"
-        self.fleet.config.values = self.loaded(pods_kind="cluster", pods_count="2").values
+        self.fleet.session.config = self.loaded(pods_kind="cluster", pods_count="2")
+        self.fleet = fleet.Fleet(self.fleet.session)
         self.fleet.rent(0)
         self.kept.alive()[0].phase = "ready"
         self.fake.fail("GET", "/clusters/.*/pods", 404)
@@ -632,8 +634,8 @@ class Rented(Quiet):
 class Answers(unittest.TestCase):
     def test_a_status_that_is_none(self):
         for run in ({}, {"frames_total": 10}, {"frames_total": "x"}, {"frames_total": 10, "left_s": None, "state": 3}):
-            self.assertTrue(auto.progress_text(run))
-        self.assertEqual(auto.newest({"a": {"run": {"now": 3}}, "b": {"run": {"now": "4"}}, "c": {"run": 5}}), {"now": "4"})
+            self.assertTrue(watch.progress_text(run))
+        self.assertEqual(watch.newest({"a": {"run": {"now": 3}}, "b": {"run": {"now": "4"}}, "c": {"run": 5}}), {"now": "4"})
 
     def test_a_limit_ends_what_takes_long(self):
         def reached():

@@ -13,7 +13,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "runpod"))
 
-from pods import cost  # noqa: E402
+from pods import cost, film as films  # noqa: E402
 from pods.cost import CostError, Film, Rates, estimate  # noqa: E402
 
 CLIP = ROOT / "tests/data/reds_demo_000.mkv"
@@ -111,13 +111,29 @@ class Hours(unittest.TestCase):
 
     def test_pods_that_only_encode(self):
         one = estimate(FILM, H100)
-        hours, dollars = cost.with_encoders(FILM, one, 4)
-        self.assertLess(hours, one.hours / 4)
-        self.assertLess(dollars, one.dollars / 2)
+        beside = cost.encoders("cpu5c", 4, 32)
+        self.assertEqual(beside, cost.Encoders("cpu5c", 4, 32, 32 * 0.035))
+        shared = cost.with_encoders(FILM, one, beside)
+        self.assertLess(shared.hours, one.hours / 4)
+        self.assertLess(shared.dollars, one.dollars / 2)
         # 390 core-hours less what the GPU's own cores have done meanwhile; two starts.
-        self.assertAlmostEqual(hours, one.upscale_h + (390 - 20 * one.upscale_h) / 128 + 0.5, delta=0.05)
-        self.assertAlmostEqual(cost.with_encoders(Film(180_000, 1024, 432, encoder="copy"), one, 4)[0],
-                               one.upscale_h + 0.5)
+        self.assertAlmostEqual(shared.hours, (390 - 20 * one.upscale_h) / 128 + 0.5, delta=0.05)
+        self.assertAlmostEqual(shared.gpu_h, one.upscale_h + 0.25)
+        self.assertAlmostEqual(shared.dollars, 3.99 * shared.gpu_h + 4 * 1.12 * (shared.hours - 0.25))
+        # Where upscaling limits, encoders make nothing shorter.
+        slow = estimate(FILM, "NVIDIA L4")
+        self.assertAlmostEqual(cost.with_encoders(FILM, slow, cost.encoders("x", 64, 32, 1)).hours, slow.upscale_h + 0.25)
+        self.assertIsNone(cost.with_encoders(Film(180_000, 1024, 432, encoder="libsvtav1", preset="4"), one, beside))
+        with self.assertRaisesRegex(CostError, "what cpu9x costs is not known; known are cpu5c"):
+            cost.encoders("cpu9x", 4, 32)
+
+    def test_the_rows_of_costs_md_that_have_encoders(self):
+        text = (ROOT / "docs/costs.md").read_text(encoding="utf-8")
+        for gpu, pods in (("NVIDIA L40S", 4), ("NVIDIA L40S", 8), (H100, 2), (H100, 4), (H100, 8)):
+            one = estimate(FILM, gpu)
+            shared = cost.with_encoders(FILM, one, cost.encoders("cpu5c", pods, 32))
+            self.assertIn(f"| {gpu}{' ~' if one.source == 'estimated' else ''} | {pods} | {cost.hours_text(shared.gpu_h)} | "
+                          f"{cost.hours_text(shared.hours)} | {shared.dollars:.0f} | {one.dollars:.0f} |", text)
 
 
 class Text(unittest.TestCase):
@@ -132,7 +148,12 @@ class Text(unittest.TestCase):
         self.assertIn("would stand idle 96% of the time", text)
         self.assertIn("as published in 2025", text)
         self.assertIn("7.8 core-seconds", text)
-        self.assertIn(f"one {H100}, ended when all is upscaled, and then 4 pods without a GPU", text)
+        self.assertIn(f"one {H100}, ended when all is upscaled, and 4 encoders (cpu5c, 32 vCPUs, $1.12 an hour each)", text)
+        beside = cost.encoders("cpu3c", 2, 32, 1.5)
+        lines = cost.encoder_table(FILM, Rates(), [L40S, H100, "NVIDIA A30"], 1, beside, {H100: 4})
+        self.assertEqual(lines[0], "with 2 encoders (cpu3c, 32 vCPUs, $1.50 an hour each); the GPUs end when all is upscaled:")
+        self.assertEqual([line.split()[:2] for line in lines[2:]], [["NVIDIA", "L40S"], ["NVIDIA", "H100"]])
+        self.assertEqual(cost.encoder_table(Film(9, 64, 64, encoder="ffv1"), Rates(), [H100], 1, beside, {}), [])
         text = "\n".join(cost.table(FILM, Rates(core_s_frame=2.6, source="the dry run here")))
         self.assertIn("takes 2.6 core-seconds, by the dry run here; a cloud host took 7.8 for another film: allow for 3.0 times",
                       text)
@@ -169,63 +190,63 @@ class Sources(unittest.TestCase):
         return path
 
     def test_dry_run(self):
-        film, rates = cost.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
+        film, rates = films.film_of_dry_run(DRY_RUN, {"final.preset": "medium"})
         self.assertEqual(film, Film(180_000, 1024, 432, preset="medium"))
         self.assertEqual((rates.gpu, rates.fps, rates.core_s_frame), (H100, 66, 7.8))
-        sized = cost.film_of_dry_run({**DRY_RUN, "segments_bytes": 5, "films_bytes": 3})[0]
+        sized = films.film_of_dry_run({**DRY_RUN, "segments_bytes": 5, "films_bytes": 3})[0]
         self.assertEqual(sized.stored_bytes, 8)
         for other in ({}, [], {**DRY_RUN, "timeline": 1}):
             with self.assertRaisesRegex(CostError, "another version"):
-                cost.film_of_dry_run(other)
+                films.film_of_dry_run(other)
 
     def test_dry_run_of_a_film_that_is_made(self):
         made = {key: value for key, value in DRY_RUN.items() if key != "time"}
-        self.assertEqual(cost.film_of_dry_run({**made, "made": True})[1].fps, 0)
+        self.assertEqual(films.film_of_dry_run({**made, "made": True})[1].fps, 0)
 
     def test_dry_run_without_a_gpu(self):
-        found = cost.film_of_dry_run({**DRY_RUN, "time": {**DRY_RUN["time"], "gpus": 0, "gpu": "", "upscaling": None}})
+        found = films.film_of_dry_run({**DRY_RUN, "time": {**DRY_RUN["time"], "gpus": 0, "gpu": "", "upscaling": None}})
         self.assertEqual(found[1].gpu, "")
         self.assertAlmostEqual(cost.film_fps(FILM, H100, found[1])[0], 64.5)
 
     @unittest.skipUnless(os.environ.get("VSR_PROGRAM"), "VSR_PROGRAM names no vsr-dist")
     def test_the_programs_own_words(self):
         job = self.file("job.ini", "[final]\nheight = 180\npreset = ultrafast\n[segment]\nframes = 30\n")
-        film, rates = cost.look(CLIP, job, os.environ["VSR_PROGRAM"])
+        film, rates = films.look(CLIP, job, os.environ["VSR_PROGRAM"])
         self.assertGreater(film.stored_bytes, 1e6)
         self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30,
                                     stored_bytes=film.stored_bytes))
         with self.assertRaisesRegex(cost.NoFilm, "the file is empty"):
-            cost.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
+            films.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
         self.assertGreater(rates.core_s_frame, 0)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_ffprobe_where_the_program_is_not(self):
-        film, rates = cost.look(CLIP, program=self.folder / "none")
+        film, rates = films.look(CLIP, program=self.folder / "none")
         self.assertEqual((film.width, film.height, film.network, film.preset), (320, 180, "c32n3", "slow"))
         self.assertAlmostEqual(film.frames, 21, delta=1)
         self.assertEqual(rates, Rates())
         with self.assertRaisesRegex(cost.NoFilm, "ffprobe found no picture"):
-            cost.look(self.file("film.txt", "no film"), program=self.folder / "none")
+            films.look(self.file("film.txt", "no film"), program=self.folder / "none")
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_the_job_decides_what_of_the_film(self):
         job = self.file("job.ini", "# a job\n[preprocess]\npreset = pal-dvd\ncrop = 1024:432:0:72 # bars\n[input]\n"
                                    'start = 0:00:00.4\n[model]\ncheckpoint = "reds4.pth"\n[final]\nheight = native\n')
-        film, _ = cost.look(CLIP, job, self.folder / "none")
+        film, _ = films.look(CLIP, job, self.folder / "none")
         self.assertEqual((film.width, film.height, film.final_height, film.network), (1024, 432, 0, "c64n7"))
         self.assertAlmostEqual(film.frames, 11, delta=1)
         with self.assertRaisesRegex(CostError, "job file"):
-            cost.look(CLIP, self.folder / "no.ini")
+            films.look(CLIP, self.folder / "no.ini")
 
     def test_a_program_that_fails_is_told(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: input: no film here' >&2\nexit 3\n", stat.S_IRWXU)
         with self.assertRaisesRegex(cost.NoFilm, "vsr-dist: input: no film here"):
-            cost.look(self.folder / "film.mkv", program=program)
+            films.look(self.folder / "film.mkv", program=program)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_a_program_that_cannot_look_is_no_reason_against_the_film(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: gpu: there is none' >&2\nexit 5\n", stat.S_IRWXU)
-        film, rates = cost.look(CLIP, program=program)
+        film, rates = films.look(CLIP, program=program)
         self.assertEqual(film.width, 320)
         self.assertIn("vsr-dist here could not look at it: vsr-dist: gpu: there is none", cost.table(film, rates))
 
@@ -233,12 +254,12 @@ class Sources(unittest.TestCase):
         rank = {"cpus": 16, "gpu": {"name": L40S}}
         status = {"ranks": [rank, rank, {"cpus": 32, "gpu": None}], "in_chunks": True, "upscale_fps_mean": 40.0,
                   "encode_fps_mean": 8.0}
-        self.assertEqual(cost.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
+        self.assertEqual(films.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
         # An encode that kept up with upscaling shows no rate of its own.
-        self.assertEqual(cost.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
+        self.assertEqual(films.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
         status["ranks"][1] = {"cpus": 16, "gpu": {"name": H100}}
-        self.assertEqual(cost.rates_of_status(status).fps, 0)
-        self.assertEqual(cost.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
+        self.assertEqual(films.rates_of_status(status).fps, 0)
+        self.assertEqual(films.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
 
 
 if __name__ == "__main__":

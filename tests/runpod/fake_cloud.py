@@ -28,6 +28,16 @@ GPUS = {
                               "stock": {"EU-RO-1": 32, "US-KS-2": 32}},
 }
 
+# price: dollars an hour for a vCPU, as GPUS have it; vcpu: least and most of a pod; stock: vCPUs that are free where.
+CPUS = {
+    "cpu5c": {"name": "Compute-Optimized", "group": "Gen 5", "ram": 2, "price": (0.035, 0.03), "vcpu": (2, 32),
+              "stock": {"EU-RO-1": 256}},
+    "cpu3c": {"name": "Compute-Optimized", "group": "Gen 3", "ram": 2, "price": (0.03, 0.025), "vcpu": (2, 32),
+              "stock": {"EU-RO-1": 256, "US-KS-2": 256}},
+    "cpu3g": {"name": "General Purpose", "group": "Gen 3", "ram": 4, "price": (0.04, 0.035), "vcpu": (2, 32),
+              "stock": {"US-KS-2": 64}},
+}
+
 NO_CAPACITY = "There are no instances currently available with the requested specifications."
 CLUSTER_CIDR = "10.65.0.0/16"
 ACTIONS = {"PROVISIONING": ["stop", "terminate"], "STARTING": ["stop", "terminate"],
@@ -96,6 +106,11 @@ def time_text(epoch_s):
     return datetime.datetime.fromtimestamp(epoch_s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def cpu_of(body):
+    """What is asked for; None where it is a GPU."""
+    return {"vcpuCount": 2, **body["cpu"]} if "cpu" in body else None
+
+
 class Pod:
     def __init__(self, cloud, identity, body, center, rate, cluster=None, rank=None):
         self.cloud, self.id, self.name, self.body = cloud, identity, body["name"], body
@@ -112,6 +127,10 @@ class Pod:
         return {"count": 1, **self.body["gpu"]} if "gpu" in self.body else None
 
     @property
+    def cpu(self):
+        return cpu_of(self.body)
+
+    @property
     def volume(self):
         """(id, path) of its network volume, or None."""
         for mount in self.body.get("mounts", {}).get("network", []):
@@ -123,7 +142,8 @@ class Pod:
         """Of the container: what the request asks for, and what the service adds."""
         count = self.gpu["count"] if self.gpu else 0
         own = {"RUNPOD_POD_ID": self.id, "RUNPOD_API_KEY": self.key, "RUNPOD_DC_ID": self.center,
-               "RUNPOD_POD_HOSTNAME": f"{self.id}-64411eb2", "RUNPOD_GPU_COUNT": str(count), "RUNPOD_CPU_COUNT": "8"}
+               "RUNPOD_POD_HOSTNAME": f"{self.id}-64411eb2", "RUNPOD_GPU_COUNT": str(count),
+               "RUNPOD_CPU_COUNT": str(self.cpu["vcpuCount"] if self.cpu else 8)}
         if self.volume:
             own["RUNPOD_VOLUME_ID"] = self.volume[0]
         if self.body.get("startSsh") and self.cloud.ssh_keys:
@@ -167,7 +187,7 @@ class Pod:
             "template": None, "cost": self.cost(), "locked": False, "globalNetworking": {"enabled": False},
             "runtime": {"uptime": int(time.time() - self.started)} if self.status == "RUNNING" else None,
             "createdAt": time_text(self.created), "startedAt": time_text(self.started) if self.started else None}
-        shown |= {"gpu": {k: self.gpu[k] for k in ("id", "count")}} if self.gpu else {"cpu": self.body["cpu"]}
+        shown |= {"gpu": {k: self.gpu[k] for k in ("id", "count")}} if self.gpu else {"cpu": self.cpu}
         if self.cluster:
             shown["cluster"] = {"id": self.cluster.id, "rank": self.rank, **({"ip": self.ip} if self.ip else {})}
         return copy.deepcopy(shown)
@@ -195,7 +215,7 @@ class Cloud:
 
     def __init__(self, driver=None):
         self.driver, self.clock, self.lock = driver or Driver(), Clock(), threading.RLock()
-        self.gpus, self.centers = copy.deepcopy(GPUS), copy.deepcopy(DATA_CENTERS)
+        self.gpus, self.cpus, self.centers = copy.deepcopy(GPUS), copy.deepcopy(CPUS), copy.deepcopy(DATA_CENTERS)
         self.volumes, self.pods, self.clusters, self.gone, self.ssh_keys = {}, {}, {}, [], []
         self.balance = 100.0          # dollars, less what has been spent
         self.provisioning_s = 0.02    # from PROVISIONING to STARTING,
@@ -213,13 +233,32 @@ class Cloud:
 
     def place(self, gpu, count, pods, wanted, volume, cloud="SECURE"):
         """The data centre for so many pods, whose stock is taken; Refused where there is none."""
-        if gpu is None:
-            return wanted[0] if wanted else next(iter(self.centers))
         kind = self.gpus.get(gpu["id"])
         if kind is None:
             raise Refused(400, f"unknown gpu type: {gpu['id']}")
         if count > kind["most"]:
             raise Refused(400, f"gpu count {count} exceeds the maximum of {kind['most']} for {gpu['id']}")
+        wanted = self.wanted_centers(wanted, volume, cloud)
+        least = max([gpu.get("minCudaVersion", "0.0"), *gpu.get("allowedCudaVersions", [])[:1]], key=version)
+        return self.take(kind, count * pods if version(kind["cuda"]) >= version(least) else float("inf"), wanted)
+
+    def place_cpu(self, cpu, wanted, volume, cloud):
+        """The same for one pod without a GPU."""
+        kind, count = self.cpus.get(cpu["id"]), cpu["vcpuCount"]
+        if kind is None:
+            raise Refused(400, f"unknown cpu type: {cpu['id']}")
+        if count & (count - 1) or not kind["vcpu"][0] <= count <= kind["vcpu"][1]:
+            raise Refused(400, f"vcpuCount {count} is no power of two from {kind['vcpu'][0]} to {kind['vcpu'][1]}")
+        return self.take(kind, count, self.wanted_centers(wanted, volume, cloud))
+
+    def take(self, kind, count, wanted):
+        for center in wanted or self.centers:
+            if kind["stock"].get(center, 0) >= count:
+                kind["stock"][center] -= count
+                return center
+        raise Refused(400, NO_CAPACITY)
+
+    def wanted_centers(self, wanted, volume, cloud):
         for center in wanted:
             if center not in self.centers:
                 raise Refused(400, f"unknown data center: {center}")
@@ -229,23 +268,18 @@ class Cloud:
                 raise Refused(400, "network volumes are only available on secure cloud")
             if wanted and home not in wanted:
                 raise Refused(400, f"network volume {volume} is in data center {home}, not in {', '.join(wanted)}")
-            wanted = [home]
-        least = max([gpu.get("minCudaVersion", "0.0"), *gpu.get("allowedCudaVersions", [])[:1]], key=version)
-        if version(kind["cuda"]) >= version(least):
-            for center in wanted or self.centers:
-                if kind["stock"].get(center, 0) >= count * pods:
-                    kind["stock"][center] -= count * pods
-                    return center
-        raise Refused(400, NO_CAPACITY)
+            return [home]
+        return wanted
 
     def afford(self, rate):
         if self.balance - self.spent() < rate:
             raise Refused(402, "insufficient balance: an hour of this pod has to be paid for in advance")
 
     def rate(self, body):
-        gpu = {"count": 1, **body["gpu"]} if "gpu" in body else None
-        price = self.gpus.get(gpu["id"], {}).get("price", (0, 0)) if gpu else (0.05, 0.05)
-        return price[body.get("cloud", "SECURE") == "COMMUNITY"] * (gpu["count"] if gpu else 1)
+        gpu, cpu = {"count": 1, **body.get("gpu", {})}, cpu_of(body)
+        kind = self.cpus.get(cpu["id"], {}) if cpu else self.gpus.get(gpu["id"], {})
+        each = kind.get("price", (0, 0))[body.get("cloud", "SECURE") == "COMMUNITY"]
+        return each * (cpu["vcpuCount"] if cpu else gpu["count"])
 
     # Volumes
 
@@ -299,13 +333,15 @@ class Cloud:
             raise Refused(400, "exactly one of gpu or cpu must be set")
         if "persistent" in mounts and ("cpu" in body or mounts.get("network")):
             raise Refused(400, "mounts.persistent goes neither with mounts.network nor with cpu")
+        if "cpu" in body and body.get("globalNetworking"):
+            raise Refused(400, "global networking is for GPU pods only")
         if len(body.get("env", {})) > 50:
             raise Refused(400, "at most 50 environment variables")
         volume = mounts["network"][0]["volumeId"] if mounts.get("network") else None
         self.afford(self.rate(body))
-        gpu = body.get("gpu")
-        center = self.place(gpu, gpu.get("count", 1) if gpu else 0, 1, body.get("dataCenterIds", []), volume,
-                            body.get("cloud", "SECURE"))
+        where = body.get("dataCenterIds", []), volume, body.get("cloud", "SECURE")
+        center = (self.place_cpu(cpu_of(body), *where) if "cpu" in body else
+                  self.place(body["gpu"], body["gpu"].get("count", 1), 1, *where))
         pod = Pod(self, self.identity("pod"), body, center, self.rate(body))
         self.pods[pod.id] = pod
         self.begin(pod)
@@ -355,6 +391,8 @@ class Cloud:
                 self.gone.append(pod)
                 if pod.gpu:
                     self.gpus[pod.gpu["id"]]["stock"][pod.center] += pod.gpu["count"]
+                else:
+                    self.cpus[pod.cpu["id"]]["stock"][pod.center] += pod.cpu["vcpuCount"]
             pod.ssh = None
             pod.set_status(status)
         with pod.turn:

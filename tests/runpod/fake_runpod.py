@@ -237,6 +237,16 @@ class FakeRunPod:
                 raise Refused(404, f"gpu type {identity} not found")
             return 200, gpu_shown(cloud, identity, query)
 
+    def get_cpus(self, cloud, query):
+        with cloud.lock:
+            return 200, {"cpus": [cpu_shown(cloud, identity, query) for identity in cloud.cpus]}
+
+    def get_cpu(self, cloud, identity, query):
+        with cloud.lock:
+            if identity not in cloud.cpus:
+                raise Refused(404, f"cpu type {identity} not found")
+            return 200, cpu_shown(cloud, identity, query)
+
     def get_centers(self, cloud, query):
         with cloud.lock:
             return 200, {"dataCenters": [center_shown(cloud, identity, query) for identity in cloud.centers]}
@@ -285,6 +295,23 @@ def gpu_shown(cloud, identity, query):
     return shown
 
 
+def cpu_shown(cloud, identity, query):
+    kind = cloud.cpus[identity]
+    shown = {"id": identity, "name": kind["name"], "group": kind["group"], "ramGbPerVcpu": kind["ram"],
+             "vcpu": {"min": kind["vcpu"][0], "max": kind["vcpu"][1]},
+             "price": {"securePerVcpu": kind["price"][0], "communityPerVcpu": kind["price"][1]}}
+    if query.get("include") == "AVAILABILITY":
+        count = int(query.get("vcpuCount", 2))
+        if count < 2 or count & (count - 1):
+            raise Refused(422, "Request validation failed.", ["query: vcpuCount must be a power of two"])
+        centers = [{"id": c, "name": cloud.centers[c]["name"], "availability": level(free, count)}
+                   for c, free in kind["stock"].items() if free >= count]
+        shown |= {"availability": level(sum(kind["stock"].values()), count) if centers else "NONE", "dataCenters": centers}
+    elif "vcpuCount" in query or "product" in query:
+        raise Refused(422, "Request validation failed.", ["query: vcpuCount and product go with include=AVAILABILITY"])
+    return shown
+
+
 def center_shown(cloud, identity, query):
     shown = {"id": identity, "compliance": [], **cloud.centers[identity]}
     if query.get("include") == "GPU_AVAILABILITY":
@@ -307,6 +334,7 @@ ROUTES = [  # method, path, schema of the body, function
     ("PATCH", f"/network-volumes{ID}", VOLUME_CHANGE, FakeRunPod.patch_volume),
     ("DELETE", f"/network-volumes{ID}", None, FakeRunPod.delete_volume),
     ("GET", "/catalog/gpus", None, FakeRunPod.get_gpus), ("GET", f"/catalog/gpus{ID}", None, FakeRunPod.get_gpu),
+    ("GET", "/catalog/cpus", None, FakeRunPod.get_cpus), ("GET", f"/catalog/cpus{ID}", None, FakeRunPod.get_cpu),
     ("GET", "/catalog/datacenters", None, FakeRunPod.get_centers),
     ("GET", "/account/ssh-keys", None, FakeRunPod.get_keys), ("PUT", "/account/ssh-keys", KEYS, FakeRunPod.put_keys),
     ("GET", "/billing/pods", None, FakeRunPod.get_billing),

@@ -371,6 +371,30 @@ class FakeRunPodTest(unittest.TestCase):
         self.assertEqual({g["id"]: g["availability"] for g in centers["US-KS-2"]["gpuAvailability"]}[GPU], "NONE")
         self.assertEqual(centers["US-TX-3"]["networkVolumeTypes"], [])
 
+    def test_pods_without_a_gpu(self):
+        body = {"name": "one", "image": "i", "cpu": {"id": "cpu5c", "vcpuCount": 16}, "ports": ["22/tcp"]}
+        for change, status, words in (
+                ({"cpu": {"vcpuCount": 4}}, 422, "Request validation"), ({"cpu": {"id": "cpu9", "vcpuCount": 4}}, 400, "unknown cpu"),
+                ({"cpu": {"id": "cpu5c", "vcpuCount": 12}}, 400, "power of two"),
+                ({"cpu": {"id": "cpu5c", "vcpuCount": 64}}, 400, "from 2 to 32"), ({"globalNetworking": True}, 400, "GPU pods only"),
+                ({"gpu": {"id": GPU}}, 400, "exactly one of"), ({"dataCenterIds": ["US-KS-2"]}, 400, "currently available"),
+                ({"mounts": {"persistent": {"size": 20, "path": "/w"}}}, 400, "mounts.persistent")):
+            self.assertIn(words, self.refused(status, "POST", "/pods", {**body, **change}))
+        self.cloud.cpus["cpu5c"]["stock"] = {"EU-RO-1": 16}
+        status, pod = self.ask("POST", "/pods", body)
+        self.assertEqual((status, pod["cpu"], "gpu" in pod), (201, body["cpu"], False))
+        self.assertAlmostEqual(pod["cost"], 16 * 0.035)
+        self.assertIn("currently available", self.refused(400, "POST", "/pods", {**body, "name": "two"}))
+        self.assertEqual(self.ask("DELETE", f"/pods/{pod['id']}")[0], 204)
+        query = "?include=AVAILABILITY&product=POD&vcpuCount=16"
+        cpus = {cpu["id"]: cpu for cpu in self.ask("GET", f"/catalog/cpus{query}")[1]["cpus"]}
+        self.assertEqual((cpus["cpu5c"]["availability"], cpus["cpu5c"]["ramGbPerVcpu"]), ("LOW", 2))
+        self.assertEqual([center["id"] for center in cpus["cpu3g"]["dataCenters"]], ["US-KS-2"])
+        self.assertNotIn("availability", self.ask("GET", "/catalog/cpus/cpu3c")[1])
+        self.refused(404, "GET", "/catalog/cpus/cpu9")
+        self.refused(422, "GET", "/catalog/cpus?include=AVAILABILITY&vcpuCount=12")
+        self.refused(422, "GET", "/catalog/cpus?vcpuCount=16")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -33,11 +33,12 @@ job.read(words[0])
 what, run = job["stand-in"]["what"], pathlib.Path(job["run"]["dir"])
 config = f'[run]\ndir = "{run}"\n[stand-in]\nwhat = {what}\n'
 if sys.argv[1] == "doctor":
-    print(f"ok {words[0]}")
+    print("ok", *words)
     sys.exit(5)
 if "--print-config" in words:
     print(config, end="")
     sys.exit()
+print("role", *(word for word in words if word.startswith("--role")))
 print("begins", os.environ.get("OMPI_MCA_btl_tcp_if_include", ""), os.environ.get("NCCL_SOCKET_IFNAME", ""),
       "RUNPOD_API_KEY" in os.environ, flush=True)
 if what == "fault":
@@ -199,6 +200,15 @@ class StartStateStop(PodTest):
         answer = self.pod("check", folder)
         self.assertEqual((answer.returncode, answer.stdout), (5, f"ok {folder}/job.ini\n"))
 
+    def test_a_job_that_only_encodes_wants_no_gpu(self):
+        folder = self.job("film", "film")
+        answer = self.pod("check", folder, "--role=encode")
+        self.assertEqual(answer.stdout, f"ok {folder}/job.ini --stream.device=cpu\n")
+        self.done("start", folder, "--role=encode")
+        wait_until(lambda: not self.state(folder)["running"])
+        self.assertIn("role --role=encode\n", self.log(folder))
+        self.assertTrue(self.state(folder)["done"], self.log(folder))
+
     def test_a_rank_for_each_of_several_gpus(self):
         self.write("mpirun", '#!/bin/sh\necho "mpirun $*"; shift 4; exec "$@"\n')
         for gpus, words in ((1, ""), (2, "mpirun --bind-to none -n 2")):
@@ -240,6 +250,9 @@ class StartStateStop(PodTest):
                 (["start", folder, "--ranks", "2; reboot"], 2, "no number"),
                 (["start", folder, "--cluster", "hosts"], 2, "go together"),
                 (["start", folder, "--cluster", "h", "--ranks-per-host", "1", "--cidr", "10.65.0.1/16"], 2, "10.65.0.0/16"),
+                (["start", folder, "--cluster", "h", "--ranks-per-host", "1", "--cidr", "10.65.0.0/16", "--role=encode"], 2,
+                 "without --ranks and --role"),
+                (["start", folder, "--role=upscale"], 2, "invalid choice"), (["state", folder, "--role=encode"], 2, "unrecognized"),
                 (["guard", "now"], 2, "now")):
             with self.subTest(words=words):
                 answer = self.pod(*words)

@@ -18,6 +18,10 @@ GPU = "NVIDIA GeForce RTX 4090"
 # Seven segments; what a lost pod had in hand goes to another after five seconds.
 FILM = {**SMALL_FILM, "input__end": "0.84", "segment__frames": 3, "cluster__patience": 5}
 
+# The same with chunks that take a while, and that no other job takes from one that stands still.
+SLOW_ENCODE = {**FILM, "final__height": 1152, "final__preset": "slower", "cluster__patience": 600}
+ENCODERS = {"count": 1, "flavors": "cpu5c", "vcpus": 2, "max_price": 1}
+
 CONFIG = {
     "pods": {"name": "film", "count": 1, "gpus": GPU, "max_price": 1, "image": "someone/vsr-dist:1"},
     "volume": {"create_gb": 10, "data_center": "EU-RO-1"},
@@ -52,7 +56,7 @@ class Pods(PodsTest):
         values |= {"ssh": {"key": self.pods.key}, "api": {"url": self.fake.url}}
         for name, value in changes.items():
             section, _, key = name.partition("__")
-            values[section][key] = value
+            values.setdefault(section, {})[key] = value
         lines = [f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
                  for section, keys in values.items()]
         (self.work / "pods.ini").write_text("\n".join(lines))
@@ -84,7 +88,7 @@ class Pods(PodsTest):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:-1]
             except OSError:  # gone meanwhile
                 continue
-            if words == [b"/workspace/film/job.ini"]:
+            if words in ([b"/workspace/film/job.ini"], [b"/workspace/film/job.ini", b"--role=encode"]):
                 found.append(pid)
         return found
 
@@ -94,6 +98,19 @@ class Pods(PodsTest):
     def pause(self, machine):
         for pid in self.jobs(machine):
             os.kill(pid, signal.SIGSTOP)
+
+    def holds_a_chunk(self, machine):
+        leases = self.volume.glob("film/run/leases/chunk-*.lease")
+        return any(machine.pod.id in path.read_text() for path in leases if path.exists())
+
+    def paused_with_a_chunk(self, machine):
+        if not self.holds_a_chunk(machine):
+            return False
+        self.pause(machine)
+        if not self.holds_a_chunk(machine):  # it was just about to be done
+            self.go_on(machine)
+            return False
+        return True
 
     def go_on(self, machine):
         for pid in self.jobs(machine):
@@ -184,6 +201,34 @@ class Pods(PodsTest):
         said = self.ends(auto)
         self.assertEqual(self.fake.asked("PATCH", "/network-volumes/.*"), [{"size": 30}], said)
         self.assert_film()
+        self.assert_nothing_left()
+
+    def test_the_gpu_is_ended_when_all_is_upscaled_and_an_encoder_makes_the_film(self):
+        run(self.job("slow-encode", **SLOW_ENCODE), env=environment(OMP_NUM_THREADS="1"), check=True)
+        _, text = run([*self.job("asked-slow", **SLOW_ENCODE), "--print-config"], check=True)
+        (self.work / "job.ini").write_text(text)
+        self.configure(**{f"encoders__{key}": value for key, value in ENCODERS.items()})
+        auto = self.begin("auto")
+        self.wait_for("a segment is committed", self.records, auto)
+        (gpu,) = self.working()
+        self.pause(gpu)  # so that there is something left to do
+        self.wait_for("the encoder works", lambda: len(self.working()) == 2, auto)
+        (encoder,) = [machine for machine in self.working() if machine is not gpu]
+        self.assertEqual((gpu.pod.body.get("cpu"), encoder.pod.body["cpu"]), (None, {"id": "cpu5c", "vcpuCount": 2}))
+        self.go_on(gpu)
+        self.wait_for("the encoder stands still with a chunk in hand", lambda: self.paused_with_a_chunk(encoder), auto)
+        self.wait_for("the GPU's pod is ended", lambda: not gpu.is_on(), auto)
+        self.assertEqual(len(self.records()), 7)
+        self.assertFalse((self.volume / "film/run/final/film_pitchOK.mkv").exists())
+        self.go_on(encoder)
+        said = self.ends(auto)
+        self.assertIn("all is upscaled, and 1 of 1 encoders are at work: ends what has a GPU, $", said)
+        self.assertEqual(frame_hashes(self.work / "results/final/film_pitchOK.mkv"),
+                         frame_hashes(self.folder / "slow-encode/final/film_pitchOK.mkv"))
+        (log,) = self.volume.glob(f"film/log/{encoder.pod.name}.log")
+        self.assertIn("this job only encodes", log.read_text())
+        self.assertNotIn("nobody upscales", log.read_text())
+        self.assertEqual(len(self.posts()), 2, said)
         self.assert_nothing_left()
 
     def test_step_by_step(self):
