@@ -106,7 +106,8 @@ class Fleet:
         config = self.config
         environment = {"SSH_PUBLIC_KEY": self.session.ssh.public_key(), "VSRDIST_DEADLINE": str(deadline),
                        "VSRDIST_FOLDER": config.folder(), "VSRDIST_API_URL": self.api.url}
-        body = {"name": rental.name, "image": config["pods", "image"], "dataCenterIds": [volume["dataCenter"]], "ports": ["22/tcp"], "startSsh": True,
+        body = {"name": rental.name, "image": config["pods", "image"], "dataCenterIds": [volume["dataCenter"]],
+                "ports": ["22/tcp"], "startSsh": True,
                 "mounts": {"network": [{"volumeId": volume["id"], "path": config["volume", "path"]}]},
                 **self.sorts[rental.hardware].body(rental.gpu)}
         if rental.kind == "clusters":

@@ -117,7 +117,8 @@ def plan(session, job):
 
 def tell_what(center, offers, reasons, each=1):
     for offer in offers:
-        price = f"${offer.price * each:.2f} an hour" if offer.told else f"at most ${offer.price:.2f} an hour, the service tells none"
+        price = f"${offer.price * each:.2f} an hour"
+        price = price if offer.told else f"at most {price}, as the service tells none"
         tell(f"{offer.name}: {price}, availability in {center} {offer.availability}")
     for name, why in reasons.items():
         tell(f"{name} {why}")
