@@ -78,6 +78,9 @@ def choose(key, wanted, known, whose, judge_one):
     if not found and all("max_price" in why for why in reasons.values()):
         said = "; ".join(f"{name} {why}" for name, why in reasons.items())
         raise Failure(LIMIT, f"nothing is rented: {said}; raise it or name others")
+    if not found and all(why.startswith("comes ") or "max_price" in why for why in reasons.values()):
+        said = "; ".join(f"{name} {why}" for name, why in (reasons | unknown).items())
+        raise Failure(USAGE, f"{key}: none of these can ever be had: {said}; change that or name others")
     return found, reasons | unknown
 
 
@@ -108,7 +111,7 @@ def judge(gpu, config, data_center):
     if price > config["pods", "max_price"]:
         return None, f"costs ${price:.2f} an hour, above pods.max_price = {config['pods', 'max_price']:g}"
     if most is not None and most < config["pods", "gpus_per_pod"]:
-        return None, f"comes in pods of up to {most}, below pods.gpus_per_pod"
+        return None, f"comes in pods of up to {most}, below pods.gpus_per_pod = {config['pods', 'gpus_per_pod']}"
     least = version(config["pods", "min_cuda"])
     cuda = [each for each in gpu.get("cudaVersions") or [] if isinstance(each, dict) and each.get("available")]
     if cuda and all(version(each.get("version", "0")) < least for each in cuda):

@@ -259,6 +259,8 @@ class Choice(Quiet):
         found, reasons = self.offers(pods_gpus_per_pod="9")
         self.assertEqual(found, [])  # of the A40, which comes in pods of ten, two are left
         self.assertIn("up to 8", reasons[GPU])
+        self.assertIn("none of these can ever be had: NVIDIA A40 comes in pods of up to 10, below pods.gpus_per_pod = 11",
+                      self.failure(2, lambda: self.offers(pods_gpus_per_pod="11")))
 
     def test_with_a_driver_that_is_new_enough(self):
         found, reasons = self.offers(pods_min_cuda="12.8")

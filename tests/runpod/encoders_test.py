@@ -53,7 +53,8 @@ class Asked(Quiet):
         self.assertEqual(found, [("cpu3c", 0.48, True)])
         self.assertIn("above encoders.max_price = 0.5", reasons["cpu5c"])
         self.assertIn("did you mean cpu", reasons["cpu9x"])
-        self.assertRegex(self.offers(encoders_vcpus="64", encoders_max_price="9")[1]["cpu5c"], "comes with 2 to 32 vCPUs")
+        self.cloud.cpus["cpu3c"]["vcpu"] = (2, 8)
+        self.assertRegex(self.offers()[1]["cpu3c"], "comes with 2 to 8 vCPUs, not with encoders.vcpus = 16")
 
     def test_nothing_that_ever_could_be_had(self):
         values = self.loaded(**{**COUNTED, "encoders_flavors": "cpu5d"})
@@ -61,6 +62,9 @@ class Asked(Quiet):
                       self.failure(2, catalogue.encoder_offers, self.api, values, "EU-RO-1"))
         values = self.loaded(**{**COUNTED, "encoders_max_price": "0.01"})
         self.assertIn("above encoders.max_price", self.failure(8, catalogue.encoder_offers, self.api, values, "EU-RO-1"))
+        values = self.loaded(**{**COUNTED, "encoders_vcpus": "64", "encoders_max_price": "9"})
+        self.assertIn("encoders.flavors: none of these can ever be had: cpu5c comes with 2 to 32 vCPUs, not with encoders.vcpus = 64",
+                      self.failure(2, catalogue.encoder_offers, self.api, values, "EU-RO-1"))
 
     def test_what_the_service_may_leave_out(self):
         for told in ({}, {"price": 3}, {"price": {"secure": 1}}, {"price": {"securePerVcpu": "x"}}, {"vcpu": [1]}):
