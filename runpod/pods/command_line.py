@@ -20,7 +20,7 @@ from .fleet import Fleet
 from .files import Transfer
 from .job_file import JobFile, job_values
 from .jobs import Jobs
-from .plan import CLUSTER, encoders_of, plan, prices_of, tell_cost
+from .plan import CLUSTER, encoders_of, encoders_to_be_had, plan, prices_of, tell_cost
 from .ssh import Ssh, Unreachable
 from .state import State
 
@@ -342,7 +342,7 @@ def cost_command(options):
     try:
         api = open_api(options, config)
         prices = prices_of(catalogue.gpus(api, config), config)
-        encoders = encoders_of(config, catalogue.encoder_offers(api, config, "")[0] if config["encoders", "count"] else [])
+        encoders = encoders_of(config, encoders_to_be_had(api, config, "")[0])
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
         prices, encoders = {}, encoders_of(config, [])

@@ -190,10 +190,10 @@ def dollars_text(dollars):
     return f"${dollars:.2f}" if dollars < 10 else f"${dollars:.0f}"
 
 
-def table(film, rates=Rates(), gpus=None, counts=(1, 4), prices=None, cores=None):
+def table(film, rates=Rates(), gpus=None, counts=(1, 4), prices=None, cores=None, advise=True):
     """Lines of text: a row for each type (of `gpus`, default all), cheapest first, then what limits and what would help.
 
-    `prices`, `cores`: by type, of one GPU; the table's for types that are not in it."""
+    `prices`, `cores`: by type, of one GPU; the table's for types that are not in it. `advise`: of encoders, too."""
     prices, cores = prices or {}, cores or {}
     asked = list(known()["gpus"]) if gpus is None else list(gpus)
     unknown = [gpu for gpu in asked if gpu not in known()["gpus"]]
@@ -214,10 +214,10 @@ def table(film, rates=Rates(), gpus=None, counts=(1, 4), prices=None, cores=None
                      f" {dollars_text(one.dollars):>7}")
         lines.append(line)
     lines += [f"{gpu}: how fast it is is not known" for gpu in unknown]
-    return lines + _notes(film, rates, rows, set(prices))
+    return lines + _notes(film, rates, rows, set(prices), advise)
 
 
-def _notes(film, rates, rows, priced):
+def _notes(film, rates, rows, priced, advise):
     lines = [f"vsr-dist here could not look at it: {rates.failed}"] if rates.failed else []
     if any(row[0].source == "estimated" for row in rows):
         lines.append("~ how fast this type upscales is estimated, not measured (docs/costs.md)")
@@ -238,10 +238,10 @@ def _notes(film, rates, rows, priced):
         lines.append(text)
     elif core_s > 0:
         lines.append(f"a frame's encode takes {core_s:.2g} core-seconds, as a cloud host took for another film")
-    return lines + _advice(film, rates, rows)
+    return lines + _advice(film, rates, rows, advise)
 
 
-def _advice(film, rates, rows):
+def _advice(film, rates, rows, encoders_too):
     best, most = rows[0][0], rows[0][-1]
     if most.dollars > SHORT * best.dollars:
         return [f"a short film: each pod's start takes a quarter of an hour and is paid for, so {most.count} GPUs cost "
@@ -257,6 +257,8 @@ def _advice(film, rates, rows):
     idle = 100 * (1 - best.upscale_h / best.encode_h)
     lines = [f"the encoders limit: {best.gpu} would stand idle {idle:.0f}% of the time. More pods make it shorter for about "
              "the same money"]
+    if not encoders_too:
+        return lines
     trade = min((with_encoders(film, row[0], encoders(*EXAMPLE), rates) for row in rows),
                 key=lambda shared: shared.hours * shared.dollars)
     if trade.hours < best.hours:
@@ -267,12 +269,18 @@ def _advice(film, rates, rows):
 
 def encoder_table(film, rates, gpus, count, beside, prices):
     """Lines for each type that is known, with so many GPUs and these encoders."""
-    shared = [with_encoders(film, estimate(film, gpu, count, prices.get(gpu), rates=rates), beside, rates)
-              for gpu in gpus if gpu in known()["gpus"]]
-    if not shared or None in shared:
+    pairs = [(with_encoders(film, alone, beside, rates), alone)
+             for alone in (estimate(film, gpu, count, prices.get(gpu), rates=rates) for gpu in gpus if gpu in known()["gpus"])]
+    if not pairs or pairs[0][0] is None:
         return []
     lines = [f"with {beside}; the GPUs end when all is upscaled:",
              f"{f'GPU, {count} of it' if count > 1 else 'GPU':<47} {'GPU hours':>9} {'in all':>8} {'$':>7}"]
-    for one in sorted(shared, key=lambda one: (one.dollars, one.hours)):
-        lines.append(f"{one.gpu:<47} {hours_text(one.gpu_h):>9} {hours_text(one.hours):>8} {dollars_text(one.dollars):>7}")
+    pairs.sort(key=lambda pair: (pair[0].dollars, pair[0].hours))
+    for one, alone in pairs:
+        name = one.gpu + (" ~" if alone.source == "estimated" else "")
+        lines.append(f"{name:<47} {hours_text(one.gpu_h):>9} {hours_text(one.hours):>8} {dollars_text(one.dollars):>7}")
+    worse = [one.gpu for one, alone in pairs if one.hours > alone.hours and one.dollars > alone.dollars]
+    if worse:
+        of = "" if len(worse) == len(pairs) else f" of {', '.join(worse)}"
+        lines.append(f"NOTE: with encoders this{of} takes longer and costs more; set encoders.count = 0")
     return lines

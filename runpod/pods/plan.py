@@ -1,9 +1,11 @@
 """What is told and looked at before anything is rented: the film, hours and money, the volume, what can be had."""
 
+import math
 import os
 
 from . import catalogue, cost, film as films, room
-from .basics import PODS, USAGE, Failure, signals, tell
+from .api import ApiError
+from .basics import PODS, USAGE, Failure, complain, signals, tell
 from .volume import Volume
 
 # A member is refused (409) when it would delete itself.
@@ -50,31 +52,57 @@ def encoders_of(config, offers):
     return cost.encoders(flavor, config["encoders", "count"], config["encoders", "vcpus"], price)
 
 
-def tell_cost(config, job, gpus, prices, encoders, chosen=None):
-    """The table; and whether the limits are below what it says of the chosen type. The film, or None where it could not
-    be looked at."""
+def encoders_to_be_had(api, config, center):
+    """(offers, why not the others); a catalogue that fails now ends nothing that would go on without encoders."""
+    if not config["encoders", "count"]:
+        return [], {}
+    try:
+        return catalogue.encoder_offers(api, config, center)
+    except ApiError as error:
+        if error.code in (401, 402, 403):
+            raise
+        complain(f"{error}; goes on without encoders until it answers; set encoders.count = 0 to do without them")
+        return [], {}
+
+
+def tell_cost(config, job, gpus, prices, encoders, chosen=None, there=True):
+    """The table; and whether the limits are below what it says of the chosen type, without encoders where none are
+    `there`. (The film, the estimate of the chosen type without encoders), or None for what is not known."""
     check_job(config, job)
     count = config["pods", "gpus_per_pod"] * config["pods", "count"]
     known = [gpu for gpu in gpus if gpu in cost.known()["gpus"]]
-    film = None
+    film = alone = None
     try:
         film, rates = films.look(job.film, job.path)
         signals.check()
-        for line in cost.table(film, rates, known or None, sorted({1, count}), prices):
+        for line in cost.table(film, rates, known or None, sorted({1, count}), prices, advise=not encoders):
             tell(line)
         for line in cost.encoder_table(film, rates, known, count, encoders, prices) if encoders else []:
             tell(line)
         if chosen in known:
-            one = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
-            one = encoders and cost.with_encoders(film, one, encoders, rates) or one
-            if one.hours > config["limits", "max_hours"] or one.dollars > config["limits", "max_usd"]:
-                tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
-                     "or max_usd: everything would be ended before it is made, to go on with later")
+            alone = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
+            tell_limits(config, alone, encoders and there and cost.with_encoders(film, alone, encoders, rates))
     except cost.NoFilm as error:
         raise Failure(error.status, error) from None
     except cost.CostError as error:
         tell(f"no estimate of hours and money: {error}")
-    return film
+    return film, alone
+
+
+def tell_limits(config, alone, shared):
+    """Whether what is estimated, of GPUs alone or `shared` with encoders, is more than the limits, or pods end before."""
+    one, hours, dollars = shared or alone, config["limits", "max_hours"], config["limits", "max_usd"]
+    if one.hours > hours or one.dollars > dollars:
+        tell(f"NOTE: by this the film takes {one.hours:.1f} hours and ${one.dollars:.2f}, more than limits.max_hours "
+             "or max_usd: everything would be ended before it is made, to go on with later")
+    elif shared:  # each pod's own deadline is reckoned as if all stayed until then (limits.deadline)
+        start, encoders = cost.known()["overhead_h"], shared.encoders
+        both = alone.price + encoders.pods * encoders.price
+        most = alone.price + encoders.pods * config["encoders", "max_price"]
+        wanted = max(most * shared.gpu_h, alone.price * start + both * (shared.hours - start))
+        if dollars < wanted:
+            tell(f"NOTE: by their deadlines pods end themselves before the film is made, as those are reckoned as if all were "
+                 f"paid until then; set limits.max_usd to {math.ceil(wanted)} or more")
 
 
 def tell_volume(session, job, film, volume):
@@ -105,14 +133,14 @@ def plan(session, job):
         catalogue.check_data_center(api, config)
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
     offers, reasons = catalogue.offers(api, config, center)
-    encoders = catalogue.encoder_offers(api, config, center) if config["encoders", "count"] else ([], {})
+    encoders = encoders_to_be_had(api, config, center)
     prices = prices_of(catalogue.gpus(api, config), config)
-    film = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices, encoders_of(config, encoders[0]),
-                     offers[0].name if offers else None)
+    film, alone = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices,
+                            encoders_of(config, encoders[0]), offers[0].name if offers else None, bool(encoders[0]))
     tell_volume(session, job, film, volume)
     tell_offers(config, center, offers, reasons)
     if config["encoders", "count"]:
-        tell_encoders(config, center, *encoders)
+        tell_encoders(config, center, *encoders, offers[0].price * config.gpus_of_one() * config.places(), alone)
 
 
 def tell_what(center, offers, reasons, each=1):
@@ -124,14 +152,18 @@ def tell_what(center, offers, reasons, each=1):
         tell(f"{name} {why}")
 
 
-def tell_encoders(config, center, offers, reasons):
+def tell_encoders(config, center, offers, reasons, gpus_price, alone):
+    """`gpus_price`: of all GPUs, an hour; `alone`: what they take without encoders, None where that is not known."""
     tell_what(center, offers, reasons)
     what = many(config["encoders", "count"], "encoder") + f" of {config['encoders', 'vcpus']} vCPUs"
     if not offers:
-        tell(f"{what}: none can be had in {center} now; goes on without, and tries again")
+        then = f" (then {cost.hours_text(alone.hours)} hours, {cost.dollars_text(alone.dollars)})" if alone else ""
+        tell(f"{what}: none can be had in {center} now; goes on without{then}, and tries again")
         return
+    price = offers[0].price * config["encoders", "count"]
     tell(f"and, once the film is on the volume, {what} each, the first of these that can be had: "
-         f"${offers[0].price * config['encoders', 'count']:.2f} an hour in all; when all is upscaled, what has a GPU is ended")
+         f"${price:.2f} an hour in all, ${gpus_price + price:.2f} an hour while both are there; when all is upscaled, what has a "
+         "GPU is ended")
 
 
 def tell_offers(config, center, offers, reasons):

@@ -153,6 +153,9 @@ class Text(unittest.TestCase):
         lines = cost.encoder_table(FILM, Rates(), [L40S, H100, "NVIDIA A30"], 1, beside, {H100: 4})
         self.assertEqual(lines[0], "with 2 encoders (cpu3c, 32 vCPUs, $1.50 an hour each); the GPUs end when all is upscaled:")
         self.assertEqual([line.split()[:2] for line in lines[2:]], [["NVIDIA", "L40S"], ["NVIDIA", "H100"]])
+        self.assertRegex(lines[2], "^NVIDIA L40S ~  ")
+        self.assertRegex(cost.encoder_table(Film(100, 1024, 432), Rates(), [H100], 1, beside, {})[-1], "^NOTE: .* takes longer and costs")
+        self.assertNotIn("[encoders]", "\n".join(cost.table(FILM, gpus=[H100], advise=False)))
         self.assertEqual(cost.encoder_table(Film(9, 64, 64, encoder="ffv1"), Rates(), [H100], 1, beside, {}), [])
         text = "\n".join(cost.table(FILM, Rates(core_s_frame=2.6, source="the dry run here")))
         self.assertIn("takes 2.6 core-seconds, by the dry run here; a cloud host took 7.8 for another film: allow for 3.0 times",

@@ -163,12 +163,26 @@ class Told(ClientTest):
         output = self.run_client("auto", "--dry-run")
         self.assertRegex(output, r"cpu5c: \$0.56 an hour, availability in EU-RO-1 HIGH")
         self.assertIn("once the film is on the volume, 2 encoders of 16 vCPUs each, the first of these that can be had: $1.12 an "
-                      "hour in all; when all is upscaled, what has a GPU is ended", output)
+                      "hour in all, $1.81 an hour while both are there; when all is upscaled, what has a GPU is ended", output)
+        self.assertNotIn("[encoders]", output)
+        self.assertIn("NOTE: with encoders this takes longer and costs more; set encoders.count = 0", output)
         self.assertIn("with 2 encoders (cpu5c, 16 vCPUs, $0.56 an hour each); the GPUs end when all is upscaled:", output)
         self.assertIn("with 2 encoders (cpu5c, 16", self.run_client("cost"))
         self.fake.fail("GET", "/catalog/cpus", 404)
-        self.assertIn("with 2 encoders (cpu5c, 16 vCPUs, $0.56", self.run_client("cost"))
+        self.cloud.gpus[GPU]["price"] = (0.77, 0.4)
+        output = self.run_client("cost")
+        self.assertIn("with 2 encoders (cpu5c, 16 vCPUs, $0.56", output)
+        self.assertRegex(output, rf"{GPU} ~ +6 +0.77 ")  # of the catalogue of GPUs, which answers
         self.assertEqual(self.made(), [])
+
+    def test_a_catalogue_of_processors_that_fails_ends_no_plan(self):
+        self.config(**COUNTED)
+        self.fake.fail("GET", "/catalog/cpus", 404)
+        output = self.run_client("auto", "--dry-run")
+        self.assertRegex(output, "/catalog/cpus.*goes on without encoders until it answers; set encoders.count = 0")
+        self.assertIn("rents 1 pod with 1 GPU", output)
+        self.fake.fail("GET", "/catalog/cpus", 403)
+        self.run_client("auto", "--dry-run", status=7)
 
     def test_what_is_refused_costs_nothing(self):
         for changes, status, said in (({"encoders_flavors": "cpu5d"}, 2, "did you mean cpu5c?"),
@@ -182,17 +196,31 @@ class Told(ClientTest):
 
     def test_none_that_can_be_had_is_told(self):
         self.config(**{**COUNTED, "encoders_flavors": "cpu3g", "encoders_max_price": "2"})
-        self.assertIn("2 encoders of 16 vCPUs: none can be had in EU-RO-1 now", self.run_client("auto", "--dry-run"))
+        self.assertRegex(self.run_client("auto", "--dry-run"), r"2 encoders of 16 vCPUs: none can be had in EU-RO-1 now; goes on "
+                         r"without \(then 0.\d\d hours, \$0.\d\d\), and tries again")
+
+    def notes(self, max_usd, encoders, gpu=GPU, *more):
+        """The notes on limits, of a whole film."""
+        said = []
+        self.config(**COUNTED, limits_max_usd=max_usd, limits_max_hours="12")
+        values = config.Config(self.folder / "pods.ini")
+        with mock.patch.object(films, "look", return_value=(cost.Film(180_000, 1024, 432), cost.Rates())), \
+                mock.patch.object(plan, "tell", said.append):
+            plan.tell_cost(values, mock.Mock(values={}), [gpu], {GPU: 0.69}, encoders, gpu, *more)
+        return [line for line in said if line.startswith("NOTE: by th")]
 
     def test_the_note_on_limits_reckons_with_them(self):
-        film, beside = cost.Film(180_000, 1024, 432), cost.Encoders("cpu5c", 4, 32, 1.12)
-        for encoders, told in ((None, True), (beside, False)):
-            said = []
-            self.config(limits_max_usd="60", limits_max_hours="12")
-            values = config.Config(self.folder / "pods.ini")
-            with mock.patch.object(films, "look", return_value=(film, cost.Rates())), mock.patch.object(plan, "tell", said.append):
-                plan.tell_cost(values, mock.Mock(values={}), [GPU], {GPU: 0.69}, encoders, GPU)
-            self.assertEqual(any(line.startswith("NOTE: by this") for line in said), told, said)
+        beside = cost.Encoders("cpu5c", 4, 32, 1.12)
+        self.assertIn("NOTE: by this the film takes", self.notes("60", None)[0])
+        self.assertEqual(self.notes("60", beside), [])
+        self.assertRegex(self.notes("60", beside, GPU, False)[0], "takes 65.* hours")  # none can be had now
+
+    def test_deadlines_before_the_film_is_made_are_told(self):
+        beside = cost.Encoders("cpu5c", 4, 32, 1.12)
+        fast = "NVIDIA H100 80GB HBM3"  # for an hour; with encoders for 2.4 hours more it would cost $28
+        told, = self.notes("20", beside, fast)
+        self.assertRegex(told, "pods end themselves before the film is made.* set limits.max_usd to 28 or more")
+        self.assertEqual(self.notes("28", beside, fast), [])
 
 
 @unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
