@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import auto, catalogue, cost, reap, watch
+from . import auto, catalogue, cost, reap, volume, watch
 from .api import Api
 from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
@@ -53,9 +53,9 @@ class Session:
         self.api = open_api(options, self.config)
         # What only looks has a file of its own: another client may be using the first.
         self.ssh = Ssh(self.config, self.state, ".ssh_config" if change else ".status.ssh_config")
+        if change and by_ssh:
+            self.ssh.check()
         if change and not options.dry_run:
-            if by_ssh:
-                self.ssh.check()
             self.state.hold()
             talk.log = self.state.beside(".log")
 
@@ -219,6 +219,7 @@ def status_command(options):
     fleet = Fleet(session)
     if not session.state.alive():
         tell(f"nothing is rented by {session.state.path}; ${session.state.dollars():.2f} of this run are spent")
+        auto.tell_of_volume(session)
         return
     fleet.refuse_strange()
     fleet.look(act=False)
@@ -236,6 +237,7 @@ def status_command(options):
         tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}")
     tell(f"the run: {watch.progress_text(watch.newest({k: s or {} for k, s in states.items()}))}; "
          f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
+    auto.tell_of_volume(session)
     if options.tunnel:
         working = [rental for rental in session.state.alive() if (states[rental.name] or {}).get("running")]
         if not working:
@@ -302,8 +304,7 @@ def down_command(options):
 
 def down(session, options):
     if options.dry_run:
-        for rental in session.state.alive():
-            tell(f"would end {rental}")
+        tell_down(session, options)
         return
     signals.deaf = True
     fleet = Fleet(session)
@@ -315,15 +316,39 @@ def down(session, options):
     except Failure:
         auto.tell_of_volume(session)
         raise
-    others = [] if session.state.path.exists() else states_in(session.state.folder)
-    tell(f"nothing is rented; ${session.state.dollars():.2f} were spent" if not others else
-         f"{session.state.path}: is not there, so nothing is rented by it; there are the states of {', '.join(others)} (pods.name)")
+    tell_nothing_rented(session.state)
     if not options.volume:
         auto.tell_of_volume(session)
         return
     signals.deaf = False
-    if agree(options, "Delete the volume with all that is on it?"):
-        fleet.network_volume.delete()
+    doomed = fleet.network_volume.doomed()
+    which = "; ".join(map(volume.words, doomed)) or "the volume"
+    if agree(options, f"Delete {which} with all that is on it?"):
+        fleet.network_volume.delete(doomed)
+
+
+def tell_nothing_rented(state):
+    if state.path.exists():
+        tell(f"nothing is rented by {state.path}; ${state.dollars():.2f} were spent")
+        return
+    others = states_in(state.folder)
+    there = f"; there are the states of {', '.join(others)} (pods.name)" if others else ""
+    tell(f"{state.path}: is not there, so nothing is rented by it{there}; what is rented without it 'vsr-pods reap --older 0 "
+         "--dry-run' lists")
+
+
+def tell_down(session, options):
+    """What it would do."""
+    for rental in session.state.alive():
+        tell(f"would end {rental}")
+    if not session.state.alive():
+        tell("nothing would be ended")
+    mine = volume.Volume(session)
+    would = "would be deleted, with all that is on it" if options.volume else (
+        "stays, and costs money until 'vsr-pods down --volume'")
+    if options.volume or not session.config["volume", "id"]:
+        for each in mine.doomed() if options.volume else mine.of_name():
+            tell(f"the volume {volume.words(each)} {would}")
 
 
 def reap_command(options):

@@ -75,15 +75,30 @@ class Volume:
 
     def find(self):
         """One that may have been made: of the stored name, else of a state that was lost. None where there is none."""
-        wanted, listed = self.config["volume", "data_center"], self.api.list(ALL)
-        if self.stored:
-            return next((each for each in listed if each.get("name") == self.stored.get("name")), None)
-        of_name = re.compile(rf"{PREFIX}\d+-{re.escape(self.config['pods', 'name'])}")
-        found = [each for each in listed if of_name.fullmatch(str(each.get("name"))) and each.get("dataCenter") == wanted]
-        if len(found) > 1:
+        found = self.of_name()
+        if len(found) > 1 and not self.stored:
             raise Failure(USAGE, f"there are several network volumes of this pods.name: {'; '.join(map(words, found))}; set "
                                  f"volume.id to the one that is meant, and delete the others at {CONSOLE}")
         return found[0] if found else None
+
+    def of_name(self):
+        """Of the stored name, else, where the state was lost, of this pods.name in this data centre."""
+        name, wanted = self.stored.get("name"), self.config["volume", "data_center"]
+        if name:
+            return [each for each in self.api.list(ALL) if each.get("name") == name]
+        mine = re.compile(rf"{PREFIX}\d+-{re.escape(self.config['pods', 'name'])}")
+        return [each for each in self.api.list(ALL)
+                if mine.fullmatch(str(each.get("name"))) and wanted in (None, "", each.get("dataCenter"))]
+
+    def doomed(self):
+        """What delete() is for, to be told of before. Raises where there can be nothing."""
+        if not self.stored and self.config["volume", "id"]:
+            raise Failure(USAGE, "down --volume: volume.id is a volume of your own; delete it at the console, under Storage")
+        found = self.of_name()
+        if not self.stored and not found:
+            raise Failure(USAGE, f"down --volume: this state knows no volume, and the account has none named {PREFIX}...-"
+                                 f"{self.config['pods', 'name']} where volume.data_center says; {CONSOLE} lists all under Storage")
+        return found
 
     def grow(self):
         """To [volume] grow_to_gb; False where it may not grow or has done so already."""
@@ -100,12 +115,10 @@ class Volume:
         known = self.stored.get("account") or self.state.contents.account
         return bool(known) and not is_account(known, self.api.url, self.api.key)
 
-    def delete(self):
-        """All of its name: a request whose answer was lost may have made a second one."""
-        if not self.stored:
-            raise Failure(USAGE, "down --volume: the volume was not made by vsr-pods; delete it at the console, under "
-                                 "Storage")
-        of_name = [each["id"] for each in self.api.list(ALL) if each.get("name") == self.stored.get("name")]
+    def delete(self, doomed=None):
+        """All of its name: a request whose answer was lost may have made a second one. `doomed`: those that the user has
+        agreed to."""
+        of_name = [each["id"] for each in (self.doomed() if doomed is None else doomed)]
         known = self.stored.get("id")
         for identity in dict.fromkeys([*([known] if known else []), *of_name]):
             if self.api.delete(ALL, identity):

@@ -416,6 +416,13 @@ class Keys(Quiet):
         self.assertIn("is no private key", self.failure(3, self.check))
 
 
+class MissingKey(Quiet):
+    def test_a_dry_run_sees_that_there_is_none(self):
+        self.config(ssh_key="none")
+        for command in ("auto", "up"):
+            self.assertRegex(self.run_client(command, "--dry-run", status=3), "ssh.key: there is no .*/none; make one by")
+
+
 class JobFiles(Quiet):
     def job(self, text, **changes):
         (self.folder / "job.ini").write_bytes(text if isinstance(text, bytes) else text.encode())

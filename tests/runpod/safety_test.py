@@ -175,6 +175,34 @@ class Volumes(client_test.OfOnePod):
         self.assertIn("network volume vsrdist-1790000000-film", said)
         self.assertEqual((said.count("network volume"), len(self.left())), (1, 1))
 
+    def test_one_whose_state_was_lost_is_deleted_by_its_name(self):
+        mine = self.make()
+        self.make("vsrdist-1790000000-film2")
+        self.make(center="US-KS-2")
+        self.config(**self.MADE)
+        named = f"volume vsrdist-1790000000-film ({mine}, 50 GB in EU-RO-1)"
+        self.assertIn(f"nothing would be ended\nthe {named} stays, and costs", self.run_client("down", "--dry-run"))
+        self.assertIn(f"the {named} would be deleted", self.run_client("down", "--volume", "--dry-run"))
+        self.assertIn("Delete vsrdist-1790000000-film", self.run_client("down", "--volume", status=2))  # nobody to ask
+        self.assertEqual(len(self.left()), 3)
+        said = self.run_client("down", "--volume", "--yes")
+        self.assertIn(f"volume {mine} is deleted", said)
+        self.assertIn("reap --older 0 --dry-run' lists", said)
+        self.assertEqual(len(self.left()), 2)
+        self.assertIn("this state knows no volume", self.run_client("down", "--volume", "--yes", status=2))
+        self.config()
+        self.assertIn("volume.id is a volume of your own", self.run_client("down", "--volume", "--yes", status=2))
+        self.assertEqual(len(self.left()), 2)
+
+    def test_status_tells_of_it(self):
+        self.config(**self.MADE)
+        self.assertNotIn("volume", self.run_client("status"))
+        kept = state.State(self.folder / ".vsr-pods", "film")
+        kept.folder.mkdir()
+        kept.contents.volume = {"name": "vsrdist-1-film", "id": "vol1"}
+        kept.save()
+        self.assertIn("the volume vsrdist-1-film stays, and costs money", self.run_client("status"))
+
     def test_a_damaged_state_names_it(self):
         self.kept.path.write_text("{")
         self.assertIn("volumes, too (vsrdist-...-film)", self.failure(6, self.kept.load))
