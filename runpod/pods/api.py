@@ -18,11 +18,11 @@ LARGEST = 16 << 20  # bytes of an answer
 class ApiError(Failure):
     """An answer that is no success; `code` 0: there was none."""
 
-    def __init__(self, method, path, code, detail, retry_after=None):
+    def __init__(self, method, path, code, detail, retry_after=None, hint=""):
         advice = {401: "; the API key is wrong or was withdrawn", 403: "; the API key lacks this right",
                   402: "; the account has no balance: top it up, then run the same command again"}.get(code, "")
         said = f"{code} {detail}" if code else detail
-        super().__init__(LIMIT if code == 402 else PODS, f"API: {method} {path}: {said}{advice}")
+        super().__init__(LIMIT if code == 402 else PODS, f"API: {method} {path}: {said}{advice}{hint}")
         self.code, self.detail, self.retry_after = code, detail, retry_after
         self.unsure = False  # a refusal, but what was asked may have been done by an earlier try
 
@@ -46,8 +46,9 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Api:
-    def __init__(self, url, key):
-        self.url, self.key = url, key
+    def __init__(self, url, key, whence="api.key_file or RUNPOD_API_KEY"):
+        """`whence` the key is, to be named where it is refused."""
+        self.url, self.key, self.whence = url, key, whence
         self.opener = urllib.request.build_opener(NoRedirect)
         self.patience = setting("PATIENCE", 300)  # for what may pass
 
@@ -63,9 +64,11 @@ class Api:
                 hear_clock(answer.headers)
                 found = json.loads(text) if text.strip() else {}
         except urllib.error.HTTPError as error:
-            raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers)) from None
+            raise ApiError(method, path, error.code, self.detail(error), wait_of(error.headers),
+                           f"; it is that of {self.whence}" if error.code == 401 else "") from None
         except (OSError, http.client.HTTPException) as error:  # no connection, no TLS, no answer in time
-            raise ApiError(method, path, 0, getattr(error, "reason", None) or error) from None
+            raise ApiError(method, path, 0, getattr(error, "reason", None) or error,
+                           hint=f"; api.url is {self.url}") from None
         except ValueError:
             raise ApiError(method, path, 0, "the answer is no JSON") from None
         if not isinstance(found, dict):

@@ -61,9 +61,11 @@ class Session:
 
 
 def open_api(options, config):
-    key = api_key(config.file("api", "key_file") if config["api", "key_file"] else None)
+    key_file = config.file("api", "key_file") if config["api", "key_file"] else None
+    key = api_key(key_file)
     talk.secret = key
-    return Api(checked_address(options.api_url) if options.api_url else config["api", "url"], key)
+    return Api(checked_address(options.api_url) if options.api_url else config["api", "url"], key,
+               f"api.key_file {key_file}" if key_file else "RUNPOD_API_KEY")
 
 
 def checked_address(text):
@@ -186,6 +188,9 @@ def push_command(options):
 def pull_command(options):
     session = Session(options)
     results = session.config.file("job", "results")
+    if not session.state.alive() and session.state.contents.finished and any((results / "final").glob("*")):
+        tell(f"nothing is rented, and what was made was fetched: it is in {results / 'final'}")
+        return
     films = transfer(session, lambda pod: pod.pull(results))
     session.state.contents.finished = bool(films)
     session.state.save()
@@ -392,6 +397,9 @@ EXAMPLES = """
   vsr-pods --help             all commands"""
 
 
+OPTIONS = ("--config", "--api-url", "--dry-run", "--yes", "--help", "--tunnel", "--volume", "--older")
+
+
 class Words(argparse.ArgumentParser):
     """With examples where there is no command, or none such."""
 
@@ -400,6 +408,10 @@ class Words(argparse.ArgumentParser):
         if wrong:
             near = difflib.get_close_matches(wrong[1], COMMANDS, 1)
             message = f"there is no command {wrong[1]}" + (f"; did you mean {near[0]}?" if near else "")
+        option = re.search("unrecognized arguments: (--[^ =]*)", message)
+        near = option and difflib.get_close_matches(option[1], OPTIONS, 1)
+        if near:
+            message = f"there is no option {option[1]}; did you mean {near[0]}?"
         self.print_usage(sys.stderr)
         examples = f"such as{EXAMPLES}\n" if "COMMAND" in message or wrong else ""
         self.exit(USAGE, f"{self.prog}: error: {message}\n{examples}")

@@ -1,5 +1,6 @@
 """The configuration: an INI file in which every key is known and every value is checked before anything is rented."""
 
+import ast
 import configparser
 import difflib
 import ipaddress
@@ -32,8 +33,10 @@ def whole(lowest, highest):
 
 def number(lowest, highest):
     def check(text):
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) or not lowest <= float(text) <= highest:
-            raise ValueError(f"a number from {lowest:g} to {highest:g}")
+        right = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text)
+        if not right or not lowest <= float(text) <= highest:
+            form = "" if right else f", such as 1.30{', without $' if '$' in text else ''}"
+            raise ValueError(f"a number from {lowest:g} to {highest:g}{form}")
         return float(text)
     return check
 
@@ -60,6 +63,14 @@ def names(text):
     found = [name.strip() for name in text.split(",") if name.strip()]
     if len(set(found)) != len(found):
         raise ValueError("each name once")
+    return found
+
+
+def words(text):
+    """Names that have no blanks."""
+    found = names(text)
+    if any(re.search(r"\s", name) for name in found):
+        raise ValueError("names that are separated by commas")
     return found
 
 
@@ -109,7 +120,7 @@ KEYS = {  # section -> key -> (check, default); None: has to be given
     },
     "encoders": {
         "count": (whole(0, 64), "0"),
-        "flavors": (names, ""),
+        "flavors": (words, ""),
         "vcpus": (power_of_two(2, 512), "32"),
         "max_price": (or_nothing(number(0.01, 100)), ""),
     },
@@ -157,6 +168,21 @@ def ini_parser(strict):
                                           inline_comment_prefixes=("#",), default_section="")
     parser.optionxform = str  # capitals count
     return parser
+
+
+def what_is_wrong(error):
+    """line N: what."""
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"line {error.lineno}: {error.section}.{error.option} is there twice"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"line {error.lineno}: [{error.section}] is there twice"
+    if hasattr(error, "lineno"):
+        number, line = error.lineno, error.line.strip()
+    else:
+        number, line = error.errors[0][0], ast.literal_eval(error.errors[0][1]).strip()
+    if line.startswith("["):
+        return f"line {number}: {line}: the name of a section ends with ']'"
+    return f"line {number}: {line}: has to be KEY = VALUE, below the [SECTION] that it is of"
 
 
 class Config:
@@ -209,7 +235,7 @@ class Config:
         except UnicodeDecodeError:
             raise Failure(USAGE, f"{self.path}: is no UTF-8 text") from None
         except configparser.Error as error:
-            raise Failure(USAGE, f"{error}") from None
+            raise Failure(USAGE, f"{self.path} {what_is_wrong(error)}") from None
         return {section: dict(parser[section]) for section in parser.sections()}
 
     def value(self, section, key, text, check):

@@ -70,6 +70,7 @@ class JobFile:
             raise Failure(USAGE, f"{self.path}: status.token_file is a file of yours; leave it out, the pods' page is "
                                  "seen by 'vsr-pods status --tunnel'")
         named = config["job", "input"]
+        self.names_film = f"job.input of {config.path}" if named else f"input.file of {self.path}"
         self.film = config.file("job", "input") if named else self.named("input.file")
         model = self.values.get("model.checkpoint", "embedded")
         self.model = self.named("model.checkpoint") if model not in ("", "embedded") else None
@@ -82,14 +83,15 @@ class JobFile:
         return self.path.parent / self.values[key]
 
     def check_files(self):
-        for what, path in (("the film", self.film), ("the model", self.model)):
+        for what, path, key in (("the film", self.film, self.names_film),
+                                ("the model", self.model, f"model.checkpoint of {self.path}")):
             if path is None:
                 continue
             if path.is_dir():
-                raise Failure(INPUT, f"{path}: {what} is a folder; name a file")
+                raise Failure(INPUT, f"{path}: {what} is a folder; name a file ({key})")
             if not path.is_file():
                 hint = "; a sequence of pictures has to be made one file first" if "%" in path.name else ""
-                raise Failure(INPUT, f"{path}: {what} is not there or is no file{hint}")
+                raise Failure(INPUT, f"{path}: {what} is not there or is no file{hint} ({key})")
             if not os.access(path, os.R_OK):
                 raise Failure(INPUT, f"{path}: {what} cannot be read")
             if path.stat().st_size == 0:

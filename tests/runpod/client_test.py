@@ -111,6 +111,22 @@ class Configuration(Quiet):
         self.failure(2, config.Config, self.folder / "pods.ini")
         self.assertIn("No such file", self.failure(2, config.Config, self.folder / "none.ini"))
 
+    def test_what_is_no_ini_file_is_told_by_its_line(self):
+        path = self.folder / "pods.ini"
+        for text, said in (("[pods\nname = film\n", "line 1: [pods: the name of a section ends with ']'"),
+                           ("[pods]\nname = film\n[limits\n", "line 3: [limits: the name of a section ends with ']'"),
+                           ("name = film\n", "line 1: name = film: has to be KEY = VALUE, below"),
+                           ("[pods]\nname = a\nname = b\n", "line 3: pods.name is there twice"),
+                           ("[pods]\nname = a\n[job]\n[pods]\n", "line 4: [pods] is there twice")):
+            path.write_text(text)
+            with self.subTest(text=text):
+                self.assertIn(f"{path} {said}", self.failure(2, config.Config, path))
+
+    def test_the_form_of_values(self):
+        self.assertIn("a number from 0.01 to 100, such as 1.30, without $", self.refused(pods_max_price="$1.30"))
+        self.assertNotIn("such as", self.refused(pods_max_price="101"))
+        self.assertIn("has to be names that are separated by commas", self.refused(encoders_flavors="cpu5c cpu3c"))
+
     def test_the_example_is_a_configuration(self):
         example = Path(__file__).resolve().parents[2] / "configs/pods.ini"
         self.assertGreater(config.Config(example)["limits", "max_usd"], 0)
@@ -211,6 +227,7 @@ class Requests(Quiet):
     def test_a_wrong_key_is_told_and_not_shown(self):
         text = self.failure(7, api.Api(self.fake.url, "rpa_WRONG").list, "pods")
         self.assertIn("401", text)
+        self.assertIn("it is that of api.key_file or RUNPOD_API_KEY", text)
         self.assertNotIn("rpa_WRONG", text)
 
     def test_the_key_follows_no_redirect(self):
@@ -416,6 +433,34 @@ class Keys(Quiet):
         self.assertIn("is no private key", self.failure(3, self.check))
 
 
+class Hints(Quiet):
+    def test_where_a_wrong_key_is_from(self):
+        for changes, whence in (({}, "RUNPOD_API_KEY"), ({"api_key_file": "wrong"}, f"api.key_file {self.folder}/wrong")):
+            self.config(**changes)
+            (self.folder / "wrong").write_text("rpa_WRONG")
+            (self.folder / "wrong").chmod(0o600)
+            said = self.run_client("auto", "--dry-run", status=7, environment={"RUNPOD_API_KEY": "rpa_WRONG"})
+            self.assertIn(f"was withdrawn; it is that of {whence}\n", said)
+
+    def test_where_nobody_answers(self):
+        nobody = api.Api("http://127.0.0.1:1", "rpa_1")
+        self.assertRegex(self.failure(7, nobody.list, "pods"), "refused; api.url is http://127.0.0.1:1$")
+
+    def test_an_option_that_is_none(self):
+        self.assertIn("there is no option --dryrun; did you mean --dry-run?", self.run_client("auto", "--dryrun", status=2))
+        self.assertIn("unrecognized arguments: --zzz", self.run_client("auto", "--zzz", status=2))
+
+    def test_a_film_that_was_fetched(self):
+        kept = state.State(self.folder / ".vsr-pods", "film")
+        kept.folder.mkdir()
+        kept.contents.finished = True
+        kept.save()
+        self.run_client("pull", status=7)
+        (self.folder / "results/final").mkdir(parents=True)
+        (self.folder / "results/final/film.mkv").write_text("x")
+        self.assertIn(f"it is in {self.folder}/results/final", self.run_client("pull"))
+
+
 class MissingKey(Quiet):
     def test_a_dry_run_sees_that_there_is_none(self):
         self.config(ssh_key="none")
@@ -456,7 +501,10 @@ class JobFiles(Quiet):
         self.assertEqual(self.job("[input]\nfile = none.mkv\n", job_input="other.mkv").film.name, "other.mkv")
 
     def test_what_is_not_there(self):
-        self.assertIn("the film is not there", self.failure(3, self.job, "[input]\nfile = none.mkv\n"))
+        said = self.failure(3, self.job, "[input]\nfile = none.mkv\n")
+        self.assertRegex(said, "the film is not there or is no file .input.file of .*/job.ini.$")
+        self.config(job_input="none.mkv")
+        self.assertIn("(job.input of pods.ini)", self.run_client("auto", "--dry-run", status=3))
         self.assertIn("is a folder", self.failure(3, self.job, "[input]\nfile = bin\n"))
         (self.folder / "empty.mkv").touch()
         self.assertIn("is empty", self.failure(3, self.job, "[input]\nfile = empty.mkv\n"))
