@@ -18,8 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kLook = std::chrono::milliseconds(500);
 constexpr auto kFileEvery = std::chrono::seconds(5);
 // More often than scripts/run-until-done takes for standing still.
@@ -87,27 +85,21 @@ void wait_for_plan(const store::RunDirectory& directory,
   };
   if (is_there()) return;
   const WaitingStatus status(directory.status_file(leases.job()));
-  std::optional<Clock::time_point> told;
-  std::optional<Clock::time_point> written;
-  const auto due = [](std::optional<Clock::time_point>& last, auto every) {
-    const auto now = Clock::now();
-    if (last && now - *last < every) return false;
-    last = now;
-    return true;
-  };
+  LastTime told;
+  LastTime written;
   while (!is_there()) {
     if (stop.load() != 0) {
       throw Error(ErrorCode::kInterrupted,
                   "stopped while it waited for the run's plan; nothing was begun");
     }
-    if (due(told, kTellEvery)) {
+    if (told.due(kTellEvery)) {
       // Loud enough for scripts/run-until-done, to which silence is standing still.
       log::warning("launcher",
                    "waiting for the run's plan in {}: this job only encodes, and one that upscales "
                    "makes it",
                    directory.root().string());
     }
-    if (due(written, kFileEvery)) {
+    if (written.due(kFileEvery)) {
       status.write(page.planning("waits for the plan, which a job that upscales makes"));
     }
     std::this_thread::sleep_for(kLook);
@@ -119,13 +111,11 @@ bool UpscalerWatch::look(int missing_segments) {
   const bool nobody = missing_segments > 0 && !upscaler;
   board_.nobody_upscales(nobody);
   if (!nobody) {
-    if (told_ && upscaler) log::info("launcher", "{} upscales again", describe(*upscaler));
-    told_.reset();
+    if (told_.ever() && upscaler) log::info("launcher", "{} upscales again", describe(*upscaler));
+    told_.forget();
     return upscaler.has_value();
   }
-  const auto now = Clock::now();
-  if (told_ && now - *told_ < kTellEvery) return false;
-  told_ = now;
+  if (!told_.due(kTellEvery)) return false;
   log::warning("launcher",
                "nobody upscales: {} missing, and this job only encodes. It encodes what there is, "
                "and goes on by itself when a job without --role=encode is started here",

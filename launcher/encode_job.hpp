@@ -3,6 +3,7 @@
 // whatever it lacks for as long as it takes, since jobs that upscale may come late, or again.
 #pragma once
 
+#include "last_time.hpp"
 #include "resources.hpp"
 #include "run_leases.hpp"
 #include "status_board.hpp"
@@ -11,8 +12,6 @@
 #include "vsr/store/run_directory.hpp"
 
 #include <atomic>
-#include <chrono>
-#include <optional>
 #include <vector>
 
 namespace vsr::launcher {
@@ -42,7 +41,7 @@ class UpscalerWatch {
  private:
   RunLeases& leases_;
   StatusBoard& board_;
-  std::optional<std::chrono::steady_clock::time_point> told_;  // that there is nobody
+  LastTime told_;  // that there is nobody
 };
 
 }  // namespace vsr::launcher

@@ -232,9 +232,8 @@ void introduce(const Lead& lead) {
             to_string(timeline.rate),
             to_string(timeline.colour.matrix));
   log::info("launcher",
-            "{} segment{} to {} of {}, windows of up to {} frames, overlap {}{}",
-            plan.segments.size(),
-            plan.segments.size() == 1 ? "" : "s",
+            "{} to {} of {}, windows of up to {} frames, overlap {}{}",
+            counted(static_cast<std::int64_t>(plan.segments.size()), "segment"),
             describe_segments(lead.job),
             to_string(plan.picture),
             plan.max_seq_len,

@@ -1,5 +1,6 @@
 #include "run_book.hpp"
 
+#include "last_time.hpp"
 #include "version.hpp"
 #include "vsr/base/error.hpp"
 #include "vsr/base/format.hpp"
@@ -195,28 +196,21 @@ void RunBook::end(int exit_status, const std::string& message) noexcept {
 }
 
 void RunBook::work() {
-  using Clock = std::chrono::steady_clock;
-  std::optional<Clock::time_point> start_written;
-  std::optional<Clock::time_point> ledger_written;
-  const auto due = [](std::optional<Clock::time_point>& last, auto every) {
-    const auto now = Clock::now();
-    if (last && now - *last < every) return false;
-    last = now;
-    return true;
-  };
+  LastTime start_written;
+  LastTime ledger_written;
   bool unwritten = false;
   std::unique_lock lock(mutex_);
   do {
     const bool reads = std::exchange(changed_, false);
     lock.unlock();
-    if (due(start_written, events_->has_new() ? kStartEvery : kSeenEvery)) {
+    if (start_written.due(events_->has_new() ? kStartEvery : kSeenEvery)) {
       without_fail([&] { write_start(); });
     }
     if (reads) {
       unwritten = true;
-      without_fail([&] { read(!ledger_written); });
+      without_fail([&] { read(!ledger_written.ever()); });
     }
-    if (unwritten && due(ledger_written, kLedgerEvery)) {
+    if (unwritten && ledger_written.due(kLedgerEvery)) {
       unwritten = false;
       without_fail([&] { write_ledger(); });
     }

@@ -509,12 +509,8 @@ TEST(ClusterGate, AFullDiskIsWaitedFor) {
   EXPECT_LT(gate.asked, 100) << "asked without rest";
 }
 
-TEST(ClusterGate, AWaitForRoomCanBeStopped) {
-  Trial trial;
-  SharedRun run;
-  TestGate gate(run, 0);
-  gate.no_room = 1'000'000;
-  trial.gate = &gate;
+// Of three segments, for none of which there is anything to be done.
+void expect_stopped(Trial& trial) {
   std::thread stopper([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     trial.stop = static_cast<int>(Stop::kAfterSegment);
@@ -522,6 +518,15 @@ TEST(ClusterGate, AWaitForRoomCanBeStopped) {
   const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
   stopper.join();
   EXPECT_EQ(end.code, ErrorCode::kInterrupted);
+}
+
+TEST(ClusterGate, AWaitForRoomCanBeStopped) {
+  Trial trial;
+  SharedRun run;
+  TestGate gate(run, 0);
+  gate.no_room = 1'000'000;
+  trial.gate = &gate;
+  expect_stopped(trial);
 }
 
 // Another job upscales four segments one after the other; this one encodes each as it comes.
@@ -596,13 +601,7 @@ TEST(ClusterGate, AJobThatOnlyEncodesIsStoppedWhileItWaits) {
   trial.gate = &gate;
   trial.capacities = {{false, 1}};
   trial.chunks_done.assign(3, false);
-  std::thread stopper([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    trial.stop = static_cast<int>(Stop::kAfterSegment);
-  });
-  const auto end = trial.run(1, 3, [](int, int, int) { return good(); });
-  stopper.join();
-  EXPECT_EQ(end.code, ErrorCode::kInterrupted);
+  expect_stopped(trial);
   EXPECT_TRUE(trial.made.empty());
 }
 
