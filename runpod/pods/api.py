@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from .basics import LIMIT, PODS, Failure, clock, complain, pauses, setting, signals
+from .basics import CONSOLE, LIMIT, PODS, Failure, clock, complain, pauses, setting, signals
 
 TIMEOUT_S = 30
 LARGEST = 16 << 20  # bytes of an answer
@@ -157,10 +157,19 @@ def is_entry(each):
     return isinstance(each, dict) and isinstance(each.get("id"), str) and bool(re.fullmatch("[A-Za-z0-9_-]+", each["id"]))
 
 
+unusable = set()  # what was said of already
+
+
 def entries(answer, key, path):
-    """Those of a list in an answer that can be used."""
+    """Those of a list in an answer that can be used; what cannot may be ours, and cost."""
     if not isinstance(answer.get(key), list):
         raise ApiError("GET", path, 0, f"the answer has no {key}")
+    for each in answer[key]:
+        said = ascii({name: each.get(name) for name in ("id", "name")} if isinstance(each, dict) else each)[:200]
+        if not is_entry(each) and said not in unusable:
+            unusable.add(said)
+            complain(f"API: GET {path}: {said} has no id that can be used, and is passed over; look at {CONSOLE} whether it "
+                     "costs")
     return [each for each in answer[key] if is_entry(each)]
 
 

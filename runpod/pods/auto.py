@@ -31,6 +31,7 @@ class Auto:
         self.heard, self.restarts = {}, {}  # by rental's name: when it last answered; its job's further starts
         self.online = True  # whether the service answers
         self.begun = False  # whether any job may run
+        self.refusal = {}  # by hardware: why there is less of it than is wanted, said already
 
     # --- the story
 
@@ -47,10 +48,13 @@ class Auto:
         self.state.begin()
         signals.limit = lambda: limits.check(self.session)
         self.end_surplus()
+        first = self.first_wanted()
+        if not self.state.alive() and CPU in first:
+            self.fill(CPU, 1)
         if not self.state.alive() and not self.fleet.fill(GPU, 1):
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
-            self.through_one_pod(lambda transfer: transfer.push(job), [GPU])
+            self.through_one_pod(lambda transfer: transfer.push(job), first)
         if not self.is_made():
             self.watch()
         self.keep_one()
@@ -62,6 +66,10 @@ class Auto:
         self.state.save()
         for film in films:
             tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
+
+    def first_wanted(self):
+        """Note [GPUs go first]: they are not wanted again where an earlier start has upscaled all."""
+        return [CPU, GPU] if self.config["encoders", "count"] and self.state.contents.upscaled else [GPU]
 
     def end_surplus(self):
         """More than the configuration now wants: its counts were made smaller between two starts."""
@@ -105,17 +113,17 @@ class Auto:
             self.fill_all()
             self.watching.look(states)
             self.end_gpus(states)
+            self.end_waiting()
             signals.wait(setting("POLL", 15))
 
     def fill_all(self):
-        """Note [GPUs go first]."""
-        gpus, left = self.config.places(), self.watching.segments_left()
-        if self.config["encoders", "count"] and left is not None:
+        """Note [GPUs go first]. Encoders alone can do nothing but what is upscaled."""
+        gpus, encoders, left = self.config.places(), self.config["encoders", "count"], self.watching.segments_left()
+        if encoders and left is not None:
             gpus = min(gpus, left)
-        elif left is None and not self.state.of(GPU) and any(r.phase == "working" for r in self.state.of(CPU)):
-            gpus = 0  # after a start that has not heard yet how the run is
         self.fill(GPU, gpus)
-        self.fill(CPU, self.config["encoders", "count"])
+        if left == 0 or self.state.of(GPU):
+            self.fill(CPU, encoders)
         if left == 0 and not self.state.alive():
             self.fill(GPU, 1)
 
@@ -129,7 +137,20 @@ class Auto:
         tell(f"all is upscaled, and {len(encoders)} of {self.config['encoders', 'count']} encoders are at work: ends what has a "
              f"GPU, ${spent:.2f} so far and ${sum(rental.price for rental in gpus):.2f} an hour; encoders cost "
              f"${sum(rental.price for rental in self.state.of(CPU)):.2f} an hour")
-        for rental in gpus:
+        self.end_politely(gpus)
+
+    def end_waiting(self):
+        """Encoders, where what is left wants a GPU and none can be had: they cost, and do nothing."""
+        encoders, minutes = self.state.of(CPU), self.config["limits", "paused_minutes"]
+        waits = encoders and not self.state.of(GPU) and self.watching.only_upscaling_is_left()
+        if not waits or self.watching.still() < minutes * 60:
+            return
+        tell(f"{len(encoders)} encoders have waited for {minutes:g} minutes for a GPU, which cannot be had: ends them; goes on "
+             "when there is one")
+        self.end_politely(encoders)
+
+    def end_politely(self, rentals):
+        for rental in rentals:
             rental.phase = "over"
             self.state.save()
             self.jobs.stop_one(rental, now=True)
@@ -179,11 +200,10 @@ class Auto:
         """Without encoders it goes on, whatever the service says of them, unless it knows us no more."""
         if not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
             return
-        goes_on = lambda: (f"goes on with {len(self.state.of(hardware))} of {want}{self.fleet.sorts[hardware].plural}, and "
-                           "tries again")
+        why = ""
         try:
             if not self.fleet.fill(hardware, want):
-                complain(f"no capacity now: {self.fleet.reasons_text()}; {goes_on()}")
+                why = f"no capacity now: {self.fleet.reasons_text()}"
         except Failure as error:
             from_service = isinstance(error, ApiError)
             if hardware == CPU:
@@ -192,8 +212,12 @@ class Auto:
                 lasting = from_service and not error.may_pass() or not from_service and not self.state.alive()
             if lasting:
                 raise
-            complain(f"{error}; {goes_on()}")
+            why = str(error)
             self.fleet.refused[hardware] = time.monotonic()
+        if why and why != self.refusal.get(hardware):  # else at every try, for hours
+            complain(f"{why}; goes on with {len(self.state.of(hardware))} of {want}{self.fleet.sorts[hardware].plural}, and tries "
+                     "again")
+        self.refusal[hardware] = why
 
     def make_ready(self):
         """Those that were made and have come up."""
@@ -237,10 +261,7 @@ class Auto:
 
     def check_and_start(self, rental):
         try:
-            why = self.jobs.check(rental) if self.fleet.reachable(rental) else ""
-            if not why and self.fleet.reachable(rental):
-                self.jobs.start(rental)
-            return why
+            return self.jobs.check_and_start(rental) if self.fleet.reachable(rental) else ""
         except Unreachable:
             return ""
         except JobFailed as error:

@@ -24,10 +24,10 @@ def gpus(api, config):
     return [gpu for gpu in objects_of(api, "gpus", query) if isinstance(gpu.get("id"), str)]
 
 
-def objects_of(api, key, query):
+def objects_of(api, key, query, patience=None):
     """Of a catalogue's answer; what is no list of objects may be another one the next time."""
     path = f"/catalog/{key}"
-    found = api.request("GET", f"{path}?{query}").get(key)
+    found = api.request("GET", f"{path}?{query}", patience=patience).get(key)
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ApiError("GET", path, 0, f"the answer has no {key}")
     return found
@@ -36,12 +36,13 @@ def objects_of(api, key, query):
 def cpus(api, config):
     """The catalogue's entries, for pods of so many vCPUs."""
     query = urllib.parse.urlencode({"include": "AVAILABILITY", "product": "POD", "vcpuCount": config["encoders", "vcpus"]})
-    return [cpu for cpu in objects_of(api, "cpus", query) if isinstance(cpu.get("id"), str)]
+    # It goes on without them, so nothing waits long.
+    listed = objects_of(api, "cpus", query, patience=setting("LOOK", 20))
+    return [cpu for cpu in listed if isinstance(cpu.get("id"), str)]
 
 
-def offers(api, config, data_center):
-    """(what can be had, in the user's order; why the others cannot). Raises when nothing ever could be."""
-    entries = gpus(api, config)
+def offers(entries, config, data_center):
+    """(what can be had of gpus(), in the user's order; why the others cannot). Raises when nothing ever could be."""
     known = {key.lower(): gpu for gpu in entries for key in (gpu.get("name"), gpu["id"]) if isinstance(key, str)}
     return choose("pods.gpus", config["pods", "gpus"], known, "GPUs; 'vsr-pods cost' lists them",
                   lambda gpu: judge(gpu, config, data_center))

@@ -206,9 +206,7 @@ def run_command(options):
     failed = []
     for rental in found:
         try:
-            why = jobs.check(rental)
-            if not why:
-                jobs.start(rental)
+            why = jobs.check_and_start(rental)
         except Unreachable as error:
             why = str(error)
         if why:
@@ -228,7 +226,8 @@ def status_command(options):
         return
     fleet.refuse_strange()
     fleet.look(act=False)
-    states = Jobs(session, fleet).of_all(Jobs(session, fleet).state, session.state.alive())
+    jobs = Jobs(session, fleet)
+    states = jobs.of_all(jobs.state, session.state.alive())
     for rental in session.state.alive():
         members = fleet.members.get(rental.name) or []
         if rental.name in fleet.lost and not members:
@@ -314,8 +313,7 @@ def down(session, options):
     signals.deaf = True
     fleet = Fleet(session)
     if fleet.strange:
-        complain("rented with another API key, or at another address "
-                 f"({session.state.contents.account['url']}): what this account does not have does not count as ended")
+        complain(f"rented with {fleet.strange}: what this account does not have does not count as ended")
     try:
         fleet.end_all()
     except Failure:
@@ -402,6 +400,9 @@ OPTIONS = ("--config", "--api-url", "--dry-run", "--yes", "--help", "--tunnel", 
 
 class Words(argparse.ArgumentParser):
     """With examples where there is no command, or none such."""
+
+    def _print_message(self, message, file=None):
+        talk.write(message, file or sys.stderr, end="")  # nobody may listen any more
 
     def error(self, message):
         wrong = re.search("COMMAND: invalid choice: '([^']*)'", message)

@@ -1,5 +1,6 @@
 """Where a film's figures come from: Film and Rates (cost.py) by vsr-dist, by ffprobe, or from an earlier run's status."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,9 +10,12 @@ import tempfile
 
 from . import job_file
 from .basics import INPUT, Failure, last_line, run
-from .cost import EVEN, CostError, Film, NoFilm, Rates
+from .cost import EVEN, SCALE, CostError, Film, NoFilm, Rates
 
 DRY_RUN_S = 300          # it takes a quarter of a minute
+# Bytes a pixel of what is kept, as vsr-dist itself reckons (launcher/planning.cpp): of segments by codec, and of films of
+# usual quality, of which chunks are another one.
+SEGMENT_BYTES, FILM_BYTES = {"prores": 0.6, "dnxhr": 0.55, "ffv1": 1.3, "png": 3.5, "none": 0}, 0.06
 
 
 def look(film_path, job_path=None, program=None):
@@ -97,9 +101,18 @@ def film_of_ffprobe(path, job):
     crop = re.match(r"(\d+):(\d+):", job.get("preprocess.crop", ""))
     if crop:
         width, height = int(crop[1]), int(crop[2])
-    return Film(frames=max(1, round(seconds * rate)), width=width, height=height,
+    film = Film(frames=max(1, round(seconds * rate)), width=width, height=height,
                 network="c32n3" if job.get("model.checkpoint", "embedded") == "embedded" else "c64n7",
                 chunk_frames=_number(job, "segment.frames", 480), **_encode_of(job))
+    return dataclasses.replace(film, stored_bytes=_stored_bytes(film, job))
+
+
+def _stored_bytes(film, job):
+    """Of segments, chunks and films."""
+    segments = SEGMENT_BYTES.get(job.get("segment.codec", "prores"), max(SEGMENT_BYTES.values()))
+    films = 1 if job.get("final.fps") == "source" else len(job.get("final.variants", "pitchOK,pitchLOW").split(","))
+    films_bytes = (films + 1) * FILM_BYTES * film.final_megapixels * 1e6
+    return round(film.frames * (segments * SCALE ** 2 * film.width * film.height + films_bytes))
 
 
 def _encode_of(job):

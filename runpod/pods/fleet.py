@@ -25,7 +25,7 @@ class Fleet:
         self.members = {}  # by rental's name, as of the last look
         self.taken = {}  # by rental's name: when the service told its id
         self.replaced = {}  # by place: so many that had worked, since the film last advanced
-        self.strange = not self.state.is_of(self.api.url, self.api.key)
+        self.strange = self.state.differs(self.api.url, self.api.key)  # how, or nothing
         self.lost = {}  # by rental's name: why
         self.refused = {GPU: -1e9, CPU: -1e9}  # when there was no capacity the last time, and why
         self.reasons = {}
@@ -122,8 +122,7 @@ class Fleet:
         """In another account nothing is found, which must not count as gone."""
         if self.strange:
             names = ", ".join(map(str, self.state.alive()))
-            raise Failure(USAGE, f"{names}: rented with another API key, or at another address "
-                                 f"({self.state.contents.account['url']}); use that, or end it by 'vsr-pods down'")
+            raise Failure(USAGE, f"{names}: rented with {self.strange}; use that")
 
     def adopt(self):
         """After a start: those whose answer was never read are found by name, or were never made."""
@@ -301,8 +300,8 @@ class Fleet:
         if rental.id and not rental.ended:
             was_there = self.api.delete(rental.kind, rental.id, patience)
             if not was_there and self.strange:
-                raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404, "is not in this account, whose API key or "
-                               "address is another than it was rented with")
+                raise ApiError("DELETE", f"/{rental.kind}/{rental.id}", 404,
+                               f"is not in this account; it was rented with {self.strange}")
             rental.ended = clock.now()
             tell(f"ended {rental}, ${rental.dollars(rental.ended):.2f}" if was_there else
                  f"{rental} was gone already; ${rental.dollars(rental.ended):.2f} at most")
@@ -356,6 +355,8 @@ class Fleet:
             if not self.api.delete(kind, each["id"], patience=10):
                 continue  # the list lags
             self.strange_words(f"{rental.name} is there {'still or again' if rental.ended else 'twice'}: {each['id']} is ended")
-            if rental.id == each["id"] and rental.ended:  # and was paid
+            if rental.id != each["id"]:
+                rental.twins += rental.price / 3600 * max(0.0, clock.now() - rental.asked)
+            elif rental.ended:  # and was paid
                 rental.ended = clock.now()
-                self.state.save()
+            self.state.save()

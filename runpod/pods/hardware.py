@@ -22,7 +22,7 @@ class Gpus:
         self.kind = "clusters" if config["pods", "kind"] == "cluster" else "pods"
 
     def offers(self, api, data_center):
-        return catalogue.offers(api, self.config, data_center)
+        return catalogue.offers(catalogue.gpus(api, self.config), self.config, data_center)
 
     def price(self, offer):
         """Dollars an hour of what is rented at once."""

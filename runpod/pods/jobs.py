@@ -41,6 +41,13 @@ class Jobs:
             return f"fails vsr-dist doctor: {why}"
         return ""
 
+    def check_and_start(self, rental):
+        """What is wrong with the pod, or nothing: its job runs."""
+        why = self.check(rental)
+        if not why:
+            self.start(rental)
+        return why
+
     def start(self, rental):
         words = ["vsr-pod", "start", self.folder, *role(rental)]
         if rental.kind == "clusters":

@@ -132,13 +132,17 @@ def plan(session, job):
     if not volume:
         catalogue.check_data_center(api, config)
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
-    offers, reasons = catalogue.offers(api, config, center)
-    encoders = encoders_to_be_had(api, config, center)
-    prices = prices_of(catalogue.gpus(api, config), config)
+    entries = catalogue.gpus(api, config)
+    offers, reasons = catalogue.offers(entries, config, center)
+    encoders, prices = encoders_to_be_had(api, config, center), prices_of(entries, config)
     film, alone = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices,
                             encoders_of(config, encoders[0]), offers[0].name if offers else None, bool(encoders[0]))
     tell_volume(session, job, film, volume)
-    tell_offers(config, center, offers, reasons)
+    tell_what(center, offers, reasons, config.gpus_of_one())
+    if encoders[0] and session.state.contents.upscaled:
+        tell_encoders_alone(config, center, *encoders)
+        return
+    tell_offers(config, center, offers)
     if config["encoders", "count"]:
         tell_encoders(config, center, *encoders, offers[0].price * config.gpus_of_one() * config.places(), alone)
 
@@ -166,9 +170,17 @@ def tell_encoders(config, center, offers, reasons, gpus_price, alone):
          "GPU is ended")
 
 
-def tell_offers(config, center, offers, reasons):
+def tell_encoders_alone(config, center, offers, reasons):
+    """Where an earlier start has upscaled all."""
+    tell_what(center, offers, reasons)
+    count = config["encoders", "count"]
+    tell(f"all is upscaled by what was told last: rents {many(count, 'encoder')} of {config['encoders', 'vcpus']} vCPUs, the first "
+         f"of these that can be had: ${offers[0].price * count:.2f} an hour in all; a GPU only where there is none, or something is "
+         "to be upscaled again")
+
+
+def tell_offers(config, center, offers):
     each = config.gpus_of_one()
-    tell_what(center, offers, reasons, each)
     if not offers:
         raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
     cluster = config["pods", "kind"] == "cluster"

@@ -10,7 +10,7 @@ from .config import AUTO
 CHEAPER_FROM_GB, DOLLARS_GB, DOLLARS_GB_MORE = 1000, 0.07, 0.05
 LEAST_GB, MOST_GB = 10, 4096  # that there are
 SPARE = 1.25  # what mezzanines and films take is known to a quarter or so
-USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 800, 50  # of a film of two hours
+USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 800, 50  # of a film of two hours, where nothing here can look at it
 
 
 def dollars_a_month(gb):
@@ -22,7 +22,7 @@ def words(gb, kind="STANDARD"):
 
 
 def needed(job, film):
-    """Gigabytes; 0 where it is not known (`film` None, or looked at by ffprobe alone)."""
+    """Gigabytes; 0 where it is not known."""
     if not film or not film.stored_bytes:
         return 0
     sent = sum(source.stat().st_size for source, _ in job.files())

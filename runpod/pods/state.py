@@ -30,9 +30,10 @@ class Rental:
     phase: str = "asked"  # then made (it has an id), ready (ssh works), working (its job was started), over (and ended)
     ended: Optional[float] = None
     hardware: str = "gpu"  # or cpu: it only encodes
+    twins: float = 0.0  # dollars of what a request has made beside it, whose answer was lost
 
     def dollars(self, now):
-        return self.price / 3600 * max(0.0, (self.ended or now) - self.asked)
+        return self.price / 3600 * max(0.0, (self.ended or now) - self.asked) + self.twins
 
     def __str__(self):
         return f"{self.name} ({self.id or 'no id yet'}, {self.gpu})"
@@ -45,6 +46,7 @@ class Contents:
     batch: int = 0  # of names: vsrdist-<batch>-<number>
     number: int = 0
     finished: bool = False  # the film is fetched: the next start is another run, with its own money
+    upscaled: bool = False  # all of it, by what was told last: encoders alone make the film
     volume: dict = field(default_factory=dict)  # name, id
     rentals: list = field(default_factory=list)
     failures: dict = field(default_factory=dict)  # by place: rentals that were lost before their job began
@@ -117,7 +119,7 @@ class State:
         contents = self.contents
         if contents.finished:
             contents.rentals = [rental for rental in contents.rentals if not rental.ended]
-            contents.finished = False
+            contents.finished = contents.upscaled = False
         if not self.alive():
             contents.began, contents.failures = clock.now(), {}
             contents.batch = int(contents.began)
@@ -132,10 +134,12 @@ class State:
         """Where something is about to be rented; saved with it."""
         self.contents.account = account_of(url, key)
 
-    def is_of(self, url, key):
-        """Whether what is alive was rented with this key and at this address, so that its 'not found' means gone."""
+    def differs(self, url, key):
+        """With which other key or address what is alive was rented, whose 'not found' does not mean gone; or nothing."""
         known = self.contents.account
-        return not known or not self.alive() or is_account(known, url, key)
+        if not known or not self.alive() or is_account(known, url, key):
+            return ""
+        return "another API key" if known.get("url") == url else f"api.url = {known.get('url')}"
 
     def alive(self):
         return [rental for rental in self.contents.rentals if not rental.ended]

@@ -75,11 +75,16 @@ class Volume:
 
     def find(self):
         """One that may have been made: of the stored name, else of a state that was lost. None where there is none."""
+        found = self.one_of_name("set volume.id to the one that is meant, and delete the others at")
+        return found[0] if found else None
+
+    def one_of_name(self, advice):
+        """One at most, where the state was lost: others may be of other films of the same name."""
         found = self.of_name()
         if len(found) > 1 and not self.stored:
-            raise Failure(USAGE, f"there are several network volumes of this pods.name: {'; '.join(map(words, found))}; set "
-                                 f"volume.id to the one that is meant, and delete the others at {CONSOLE}")
-        return found[0] if found else None
+            raise Failure(USAGE, f"there are several network volumes of this pods.name: {'; '.join(map(words, found))}; {advice} "
+                                 f"{CONSOLE}")
+        return found
 
     def of_name(self):
         """Of the stored name, else, where the state was lost, of this pods.name in this data centre."""
@@ -94,7 +99,7 @@ class Volume:
         """What delete() is for, to be told of before. Raises where there can be nothing."""
         if not self.stored and self.config["volume", "id"]:
             raise Failure(USAGE, "down --volume: volume.id is a volume of your own; delete it at the console, under Storage")
-        found = self.of_name()
+        found = self.one_of_name("delete what is not wanted at")
         if not self.stored and not found:
             raise Failure(USAGE, f"down --volume: this state knows no volume, and the account has none named {PREFIX}...-"
                                  f"{self.config['pods', 'name']} where volume.data_center says; {CONSOLE} lists all under Storage")
@@ -139,7 +144,7 @@ class Volume:
                                 f"is another than it was asked for with; use that, or look at {CONSOLE}")
 
     def forget(self):
-        self.state.contents.volume = {}
+        self.state.contents.volume, self.state.contents.upscaled = {}, False
         self.state.save()
 
 

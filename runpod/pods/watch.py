@@ -21,10 +21,18 @@ class Watch:
         self.progress(states)
 
     def hear(self, states):
+        """What is kept of it is for the next start, which may have nobody to ask."""
         self.run = newest(states) or self.run
+        upscaled = self.segments_left() == 0
+        if upscaled != self.state.contents.upscaled:
+            self.state.contents.upscaled = upscaled
+            self.state.save()
 
     def segments_left(self):
-        """To be upscaled; None as long as that is not known."""
+        """To be upscaled; None as long as that is not known. An earlier start's word counts until somebody tells of the run,
+        or might have by now."""
+        if not self.run:
+            return 0 if self.state.contents.upscaled and self.still() < setting("STANDS", 600) else None
         total = number(self.run, "segments_total")
         return max(0, int(total - number(self.run, "segments_upscaled"))) if total > 0 else None
 
@@ -41,14 +49,22 @@ class Watch:
 
     def look_at_standstill(self):
         """Nothing is ended for it: a slow encode or a film's joining may take long, too. But somebody should look."""
-        self.advanced = self.advanced or time.monotonic()
-        still = time.monotonic() - self.advanced
+        still = self.still()
         if self.warned or still < setting("STANDS", 600):
             return
         self.warned = True
         complain(f"no frame more for {span(still)}, and the pods cost all the same: look at 'vsr-pods status --tunnel' and "
                  f"at {self.config.folder()}/log on a pod (ssh -F {self.session.ssh.file} POD); Ctrl-C ends all, and the same "
                  "command goes on")
+
+    def only_upscaling_is_left(self):
+        """All that is upscaled is encoded."""
+        return bool(self.segments_left()) and number(self.run, "segments_encoded") >= number(self.run, "segments_upscaled")
+
+    def still(self):
+        """Seconds since the film has advanced."""
+        self.advanced = self.advanced or time.monotonic()
+        return time.monotonic() - self.advanced
 
     def look_at_pause(self, states):
         """A run without room waits; its pods cost all the same."""

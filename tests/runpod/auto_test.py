@@ -523,7 +523,9 @@ class Ends(Auto):
         body = {**next(iter(self.cloud.pods.values())).body}
         twin = self.cloud.make_pod(body)
         self.wait_for(lambda: twin.id not in self.cloud.pods, process)
-        self.assertIn("is there twice", self.finish(process))
+        self.wait_for(lambda: self.said("is there twice"), process)
+        self.assertGreater(self.state()["rentals"][0]["twins"], 0)  # which max_usd pays
+        self.finish(process)
         self.assert_film()
 
     def test_what_cannot_be_ended_is_said(self):

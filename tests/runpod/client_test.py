@@ -257,7 +257,8 @@ class Choice(Quiet):
     GPUS = f"NVIDIA A40, {GPU}, NVIDIA L40S"
 
     def offers(self, center="EU-RO-1", **changes):
-        found, reasons = catalogue.offers(self.api, self.loaded(**{"pods_gpus": self.GPUS, **changes}), center)
+        values = self.loaded(**{"pods_gpus": self.GPUS, **changes})
+        found, reasons = catalogue.offers(catalogue.gpus(self.api, values), values, center)
         return [offer.name for offer in found], reasons
 
     def test_in_the_users_order_where_the_volume_is(self):
@@ -532,17 +533,17 @@ class OnDisk(Quiet):
 
     def test_another_key_or_address_is_noticed_and_the_key_is_not_written(self):
         kept = self.held()
-        self.assertTrue(kept.is_of("https://a", "rpa_1"))
+        self.assertEqual(kept.differs("https://a", "rpa_1"), "")
         kept.note_account("https://a", "rpa_1")
         kept.contents.rentals.append(state.Rental("vsrdist-1-1", "pods", 0, GPU, 0.5, 1.0, "pod1"))
         kept.save()
         again = state.State(self.folder / "state", "film")
         self.assertNotIn("rpa_1", again.path.read_text())
-        self.assertTrue(again.is_of("https://a", "rpa_1"))
-        self.assertFalse(again.is_of("https://a", "rpa_2"))
-        self.assertFalse(again.is_of("https://b", "rpa_1"))
+        self.assertEqual(again.differs("https://a", "rpa_1"), "")
+        self.assertEqual(again.differs("https://a", "rpa_2"), "another API key")
+        self.assertEqual(again.differs("https://b", "rpa_1"), "api.url = https://a")
         again.contents.rentals[0].ended = 2.0
-        self.assertTrue(again.is_of("https://b", "rpa_2"))
+        self.assertEqual(again.differs("https://b", "rpa_2"), "")
 
     def test_one_client_at_a_time(self):
         kept = self.held()
@@ -656,7 +657,7 @@ class Rented(OfOnePod):
         self.fleet.rent(0)
         other = fleet.Fleet(mock.Mock(api=mock.Mock(url="https://b", key="rpa_2"), config=self.fleet.config,
                                       state=self.kept))
-        self.assertIn("another API key", self.failure(2, other.refuse_strange))
+        self.assertIn(f"rented with api.url = {self.api.url}; use that", self.failure(2, other.refuse_strange))
         other.api.delete.return_value, other.api.list.return_value = False, []
         self.assertIn("STILL RENTED", self.failure(7, other.end_all))
         self.assertEqual(len(self.kept.alive()), 1)

@@ -218,6 +218,9 @@ class Sources(unittest.TestCase):
         self.assertGreater(film.stored_bytes, 1e6)
         self.assertEqual(film, Film(21, 320, 180, 180, "c32n3", preset="ultrafast", chunk_frames=30,
                                     stored_bytes=film.stored_bytes))
+        if shutil.which("ffprobe"):
+            by_ffprobe = films.look(CLIP, job, self.folder / "none")[0].stored_bytes
+            self.assertAlmostEqual(by_ffprobe / film.stored_bytes, 1, delta=0.2)
         with self.assertRaisesRegex(cost.NoFilm, "the file is empty"):
             films.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
         self.assertGreater(rates.core_s_frame, 0)
@@ -228,6 +231,7 @@ class Sources(unittest.TestCase):
         self.assertEqual((film.width, film.height, film.network, film.preset), (320, 180, "c32n3", "slow"))
         self.assertAlmostEqual(film.frames, 21, delta=1)
         self.assertEqual(rates, Rates())
+        self.assertEqual(film.stored_bytes, film.frames * round(0.6 * 1280 * 720 + 3 * 0.06 * 2560 * 1440))
         with self.assertRaisesRegex(cost.NoFilm, "ffprobe found no picture"):
             films.look(self.file("film.txt", "no film"), program=self.folder / "none")
 

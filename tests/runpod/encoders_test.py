@@ -177,8 +177,9 @@ class Told(ClientTest):
 
     def test_a_catalogue_of_processors_that_fails_ends_no_plan(self):
         self.config(**COUNTED)
-        self.fake.fail("GET", "/catalog/cpus", 404)
-        output = self.run_client("auto", "--dry-run")
+        self.fake.fail("GET", "/catalog/cpus", 503, times=1000)
+        output = self.run_client("auto", "--dry-run", PATIENCE=90)  # which is for what nothing goes on without
+        self.fake.faults.clear()
         self.assertRegex(output, "/catalog/cpus.*goes on without encoders until it answers; set encoders.count = 0")
         self.assertIn("rents 1 pod with 1 GPU", output)
         self.fake.fail("GET", "/catalog/cpus", 403)
@@ -287,6 +288,49 @@ class Runs(Auto):
         self.cloud.cpus["cpu3c"]["stock"] = {"EU-RO-1": 16}
         self.wait_for(lambda: not self.alive("gpu"), process)
         self.assertEqual(len(self.alive("cpu")), 1)
+        output = self.finish(process)
+        self.assertEqual(output.count("0 of 2 encoders, and tries again"), 1)
+        self.assert_film()
+
+    def test_encoders_that_wait_for_a_gpu_are_ended_until_there_is_one(self):
+        self.config(**COUNTED, limits_paused_minutes="0.02")
+        self.tell_pods("state", upscaled(5, segments_encoded=4))
+        process = self.auto()
+        self.all_at_work(process)
+        first = self.alive("cpu")
+        stock = self.cloud.gpus[GPU]["stock"]
+        self.cloud.gpus[GPU]["stock"] = dict.fromkeys(stock, -1000)
+        self.lose(self.alive("gpu")[0])
+        asked = self.states_asked()
+        self.wait_for(lambda: self.states_asked() > asked + 40, process)
+        self.assertEqual(self.alive("cpu"), first)  # something is left to be encoded
+        self.tell_pods("state", upscaled(5, segments_encoded=5))
+        self.wait_for(lambda: self.said("2 encoders have waited for 0.02 minutes for a GPU"), process)
+        self.wait_for(lambda: not self.cloud.left(), process)
+        self.cloud.gpus[GPU]["stock"] = stock
+        self.wait_for(lambda: self.working("gpu") and len(self.working("cpu")) == 2, process)
+        self.finish(process)
+        self.assert_film()
+
+    def all_upscaled_and_nothing_rented(self):
+        process = self.encoders_alone()
+        process.send_signal(SIGTERM)
+        self.output_of(process, 143)
+
+    def test_a_start_after_all_is_upscaled_rents_encoders_alone(self):
+        self.all_upscaled_and_nothing_rented()
+        process = self.auto()
+        self.wait_for(lambda: len(self.alive("cpu")) == 2 and set(self.alive("cpu")) <= set(self.working("cpu")), process)
+        output = self.finish(process)
+        self.assertIn("all is upscaled by what was told last: rents 2 encoders of 16 vCPUs", output)
+        self.assert_film()
+        self.assertEqual(sum("gpu" in body for body in self.fake.asked("POST", "/pods")), 1)
+
+    def test_such_a_start_whose_run_is_gone_rents_a_gpu(self):
+        self.all_upscaled_and_nothing_rented()
+        self.tell_pods("state", {"run": None})
+        process = self.auto(STANDS=1)
+        self.wait_for(lambda: self.working("gpu"), process)
         self.finish(process)
         self.assert_film()
 

@@ -133,6 +133,11 @@ class Volumes(client_test.OfOnePod):
         self.assertIn("was gone already", self.said[-1])
         self.assertEqual(self.kept.contents.volume, {})
 
+    def test_of_several_where_the_state_was_lost_none_is_deleted(self):
+        self.make(), self.make("vsrdist-1790000001-film")
+        self.assertIn("several network volumes of this pods.name", self.failure(2, self.mine.doomed))
+        self.assertEqual(len(self.left()), 2)
+
     def test_a_twin_is_deleted_too(self):
         self.mine.look()
         self.make(self.kept.contents.volume["name"])
@@ -365,7 +370,8 @@ class Answers(client_test.Quiet):
         for wrong in ({"price": 5}, {"price": {"secure": "x"}}, {"dataCenters": [5]}, {"cudaVersions": 5}, {"name": 5}):
             answer = {"gpus": [{**sound, "id": "NVIDIA L4", "name": "L4", **wrong}, sound, {"id": 5}]}
             with self.subTest(wrong=wrong), mock.patch.object(self.api, "request", return_value=answer):
-                found, _ = catalogue.offers(self.api, self.loaded(pods_gpus=f"NVIDIA L4, {GPU}"), "EU-RO-1")
+                values = self.loaded(pods_gpus=f"NVIDIA L4, {GPU}")
+                found, _ = catalogue.offers(catalogue.gpus(self.api, values), values, "EU-RO-1")
                 self.assertEqual(found[-1].name, GPU)
 
     def test_a_fault_of_ours_is_a_line(self):
@@ -409,7 +415,7 @@ class OnDisk(client_test.OfOnePod):
     def test_an_account_without_salt_is_another_one(self):
         self.fleet.rent(0)
         self.kept.contents.account.pop("salt")
-        self.assertFalse(self.kept.is_of(self.api.url, self.api.key))
+        self.assertEqual(self.kept.differs(self.api.url, self.api.key), "another API key")
 
 
 @unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
