@@ -1,5 +1,6 @@
 """Pods for tests: what tests/runpod/fake_runpod.py rents out are namespaces (hosts_support.py), each with a root file
-system of its own, the real runpod/entrypoint as first process and the real sshd. Standard library only."""
+system of its own, the machine's cards that it has rented, the real runpod/entrypoint as first process and the real sshd.
+Standard library only."""
 
 import itertools
 import os
@@ -8,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -24,6 +26,10 @@ ENTRYPOINT = SOURCE / "runpod/entrypoint"
 LIMIT_S = 300  # for whatever is to come, on a busy machine
 HERE = "10.77.0.1"  # of the client, on the bridge that pods have their eth0 on
 
+# Names in /dev; a pod whose card is not here works by its processors.
+CARDS = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+DRIVER = [name for name in ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools") if Path("/dev", name).exists()]
+
 # What the image has in /usr/local/bin.
 PROGRAMS = {"vsr-dist": PROGRAM, "vsr-pod": SOURCE / "runpod/vsr-pod", "vsr-until-done": SOURCE / "scripts/run-until-done",
             "python3": sys.executable}
@@ -39,13 +45,20 @@ for path in /*; do
   if [ -L "$path" ]; then cp -P "$path" {root}
   elif [ -d "$path" ]; then
     mkdir {root}"$path"
-    case "$path" in /proc | /root | /run | /tmp | /workspace) ;; *) mount --rbind "$path" {root}"$path" ;; esac
+    case "$path" in /dev | /proc | /root | /run | /tmp | /workspace) ;; *) mount --rbind "$path" {root}"$path" ;; esac
   fi
 done
 for path in {seen}; do  # though it may lie where a pod has its own
   [ -e {root}"$path" ] || {{ mkdir -p {root}"$path"; mount --rbind "$path" {root}"$path"; }}
 done
 mount -t proc none {root}/proc
+mount -t tmpfs -o mode=755,nodev none {root}/dev
+for device in null zero full random urandom tty {cards}; do
+  touch {root}/dev/$device
+  mount --bind /dev/$device {root}/dev/$device
+done
+ln -s /proc/self/fd {root}/dev/fd
+mkdir {root}/dev/shm
 mount -t tmpfs none {root}/dev/shm
 mount -t tmpfs -o mode=755 none {root}/etc/ssh
 mount --bind {etc}/passwd {root}/etc/passwd
@@ -62,9 +75,9 @@ exec chroot {root} {entrypoint}
 
 
 class PodMachine(Machine):
-    def __init__(self, pods, pod, number):
+    def __init__(self, pods, pod, number, cards):
         super().__init__(f"pod{number}")
-        self.pods, self.pod, self.address = pods, pod, f"10.77.{number // 250}.{number % 250 + 2}"
+        self.cards, self.pods, self.pod, self.address = cards, pods, pod, f"10.77.{number // 250}.{number % 250 + 2}"
         self.log = pods.folder / f"{self.name}.log"
         volume, mount_point = pod.volume or (None, "/workspace")
         storage = pods.volumes / volume if volume else pods.folder / f"{self.name}-disk"
@@ -74,7 +87,7 @@ class PodMachine(Machine):
         script = ROOT.format(
             root=root, etc=pods.folder / "etc", volume=storage, mount_point=shlex.quote(mount_point),
             name=pod.environment["RUNPOD_POD_HOSTNAME"], entrypoint=ENTRYPOINT,
-            seen=shlex.join(map(str, SEEN)),
+            seen=shlex.join(map(str, SEEN)), cards=" ".join([*cards, *(DRIVER if cards else ())]),
             links="\n".join(f"ln -s {path} {root}/pod/bin/{name}" for name, path in PROGRAMS.items()))
         self.start(["sh", "-c", script], self.log, {
             **IMAGE, **pods.session, "HOME": "/root", "VSR_SSHD_CONFIG": "/pod/sshd_config", **pod.environment})
@@ -98,6 +111,7 @@ class Pods(Driver):
     def __init__(self):
         self.folder = Path(os.environ[FOLDER])
         self.machines, self.numbers, self.mib_per_gb = {}, itertools.count(1), 300
+        self.lock, self.cards = threading.Lock(), {}  # by pod's id
         call("mount", "-t", "tmpfs", "none", self.folder)  # goes with the namespaces
         self.volumes, self.home, etc = (self.folder / name for name in ("volumes", "home", "etc"))
         for folder in (self.volumes, self.home, etc, self.folder / "tmp"):
@@ -118,8 +132,17 @@ class Pods(Driver):
         call("ip", "addr", "add", f"{HERE}/16", "dev", "bridge")
 
     def start(self, pod):
-        machine = self.machines[pod.id] = PodMachine(self, pod, next(self.numbers))
+        machine = self.machines[pod.id] = PodMachine(self, pod, next(self.numbers), self.take_cards(pod))
         return machine.address, 22, "root"
+
+    def take_cards(self, pod):
+        """As many as it has rented, as far as there are any; nodes of a cluster start at the same time."""
+        with self.lock:
+            taken = {card for identity, cards in self.cards.items() for card in cards
+                     if identity not in self.machines or self.machines[identity].is_on()}
+            free = [card for card in CARDS if card not in taken]
+            self.cards[pod.id] = free[:pod.gpu["count"] if pod.gpu else 0]
+            return self.cards[pod.id]
 
     def end(self, pod):
         if pod.id in self.machines:

@@ -34,21 +34,29 @@ OFTEN = {f"VSR_PODS_{name}_S": str(seconds) for name, seconds in
          {"POLL": 1, "PAUSE": 0.2, "AGAIN": 1, "SETTLE": 2, "TELL": 1, "NODE": 60}.items()}
 
 
-class Pods(PodsTest):
+class FilmOnPods(PodsTest):
+    """A job to be done by rented pods, and its film as an undisturbed run here makes it."""
+
+    FILM = FILM
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        test = cls("test_a_lost_pod_is_replaced_and_the_film_is_that_of_an_undisturbed_run")
-        run(test.job("undisturbed", **FILM), env=environment(OMP_NUM_THREADS="1"), check=True)
-        cls.reference = frame_hashes(cls.folder / "undisturbed/final/film_pitchOK.mkv")
-        _, cls.job_text = run([*test.job("asked", **FILM), "--print-config"], check=True)
+        cls.reference = cls("assert_film").film_made_here("undisturbed", **cls.FILM)
 
     def setUp(self):
         super().setUp()
-        self.paused = []
-        (self.work / "job.ini").write_text(self.job_text)
+        self.write_job(**self.FILM)
         shutil.copy(CLIP, self.work / "film.mkv")
         self.configure()
+
+    def film_made_here(self, name, **keys):
+        run(self.job(name, **keys), env=environment(OMP_NUM_THREADS="1"), check=True)
+        return frame_hashes(self.folder / name / "final/film_pitchOK.mkv")
+
+    def write_job(self, **keys):
+        _, text = run([*self.job("asked", **keys), "--print-config"], check=True)
+        (self.work / "job.ini").write_text(text)
 
     def configure(self, **changes):
         """pods.ini: section__key=value over CONFIG."""
@@ -119,10 +127,36 @@ class Pods(PodsTest):
     def posts(self):
         return [body["name"] for body in self.fake.asked("POST", "/pods")]
 
+    def gpu_ends_before_the_encoder_makes_the_film(self, segments):
+        """The two pods. The first stands still from when it has committed a segment until the second works, the second with
+        a chunk in hand until the first is ended."""
+        self.configure(**{f"encoders__{key}": value for key, value in ENCODERS.items()})
+        auto = self.begin("auto")
+        self.wait_for("a segment is committed", self.records, auto)
+        (gpu,) = self.working()
+        self.pause(gpu)
+        self.wait_for("the encoder works", lambda: len(self.working()) == 2, auto)
+        (encoder,) = [machine for machine in self.working() if machine is not gpu]
+        self.assertEqual((gpu.pod.body.get("cpu"), encoder.pod.body["cpu"]), (None, {"id": "cpu5c", "vcpuCount": 2}))
+        self.go_on(gpu)
+        self.wait_for("the encoder stands still with a chunk in hand", lambda: self.paused_with_a_chunk(encoder), auto)
+        self.wait_for("the GPU's pod is ended", lambda: not gpu.is_on(), auto)
+        self.assertEqual(len(self.records()), segments)
+        self.assertFalse((self.volume / "film/run/final/film_pitchOK.mkv").exists())
+        self.go_on(encoder)
+        said = self.ends(auto)
+        self.assertIn("all is upscaled, and 1 of 1 encoders are at work: ends what has a GPU, $", said)
+        (log,) = self.volume.glob(f"film/log/{encoder.pod.name}.log")
+        self.assertIn("this job only encodes", log.read_text())
+        self.assertNotIn("nobody upscales", log.read_text())
+        self.assertEqual(len(self.posts()), 2, said)
+        self.assert_nothing_left()
+        return gpu, encoder
+
     # What has to hold at the end
 
-    def assert_film(self):
-        self.assertEqual(frame_hashes(self.work / "results/final/film_pitchOK.mkv"), self.reference)
+    def assert_film(self, reference=None):
+        self.assertEqual(frame_hashes(self.work / "results/final/film_pitchOK.mkv"), reference or self.reference)
 
     def assert_key_is_nowhere(self, *outputs):
         """The account's key is in the header of requests and nowhere else."""
@@ -131,8 +165,8 @@ class Pods(PodsTest):
         for text in places:
             self.assertNotIn(self.fake.key, text)
 
-    # The tests
 
+class Pods(FilmOnPods):
     def test_a_lost_pod_is_replaced_and_the_film_is_that_of_an_undisturbed_run(self):
         self.configure(pods__count=2)
         auto = self.begin("auto")
@@ -204,32 +238,10 @@ class Pods(PodsTest):
         self.assert_nothing_left()
 
     def test_the_gpu_is_ended_when_all_is_upscaled_and_an_encoder_makes_the_film(self):
-        run(self.job("slow-encode", **SLOW_ENCODE), env=environment(OMP_NUM_THREADS="1"), check=True)
-        _, text = run([*self.job("asked-slow", **SLOW_ENCODE), "--print-config"], check=True)
-        (self.work / "job.ini").write_text(text)
-        self.configure(**{f"encoders__{key}": value for key, value in ENCODERS.items()})
-        auto = self.begin("auto")
-        self.wait_for("a segment is committed", self.records, auto)
-        (gpu,) = self.working()
-        self.pause(gpu)  # so that there is something left to do
-        self.wait_for("the encoder works", lambda: len(self.working()) == 2, auto)
-        (encoder,) = [machine for machine in self.working() if machine is not gpu]
-        self.assertEqual((gpu.pod.body.get("cpu"), encoder.pod.body["cpu"]), (None, {"id": "cpu5c", "vcpuCount": 2}))
-        self.go_on(gpu)
-        self.wait_for("the encoder stands still with a chunk in hand", lambda: self.paused_with_a_chunk(encoder), auto)
-        self.wait_for("the GPU's pod is ended", lambda: not gpu.is_on(), auto)
-        self.assertEqual(len(self.records()), 7)
-        self.assertFalse((self.volume / "film/run/final/film_pitchOK.mkv").exists())
-        self.go_on(encoder)
-        said = self.ends(auto)
-        self.assertIn("all is upscaled, and 1 of 1 encoders are at work: ends what has a GPU, $", said)
-        self.assertEqual(frame_hashes(self.work / "results/final/film_pitchOK.mkv"),
-                         frame_hashes(self.folder / "slow-encode/final/film_pitchOK.mkv"))
-        (log,) = self.volume.glob(f"film/log/{encoder.pod.name}.log")
-        self.assertIn("this job only encodes", log.read_text())
-        self.assertNotIn("nobody upscales", log.read_text())
-        self.assertEqual(len(self.posts()), 2, said)
-        self.assert_nothing_left()
+        reference = self.film_made_here("slow-encode", **SLOW_ENCODE)
+        self.write_job(**SLOW_ENCODE)
+        self.gpu_ends_before_the_encoder_makes_the_film(segments=7)
+        self.assert_film(reference)
 
     def test_step_by_step(self):
         self.does("up")
