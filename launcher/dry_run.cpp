@@ -95,155 +95,222 @@ Json times_json(const MeasuredHere& here) {
   return json;
 }
 
-void tell(const Arguments& arguments,
-          const std::vector<Resources>& ranks,
-          const std::atomic<int>& stop) {
-  const Job job = job_of(arguments);
-  const Ingredients ingredients = look_at(job);
-  const DryPrepared dry = prepare_dry(job, ingredients, ranks, arguments.fresh, stop);
+// What the windows of all segments come to.
+struct Computed {
+  std::size_t windows = 0;
+  std::int64_t frames = 0;  // with those that are computed twice
+  std::int64_t left = 0;    // of those, in segments that are still to be upscaled
+};
+
+Computed computed_by(const store::Plan& plan, Past past, const Left& left) {
+  Computed computed;
+  for (const Segment& segment : plan.segments) {
+    for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap, past)) {
+      ++computed.windows;
+      computed.frames += window.input.size();
+      if (left.upscale[static_cast<std::size_t>(segment.index)]) {
+        computed.left += window.input.size();
+      }
+    }
+  }
+  return computed;
+}
+
+// All that is known of the job without trying anything.
+struct Outlook {
+  const Job& job;
+  const Prepared& prepared;
+  model::DeviceSpec device;
+  model::UpscalerOptions options;
+  Tiling tiling;
+  Backend backend = Backend::kAuto;
+  Left left;
+  Computed computed;
+
+  const store::Plan& plan() const { return prepared.plan; }
+
+  const media::Timeline& timeline() const { return prepared.timeline; }
+
+  std::string device_name() const {
+    return device.cuda ? gpu::device_info(device.index).name : std::string();
+  }
+
+  double gflop_frame() const {
+    return model::network_gflop(prepared.network, timeline().format) * tiling.work();
+  }
+
+  double computed_twice() const {
+    return static_cast<double>(computed.frames - plan().timeline_frames) /
+           static_cast<double>(plan().timeline_frames);
+  }
+
+  std::uint64_t window_bytes() const {
+    return model::Upscaler::window_bytes(prepared.network, options, plan().max_seq_len);
+  }
+
+  double segments_bytes() const {
+    double bytes = 0;
+    for (const Segment& segment : plan().segments) bytes += segment_bytes(job, plan(), segment);
+    return bytes;
+  }
+
+  double films_bytes() const { return (makes_chunks(job) ? 2 : 1) * film_bytes(job, plan()); }
+
+  Rational final_rate() const { return job.final.fps.value_or(timeline().rate); }
+
+  double final_s() const {
+    return static_cast<double>(plan().timeline_frames) / final_rate().to_double();
+  }
+};
+
+Outlook outlook_of(const Job& job, const DryPrepared& dry, const std::vector<Resources>& ranks) {
   const Prepared& prepared = dry.prepared;
   const store::Plan& plan = prepared.plan;
   const media::Timeline& timeline = prepared.timeline;
-  assemble::validate(assemble_spec(job, plan, timeline, fs::path(job.run.dir) / "final"));
   const model::DeviceSpec device = choose_device(job.stream.device, 0);
   model::UpscalerOptions options = upscaler_options(job, timeline, device);
-  set_output(options, job, prepared.network, prepared.plan.picture);
+  set_output(options, job, prepared.network, plan.picture);
   options.tile = plan.tile;
   options.cpu_threads = ranks.front().cpus;
   const Tiling tiling = model::tiling_of(prepared.network, timeline.format, plan.tile);
   const Backend backend = model::Upscaler::backend_for(prepared.network, options);
   // Its windows remember what is before them, but for those in tiles.
   const bool remembers = backend == Backend::kFused && tiling.count() == 1;
-  const Past past = remembers ? Past::kRemembered : Past::kSeen;
   const Left left = what_is_left(job, plan, dry.run);
-  std::size_t windows = 0;
-  std::int64_t computed = 0;
-  std::int64_t computed_left = 0;
-  for (const Segment& segment : plan.segments) {
-    for (const Window& window : plan_windows(segment, plan.max_seq_len, plan.overlap, past)) {
-      ++windows;
-      computed += window.input.size();
-      if (left.upscale[static_cast<std::size_t>(segment.index)]) {
-        computed_left += window.input.size();
-      }
-    }
+  return {.job = job,
+          .prepared = prepared,
+          .device = device,
+          .options = options,
+          .tiling = tiling,
+          .backend = backend,
+          .left = left,
+          .computed = computed_by(plan, remembers ? Past::kRemembered : Past::kSeen, left)};
+}
+
+std::string memory_text(std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); }
+
+void tell_line(std::string_view name, const std::string& text) {
+  std::cout << format("{:<10} {}\n", name, text);
+}
+
+void tell_outlook(const Outlook& outlook) {
+  const Job& job = outlook.job;
+  const Prepared& prepared = outlook.prepared;
+  const store::Plan& plan = outlook.plan();
+  const media::Timeline& timeline = outlook.timeline();
+  const Tiling& tiling = outlook.tiling;
+  tell_line("input",
+            format("{} ({}, {}), {:.1f} s",
+                   job.input.file,
+                   prepared.source.container,
+                   prepared.source.video.codec,
+                   prepared.source.duration_s));
+  tell_line("timeline",
+            format("{} frames of {} at {} fps, matrix {}",
+                   timeline.frames(),
+                   to_string(timeline.format),
+                   to_string(timeline.rate),
+                   to_string(timeline.colour.matrix)));
+  tell_line("network",
+            format("{} times the size, {} channels, {} blocks, on {} in {}, {} back end",
+                   prepared.network.scale(),
+                   prepared.network.mid_channels,
+                   prepared.network.num_blocks,
+                   outlook.device.cuda ? outlook.device_name() : "the CPU",
+                   to_string(outlook.options.precision),
+                   to_string(outlook.backend)));
+  tell_line("plan",
+            format("{} of about {} frames, seen by the network in {} of up to {}; where they "
+                   "overlap, {:.1f}% of the frames are computed twice",
+                   counted(static_cast<std::int64_t>(plan.segments.size()), "segment"),
+                   job.segment.frames,
+                   counted(static_cast<std::int64_t>(outlook.computed.windows), "window"),
+                   plan.max_seq_len,
+                   100 * outlook.computed_twice()));
+  tell_line("tiles",
+            tiling.count() == 1
+                ? std::string("none: the network sees pictures whole")
+                : format("{} x {} of {}x{}, {:.1f}% of a picture computed twice where they overlap",
+                         tiling.across.count(),
+                         tiling.down.count(),
+                         tiling.across.tile(),
+                         tiling.down.tile(),
+                         100 * (tiling.work() - 1)));
+  std::string pinned;
+  if (outlook.options.host_features) {
+    pinned = format(", {} of pinned host memory",
+                    memory_text(model::Upscaler::host_bytes(
+                        prepared.network, outlook.options, plan.max_seq_len)));
   }
-  const double gflop_frame =
-      model::network_gflop(prepared.network, timeline.format) * tiling.work();
-  const Rational final_rate = job.final.fps.value_or(timeline.rate);
-  const auto line = [&](std::string_view name, const std::string& text) {
-    if (!arguments.json) std::cout << format("{:<10} {}\n", name, text);
+  tell_line("memory",
+            format("{} of {} memory for a window{}",
+                   memory_text(outlook.window_bytes()),
+                   outlook.device.cuda ? "GPU" : "host",
+                   pinned));
+  tell_line("work",
+            format("{:.3g} million million operations (TFLOP), {:.2g} a frame",
+                   outlook.gflop_frame() * static_cast<double>(outlook.computed.frames) / 1e3,
+                   outlook.gflop_frame() / 1e3));
+  tell_line("disk",
+            format("about {} for {} and {} for {}films, in {}",
+                   size_text(outlook.segments_bytes()),
+                   describe_segments(job),
+                   size_text(outlook.films_bytes()),
+                   makes_chunks(job) ? "chunks and " : "",
+                   job.run.dir));
+  tell_line("final",
+            format("{} frames at {} fps, {:.1f} s, {}",
+                   plan.timeline_frames,
+                   to_string(outlook.final_rate()),
+                   outlook.final_s(),
+                   job.final.encoder));
+}
+
+Json outlook_json(const Outlook& outlook) {
+  const Prepared& prepared = outlook.prepared;
+  const store::Plan& plan = outlook.plan();
+  const media::Timeline& timeline = outlook.timeline();
+  return {{"timeline",
+           {{"frames", timeline.frames()},
+            {"width", timeline.format.width},
+            {"height", timeline.format.height},
+            {"fps", timeline.rate.to_double()}}},
+          {"network",
+           {{"name", network_name(prepared.network)},
+            {"scale", prepared.network.scale()},
+            {"precision", to_string(outlook.options.precision)},
+            {"backend", to_string(outlook.backend)}}},
+          {"plan",
+           {{"segments", plan.segments.size()},
+            {"segment_frames", outlook.job.segment.frames},
+            {"windows", outlook.computed.windows},
+            {"window_frames", plan.max_seq_len},
+            {"computed_twice", outlook.computed_twice()}}},
+          {"window_bytes", outlook.window_bytes()},
+          {"segments_bytes", std::llround(outlook.segments_bytes())},
+          {"films_bytes", std::llround(outlook.films_bytes())},
+          {"final",
+           {{"fps", outlook.final_rate().to_double()},
+            {"s", outlook.final_s()},
+            {"encoder", outlook.job.final.encoder}}}};
+}
+
+// How long both stages take here, tried with a few pictures; each is told as soon as it is known.
+MeasuredHere measure(const Outlook& outlook,
+                     const Ingredients& ingredients,
+                     const std::vector<Resources>& ranks,
+                     bool silent,
+                     const std::atomic<int>& stop) {
+  const Job& job = outlook.job;
+  const auto line = [silent](std::string_view name, const std::string& text) {
+    if (!silent) tell_line(name, text);
+    std::cout << std::flush;  // the next takes a while
   };
-  const auto seconds = [](std::int64_t frames, const Rational& rate) {
-    return static_cast<double>(frames) / rate.to_double();
-  };
-  line("input",
-       format("{} ({}, {}), {:.1f} s",
-              job.input.file,
-              prepared.source.container,
-              prepared.source.video.codec,
-              prepared.source.duration_s));
-  line("timeline",
-       format("{} frames of {} at {} fps, matrix {}",
-              timeline.frames(),
-              to_string(timeline.format),
-              to_string(timeline.rate),
-              to_string(timeline.colour.matrix)));
-  line("network",
-       format("{} times the size, {} channels, {} blocks, on {} in {}, {} back end",
-              prepared.network.scale(),
-              prepared.network.mid_channels,
-              prepared.network.num_blocks,
-              device.cuda ? gpu::device_info(device.index).name : "the CPU",
-              to_string(options.precision),
-              to_string(backend)));
-  const double computed_twice = static_cast<double>(computed - plan.timeline_frames) /
-                                static_cast<double>(plan.timeline_frames);
-  line("plan",
-       format("{} of about {} frames, seen by the network in {} of up to {}; where they overlap, "
-              "{:.1f}% of the frames are computed twice",
-              counted(static_cast<std::int64_t>(plan.segments.size()), "segment"),
-              job.segment.frames,
-              counted(static_cast<std::int64_t>(windows), "window"),
-              plan.max_seq_len,
-              100 * computed_twice));
-  line("tiles",
-       tiling.count() == 1
-           ? std::string("none: the network sees pictures whole")
-           : format("{} x {} of {}x{}, {:.1f}% of a picture computed twice where they overlap",
-                    tiling.across.count(),
-                    tiling.down.count(),
-                    tiling.across.tile(),
-                    tiling.down.tile(),
-                    100 * (tiling.work() - 1)));
-  const auto memory = [](std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); };
-  const std::uint64_t window_bytes =
-      model::Upscaler::window_bytes(prepared.network, options, plan.max_seq_len);
-  line("memory",
-       format("{} of {} memory for a window{}",
-              memory(window_bytes),
-              device.cuda ? "GPU" : "host",
-              options.host_features ? format(", {} of pinned host memory",
-                                             memory(model::Upscaler::host_bytes(
-                                                 prepared.network, options, plan.max_seq_len)))
-                                    : std::string()));
-  line("work",
-       format("{:.3g} million million operations (TFLOP), {:.2g} a frame",
-              gflop_frame * static_cast<double>(computed) / 1e3,
-              gflop_frame / 1e3));
-  double segments_bytes = 0;
-  for (const Segment& segment : plan.segments) segments_bytes += segment_bytes(job, plan, segment);
-  const double films_bytes = (makes_chunks(job) ? 2 : 1) * film_bytes(job, plan);
-  line("disk",
-       format("about {} for {} and {} for {}films, in {}",
-              size_text(segments_bytes),
-              describe_segments(job),
-              size_text(films_bytes),
-              makes_chunks(job) ? "chunks and " : "",
-              job.run.dir));
-  line("final",
-       format("{} frames at {} fps, {:.1f} s, {}",
-              plan.timeline_frames,
-              to_string(final_rate),
-              seconds(plan.timeline_frames, final_rate),
-              job.final.encoder));
-  Json json = {{"timeline",
-                {{"frames", timeline.frames()},
-                 {"width", timeline.format.width},
-                 {"height", timeline.format.height},
-                 {"fps", timeline.rate.to_double()}}},
-               {"network",
-                {{"name", network_name(prepared.network)},
-                 {"scale", prepared.network.scale()},
-                 {"precision", to_string(options.precision)},
-                 {"backend", to_string(backend)}}},
-               {"plan",
-                {{"segments", plan.segments.size()},
-                 {"segment_frames", job.segment.frames},
-                 {"windows", windows},
-                 {"window_frames", plan.max_seq_len},
-                 {"computed_twice", computed_twice}}},
-               {"window_bytes", window_bytes},
-               {"segments_bytes", std::llround(segments_bytes)},
-               {"films_bytes", std::llround(films_bytes)},
-               {"final",
-                {{"fps", final_rate.to_double()},
-                 {"s", seconds(plan.timeline_frames, final_rate)},
-                 {"encoder", job.final.encoder}}}};
-  const bool made = dry.run && is_made(job, plan, *dry.run);
-  json["made"] = made;
-  if (made) {
-    line("time", "none: the film is made already");
-    if (arguments.json) std::cout << json.dump(1) << '\n';
-    return;
-  }
-  if (dry.run) line("done", done_text(job, plan, left));
-  std::cout << std::flush;  // the rest takes a while
   Estimate estimate;
-  const RunAhead run{job, prepared, ranks, left};
-  const double gflop_left = gflop_frame * static_cast<double>(computed_left);
-  line("upscaling", upscaling_text(run, ingredients.checkpoint, options, gflop_left, estimate));
-  std::cout << std::flush;
+  const RunAhead run{job, outlook.prepared, ranks, outlook.left};
+  const double gflop_left = outlook.gflop_frame() * static_cast<double>(outlook.computed.left);
+  line("upscaling",
+       upscaling_text(run, ingredients.checkpoint, outlook.options, gflop_left, estimate));
   line("encoding", encoding_text(run, estimate, stop));
   if (encode_follows(job)) {
     estimate.order = Order::kAfterwards;
@@ -251,21 +318,49 @@ void tell(const Arguments& arguments,
     estimate.order = Order::kSameCores;
   }
   line("time", whole_text(estimate));
-  const MeasuredHere here{.estimate = estimate,
-                          .gpu = device.cuda ? gpu::device_info(device.index).name : std::string(),
-                          .network = network_name(prepared.network),
-                          .half = fused_on_gpus(job),
-                          .pixels = tiling.work() * timeline.format.width * timeline.format.height};
-  if (arguments.json) {
-    json["time"] = times_json(here);
-    std::cout << json.dump(1) << '\n';
-    return;
-  }
+  const media::Timeline& timeline = outlook.timeline();
+  return {.estimate = estimate,
+          .gpu = outlook.device_name(),
+          .network = network_name(outlook.prepared.network),
+          .half = fused_on_gpus(job),
+          .pixels = outlook.tiling.work() * timeline.format.width * timeline.format.height};
+}
+
+void tell_rented(const MeasuredHere& here) {
   std::string_view name = "rented";
   for (const std::string& text : rental_lines(here)) {
-    line(name, text);
+    tell_line(name, text);
     name = "";
   }
+}
+
+void tell(const Arguments& arguments,
+          const std::vector<Resources>& ranks,
+          const std::atomic<int>& stop) {
+  const Job job = job_of(arguments);
+  const Ingredients ingredients = look_at(job);
+  const DryPrepared dry = prepare_dry(job, ingredients, ranks, arguments.fresh, stop);
+  const store::Plan& plan = dry.prepared.plan;
+  assemble::validate(
+      assemble_spec(job, plan, dry.prepared.timeline, fs::path(job.run.dir) / "final"));
+  const Outlook outlook = outlook_of(job, dry, ranks);
+  const bool silent = arguments.json;
+  if (!silent) tell_outlook(outlook);
+  Json json = outlook_json(outlook);
+  const bool made = dry.run && is_made(job, plan, *dry.run);
+  json["made"] = made;
+  if (made && !silent) tell_line("time", "none: the film is made already");
+  if (!made) {
+    if (dry.run && !silent) tell_line("done", done_text(job, plan, outlook.left));
+    std::cout << std::flush;  // the rest takes a while
+    const MeasuredHere here = measure(outlook, ingredients, ranks, silent, stop);
+    if (silent) {
+      json["time"] = times_json(here);
+    } else {
+      tell_rented(here);
+    }
+  }
+  if (silent) std::cout << json.dump(1) << '\n';
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ void PictureDecoder::open_codec() {
   if (!codec_) throw Error(ErrorCode::kInternal, "out of memory");
   check_av(avcodec_parameters_to_context(codec_.get(), &parameters), ErrorCode::kInput, path_);
   codec_->pkt_timebase = stream().time_base;
-  codec_->thread_count = std::clamp(threads_, 1, 32);
+  codec_->thread_count = std::clamp(threads_, 1, 16);  // libavcodec warns of more
   codec_->max_pixels = kMostPixels;
   if (damage_ == Damage::kRefuse) codec_->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
   if (nvdec_) nvdec_->attach(*codec_);
