@@ -154,7 +154,13 @@ struct Outlook {
     return bytes;
   }
 
-  double films_bytes() const { return (makes_chunks(job) ? 2 : 1) * film_bytes(job, plan()); }
+  double films_bytes() const {  // and of chunks
+    double bytes = film_bytes(job, plan());
+    for (const Segment& segment : plan().segments) {
+      if (makes_chunks(job)) bytes += chunk_bytes(job, plan(), segment);
+    }
+    return bytes;
+  }
 
   Rational final_rate() const { return job.final.fps.value_or(timeline().rate); }
 

@@ -24,13 +24,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a segment's chunk will take, roughly.
-double chunk_bytes(const Lead& lead, const Segment& segment) {
-  const store::Plan& plan = lead.prepared.plan;
-  const double frame = film_bytes(lead.job, plan) / static_cast<double>(plan.timeline_frames);
-  return frame * static_cast<double>(segment.core.size());
-}
-
 // What is still to be made: segments of which there is neither mezzanine nor chunk, the chunks, and
 // the films.
 void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks) {
@@ -39,7 +32,7 @@ void check_space(const Lead& lead, const Ledger& segments, const Ledger& chunks)
   for (std::size_t i = 0; i < plan.segments.size(); ++i) {
     const bool encoded = lead.chunks && chunks[i];
     if (!segments[i] && !encoded) needed += segment_bytes(lead.job, plan, plan.segments[i]);
-    if (lead.chunks && !encoded) needed += chunk_bytes(lead, plan.segments[i]);
+    if (lead.chunks && !encoded) needed += chunk_bytes(lead.job, plan, plan.segments[i]);
   }
   const double free = static_cast<double>(free_bytes(lead.directory.root()));
   if (free < needed) {
@@ -187,7 +180,9 @@ cluster::SegmentOutcome FilmMaker::work_off() {
 std::vector<RunGate::Kind> FilmMaker::kinds(const cluster::Tasks& tasks) const {
   std::vector<RunGate::Kind> kinds;
   if (lead_.chunks) {
-    const auto bytes = [this](const Segment& segment) { return chunk_bytes(lead_, segment); };
+    const auto bytes = [this](const Segment& segment) {
+      return chunk_bytes(lead_.job, lead_.prepared.plan, segment);
+    };
     kinds.push_back({cluster::Work::kEncode, *lead_.chunks, tasks.encoded, bytes});
   }
   const auto bytes = [this](const Segment& segment) {

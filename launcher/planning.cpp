@@ -637,9 +637,13 @@ double segment_bytes(const Job& job, const store::Plan& plan, const Segment& seg
       per_pixel = 3.5;
       break;
     case SegmentCodec::kNone:
-      return film_frame_bytes(job, plan) * static_cast<double>(segment.core.size());
+      return chunk_bytes(job, plan, segment);
   }
   return per_pixel * pixels(plan.picture) * static_cast<double>(plan.held(segment).size());
+}
+
+double chunk_bytes(const Job& job, const store::Plan& plan, const Segment& segment) {
+  return film_frame_bytes(job, plan) * static_cast<double>(segment.core.size());
 }
 
 double film_bytes(const Job& job, const store::Plan& plan) {

@@ -142,6 +142,7 @@ media::TimelineOptions timeline_options(const Job& job, const media::SourceInfo&
 
 // Bytes that a segment's mezzanine or chunk, and all films together, will take, roughly.
 double segment_bytes(const Job& job, const store::Plan& plan, const Segment& segment);
+double chunk_bytes(const Job& job, const store::Plan& plan, const Segment& segment);
 double film_bytes(const Job& job, const store::Plan& plan);
 
 }  // namespace vsr::launcher

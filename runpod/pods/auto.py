@@ -55,7 +55,7 @@ class Auto:
             raise self.fleet.no_capacity()
         if not any(rental.phase == "working" for rental in self.state.alive()):
             self.through_one_pod(lambda transfer: transfer.push(job), first)
-        if not self.is_made():
+        if not (self.begun and self.is_made()):  # before a job has looked, what lies there may be another film
             self.watch()
         self.keep_one()
         films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")), [CPU, GPU])
@@ -121,7 +121,8 @@ class Auto:
         gpus, encoders, left = self.config.places(), self.config["encoders", "count"], self.watching.segments_left()
         if encoders and left is not None:
             gpus = min(gpus, left)
-        self.fill(GPU, gpus)
+        if gpus:
+            self.fill(GPU, gpus)
         if left == 0 or self.state.of(GPU):
             self.fill(CPU, encoders)
         if left == 0 and not self.state.alive():
@@ -283,7 +284,7 @@ class Auto:
             self.fleet.replace(rental, f"cannot do its job: {said}")
             return
         if status in LASTING:
-            raise JobFailed(status, f"{rental.name}: the job has failed for good: {said}")
+            raise JobFailed(status, f"{rental.name}: the job has failed for good: {advised(said)}")
         self.restarts[rental.name] = self.restarts.get(rental.name, 0) + 1
         if self.restarts[rental.name] > MOST_RESTARTS:
             self.fleet.replace(rental, f"does not keep its job running: {said}")
@@ -310,6 +311,12 @@ class Auto:
             signals.heed()
         except Failure as error:
             complain(error)
+
+
+def advised(said):
+    """What vsr-dist says, whose run.dir is ours to choose."""
+    what, another, _ = said.partition(" Give another run.dir")
+    return f"{what} Give another pods.name for another job" if another else said
 
 
 def auto(session, prepare):

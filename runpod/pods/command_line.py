@@ -20,9 +20,9 @@ from .fleet import Fleet
 from .files import Transfer
 from .job_file import JobFile, job_values
 from .jobs import Jobs
-from .plan import CLUSTER, encoders_of, encoders_to_be_had, plan, prices_of, tell_cost
+from .plan import CLUSTER, encoders_of, encoders_to_be_had, plan, prices_of, refuse_films_of_others, tell_cost
 from .ssh import Ssh, Unreachable
-from .state import State
+from .state import State, others_of, states_in
 
 ABOUT = """From an API key to a finished film on rented pods.
 
@@ -82,8 +82,12 @@ def agree(options, question):
     if not sys.stdin.isatty():
         raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
     talk.ask(f"{question} [y/N] ")
-    while not select.select([sys.stdin], [], [], TICK_S)[0]:
-        signals.check()
+    try:
+        while not select.select([sys.stdin], [], [], TICK_S)[0]:
+            signals.check()
+    except Interrupted:
+        talk.ask("\n")  # the next line is one of its own
+        raise
     answer = sys.stdin.readline()
     return answer.strip().lower() in ("y", "yes")
 
@@ -93,14 +97,26 @@ def consent(session):
     # Where a job runs, the film is on the volume, whatever has become of it here.
     job = JobFile(session.config, here=not any(rental.phase == "working" for rental in session.state.alive()))
     if session.state.alive():
-        names = ", ".join(map(str, session.state.alive()))
-        tell(f"goes on with {names}; ${session.state.dollars():.2f} are spent")
+        tell_going_on(session, "goes on")
         return job
     plan(session, job)
     if agree(session.options, "Go on?"):
         return job
     tell("nothing is rented")
     return None
+
+
+def preview(session):
+    """What a start would do."""
+    if session.state.alive():
+        tell_going_on(session, "would go on")
+    else:
+        plan(session, JobFile(session.config))
+
+
+def tell_going_on(session, goes_on):
+    tell(f"{goes_on} with {', '.join(map(str, session.state.alive()))}; ${session.state.dollars():.2f} of "
+         f"${session.config['limits', 'max_usd']:g} are spent")
 
 
 # --- the commands
@@ -110,7 +126,7 @@ def auto_command(options):
     session = Session(options)
     with others_told(session):
         if options.dry_run:
-            plan(session, JobFile(session.config))
+            preview(session)
         else:
             auto.auto(session, lambda: consent(session))
 
@@ -123,7 +139,7 @@ def up_command(options):
 
 def up(session, options):
     if options.dry_run:
-        plan(session, JobFile(session.config))
+        preview(session)
     elif auto.up(session, lambda: consent(session)):
         for rental in session.state.alive():
             node = "-node0" if rental.kind == "clusters" else ""
@@ -143,17 +159,10 @@ def others_told(session):
 
 
 def tell_of_others(state):
-    for name in states_in(state.folder):
-        if name == state.name:
-            continue
-        try:
-            alive = State(state.folder, name).alive()
-        except Failure as error:
-            complain(error)
-            continue
-        if alive:
-            complain(f"pods.name = {name} has rented, too: {', '.join(map(str, alive))}; unless another vsr-pods is at work with "
-                     "it, 'vsr-pods down' with that name ends it")
+    for other in others_of(state):
+        if alive := other.alive():
+            complain(f"pods.name = {other.name} has rented, too: {', '.join(map(str, alive))}; unless another vsr-pods is at work "
+                     "with it, 'vsr-pods down' with that name ends it")
 
 
 def rented(session):
@@ -191,12 +200,14 @@ def pull_command(options):
     if not session.state.alive() and session.state.contents.finished and any((results / "final").glob("*")):
         tell(f"nothing is rented, and what was made was fetched: it is in {results / 'final'}")
         return
+    refuse_films_of_others(session.config, session.state)
     films = transfer(session, lambda pod: pod.pull(results))
     session.state.contents.finished = bool(films)
     session.state.save()
     for film in films:
         tell(f"{film}: {film.stat().st_size / 1e9:.2f} GB")
     tell(f"pulled into {results}" + ("" if films else "; there is no film yet"))
+    auto.tell_of_rented(session)
 
 
 def run_command(options):
@@ -204,30 +215,34 @@ def run_command(options):
     fleet, found = rented(session)
     jobs = Jobs(session, fleet)
     failed = []
-    for rental in found:
+    for rental in session.state.alive():
         try:
-            why = jobs.check_and_start(rental)
+            why = jobs.check_and_start(rental) if rental in found else fleet.lost.get(rental.name, "cannot be reached now")
         except Unreachable as error:
             why = str(error)
         if why:
-            complain(f"{rental} {why}")
+            complain(why if why.startswith(rental.name) else f"{rental} {why}")
             failed.append(rental.name)
     if failed:
-        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console, and 'vsr-pods up' makes "
-                            "another")
+        raise Failure(PODS, f"no job was started on {', '.join(failed)}; run the same command again, or 'vsr-pods up', which rents "
+                            "others for what is lost; one that stays as it is you may end at the console before")
 
 
 def status_command(options):
     session = Session(options, change=False)
     fleet = Fleet(session)
     if not session.state.alive():
-        tell(f"nothing is rented by {session.state.path}; ${session.state.dollars():.2f} of this run are spent")
+        tell_nothing_rented(session.state)
         auto.tell_of_volume(session)
         return
     fleet.refuse_strange()
     fleet.look(act=False)
     jobs = Jobs(session, fleet)
-    states = jobs.of_all(jobs.state, session.state.alive())
+    try:
+        states = jobs.of_all(jobs.state, session.state.alive())
+    except Failure as error:  # of ssh; what the service tells is told all the same
+        complain(error)
+        states = dict.fromkeys(rental.name for rental in session.state.alive())
     for rental in session.state.alive():
         members = fleet.members.get(rental.name) or []
         if rental.name in fleet.lost and not members:
@@ -238,8 +253,10 @@ def status_command(options):
         state = states[rental.name]
         job = ("no answer by ssh" if state is None else "works" if state.get("running") else "has made the film"
                if state.get("done") else f"does not work; {state.get('said') or 'not started'}")
-        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}")
-    tell(f"the run: {watch.progress_text(watch.newest({k: s or {} for k, s in states.items()}))}; "
+        hint = "; 'auto' replaces it, 'down' ends it" if rental.name in fleet.lost else ""
+        tell(f"{rental}: {status}, ${rental.price:.2f} an hour, ${rental.dollars(clock.now()):.2f} so far; {job}{hint}")
+    run = watch.newest({name: state or {} for name, state in states.items()})
+    tell(f"the run: {watch.progress_text(run) if run else 'nobody tells of it now'}; "
          f"${session.state.dollars():.2f} of ${session.config['limits', 'max_usd']:g}")
     auto.tell_of_volume(session)
     if options.tunnel:
@@ -272,10 +289,6 @@ def tunnel(session, member):
         tell("the tunnel is closed; the run goes on")
     finally:
         finish(child)
-
-
-def states_in(folder):
-    return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def for_ending(options):
@@ -381,10 +394,9 @@ def cost_command(options):
 
 
 def hours(text):
-    value = float(text)
-    if not 0 <= value < 1e6:
-        raise ValueError
-    return value
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of hours, such as 0, 2.5 or 24")
+    return float(text)
 
 
 EXAMPLES = """
@@ -413,6 +425,10 @@ class Words(argparse.ArgumentParser):
         near = option and difflib.get_close_matches(option[1], OPTIONS, 1)
         if near:
             message = f"there is no option {option[1]}; did you mean {near[0]}?"
+            if near[0] == option[1]:
+                message = f"{option[1]} is of another command, and stands behind it: status --tunnel, down --volume, reap --older"
+        elif message.startswith("unrecognized arguments: "):
+            message += "; pods.ini and the job file name the film"
         self.print_usage(sys.stderr)
         examples = f"such as{EXAMPLES}\n" if "COMMAND" in message or wrong else ""
         self.exit(USAGE, f"{self.prog}: error: {message}\n{examples}")

@@ -15,8 +15,6 @@ import functools
 import json
 import pathlib
 
-from .basics import INPUT
-
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
 CHUNK_THREADS = 2        # of an encoder, where several work at once
@@ -29,10 +27,12 @@ class CostError(Exception):
     """What cannot be estimated, where, and what to do, in a line."""
 
 
-class NoFilm(CostError):
-    """No pod could make anything of it either."""
+class Refused(CostError):
+    """No pod could make anything of it either; with the exit status for that."""
 
-    status = INPUT
+    def __init__(self, status, text):
+        super().__init__(text)
+        self.status = status
 
 
 @dataclasses.dataclass(frozen=True)

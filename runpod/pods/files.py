@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from .basics import INPUT, PODS, STORAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
+from .basics import INPUT, PODS, STORAGE, USAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
 from .ssh import ANSWER_S, Unreachable
 
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
@@ -94,17 +94,22 @@ class Transfer:
 
     def push(self, job):
         self.make_folders()
+        begun = self.ask(["test", "-e", f"{self.folder}/run/plan.h5"])[0] == 0
         for source, target in job.files():
-            self.send(source, target)
+            self.send(source, target, begun)
         written = self.session.state.beside(".job.ini")
         written.write_bytes(job.on_volume())
         self.rsync(written, self.there(f"{self.folder}/job.ini"))
 
-    def send(self, source, target):
-        ours = self.sum_here(source)
-        if self.sums([target]).get(target) == ours:
+    def send(self, source, target, begun):
+        """Never over what a run that has `begun` is made of, whose film would be taken for this one's."""
+        ours, there = self.sum_here(source), self.sums([target]).get(target)
+        if there == ours:
             tell(f"{source.name} is on the volume already")
             return
+        if there and begun:
+            raise Failure(USAGE, f"{source}: in {self.folder} on the volume is a run of another {source.name}; give another "
+                                 "pods.name")
         tell(f"copies {source.name} ({source.stat().st_size / 1e9:.2f} GB) to the volume")
         # Only what is missing of it first; all of it, compared piece by piece, where that did not give the same file.
         for how in ("--append-verify", "--ignore-times"):
@@ -131,6 +136,7 @@ class Transfer:
                                 "status' tells how it is")
         try:
             logs.mkdir(parents=True, exist_ok=True)
+            self.session.state.note_results(results)
         except OSError as error:
             raise Failure(STORAGE, f"job.results {results}: {error.strerror}; name another folder") from None
         unfinished = "--exclude=*.part"

@@ -9,9 +9,10 @@ import shutil
 import tempfile
 
 from . import job_file
-from .basics import INPUT, Failure, last_line, run
-from .cost import EVEN, SCALE, CostError, Film, NoFilm, Rates
+from .basics import INPUT, USAGE, Failure, last_line, run
+from .cost import EVEN, SCALE, CostError, Film, Rates, Refused
 
+MODEL = 4                # status of vsr-dist
 DRY_RUN_S = 300          # it takes a quarter of a minute
 # Bytes a pixel of what is kept, as vsr-dist itself reckons (launcher/planning.cpp): of segments by codec, and of films of
 # usual quality, of which chunks are another one.
@@ -26,14 +27,18 @@ def look(film_path, job_path=None, program=None):
     why = ""
     if program:
         status, output, why = dry_run(program, film_path, job_path)
-        if status == INPUT:
-            raise NoFilm(why)
+        if status == USAGE:
+            raise Refused(USAGE, f"{why} (vsr-dist here; where that is of this machine alone, take vsr-dist out of PATH)")
+        if status in (INPUT, MODEL):
+            raise Refused(INPUT, why)
         if status == 0:
             return film_of_dry_run(document_of(output), job)
     try:
         return film_of_ffprobe(film_path, job), Rates(failed=why)
+    except Refused:
+        raise
     except CostError as error:
-        raise type(error)(f"{error} ({why or 'there is no vsr-dist'})") from None
+        raise CostError(f"{error} ({why or 'there is no vsr-dist'})") from None
 
 
 def dry_run(program, film_path, job_path):
@@ -84,7 +89,7 @@ def film_of_ffprobe(path, job):
         found = json.loads(output)
         stream = found["streams"][0]
     except (ValueError, LookupError):
-        raise NoFilm(f"film: ffprobe found no picture in {path}: {last_line(complaints) or 'it said nothing'}") from None
+        raise Refused(INPUT, f"film: ffprobe found no picture in {path}: {last_line(complaints) or 'it said nothing'}") from None
     try:
         up, down = map(int, stream["avg_frame_rate"].split("/"))
         seconds = float(stream.get("duration") or found["format"]["duration"])
@@ -93,6 +98,8 @@ def film_of_ffprobe(path, job):
         raise CostError(f"film: ffprobe does not tell how long {path} is") from None
     begin, end = _seconds(job.get("input.start", "0")), _seconds(job.get("input.end", "0"))
     seconds = (min(end, seconds) if end > 0 else seconds) - begin
+    if seconds <= 0:
+        raise Refused(INPUT, f"job file: nothing of {path} is left by input.start and input.end")
     width, height = int(stream["width"]), int(stream["height"])
     if job.get("preprocess.preset") == "pal-dvd":
         width, height = 1024, 576
@@ -155,5 +162,5 @@ def _seconds(text):
         for part in text.split(":"):
             seconds = 60 * seconds + float(part)
     except ValueError:
-        raise CostError(f"job file: {text} is no time such as 90, 1:30 or 0:01:30.5") from None
+        raise Refused(USAGE, f"job file: {text} is no time such as 90, 1:30 or 0:01:30.5") from None
     return seconds

@@ -122,7 +122,8 @@ class Fleet:
         """In another account nothing is found, which must not count as gone."""
         if self.strange:
             names = ", ".join(map(str, self.state.alive()))
-            raise Failure(USAGE, f"{names}: rented with {self.strange}; use that")
+            raise Failure(USAGE, f"{names}: rented with {self.strange}; use that, or end them by 'vsr-pods down' with any key "
+                                 "of that account")
 
     def adopt(self):
         """After a start: those whose answer was never read are found by name, or were never made."""

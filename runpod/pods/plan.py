@@ -6,6 +6,8 @@ import os
 from . import catalogue, cost, film as films, room
 from .api import ApiError
 from .basics import PODS, USAGE, Failure, complain, signals, tell
+from .reap import left_over, words_of
+from .state import others_of
 from .volume import Volume
 
 # A member is refused (409) when it would delete itself.
@@ -21,9 +23,18 @@ def prices_of(entries, config):
     return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
 
 
-def check_results(config):
+def refuse_films_of_others(config, state):
+    """Whose names are the same."""
+    results = config.file("job", "results")
+    if any((results / "final").glob("*")) and state.contents.results != str(results):
+        raise Failure(USAGE, f"job.results {results}: there are films that pods.name = {config['pods', 'name']} has not fetched; "
+                             "name another folder")
+
+
+def check_results(config, state):
     """They come last, when all is paid for."""
     results = config.file("job", "results").absolute()
+    refuse_films_of_others(config, state)
     there = next(path for path in (results, *results.parents) if path.exists())
     if not there.is_dir():
         raise Failure(USAGE, f"job.results {results}: {there} is a file; name a folder")
@@ -82,7 +93,7 @@ def tell_cost(config, job, gpus, prices, encoders, chosen=None, there=True):
         if chosen in known:
             alone = cost.estimate(film, chosen, count, prices.get(chosen), rates=rates)
             tell_limits(config, alone, encoders and there and cost.with_encoders(film, alone, encoders, rates))
-    except cost.NoFilm as error:
+    except cost.Refused as error:
         raise Failure(error.status, error) from None
     except cost.CostError as error:
         tell(f"no estimate of hours and money: {error}")
@@ -105,6 +116,15 @@ def tell_limits(config, alone, shared):
                  f"paid until then; set limits.max_usd to {math.ceil(wanted)} or more")
 
 
+def tell_of_unknown(session):
+    """What is rented by a state that was lost, say: it costs, too."""
+    known = {rental.name for state in (session.state, *others_of(session.state)) for rental in state.contents.rentals}
+    for kind, each in left_over(session.api, 0)[0]:
+        if each["name"] not in known:
+            complain(f"{each['name']} ({', '.join(filter(None, words_of(kind, each)))}) is rented, too, and known to no state in "
+                     f"{session.state.folder}; 'vsr-pods reap --older 0' ends what is left over, after asking")
+
+
 def tell_volume(session, job, film, volume):
     """Its size and what it costs; that of one which is to be made is settled here."""
     config, least = session.config, room.needed(job, film)
@@ -117,7 +137,7 @@ def tell_volume(session, job, film, volume):
         would = "would be" if session.options.dry_run else "will be"
         tell(f"a network volume in {config['volume', 'data_center']} {would} made: "
              f"{room.words(gb, config['volume', 'type'])}, used or not, until 'vsr-pods down --volume'")
-    if remark := room.remark(gb, least, key):
+    if remark := room.remark(gb, least, key, config["volume", "grow_to_gb"], bool(volume)):
         tell(remark)
 
 
@@ -127,7 +147,8 @@ def plan(session, job):
     if config["pods", "image"].startswith("OWNER/"):
         raise Failure(USAGE, f"{config.path}: pods.image is still the example's; name the image that you made and pushed "
                              "(docs/image.md)")
-    check_results(config)
+    check_results(config, session.state)
+    tell_of_unknown(session)
     volume = Volume(session).there()
     if not volume:
         catalogue.check_data_center(api, config)
@@ -184,7 +205,8 @@ def tell_offers(config, center, offers):
     if not offers:
         raise Failure(PODS, f"no pod can be had in {center} now; try later, or name other GPUs")
     cluster = config["pods", "kind"] == "cluster"
+    each_has = " each" if config["pods", "count"] > 1 else ""
     what = ("an Instant Cluster of " if cluster else "") + many(config["pods", "count"], "pod")
-    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')} each, the first of these that can be had: "
+    tell(f"rents {what} with {many(config['pods', 'gpus_per_pod'], 'GPU')}{each_has}, the first of these that can be had: "
          f"${offers[0].price * each * config.places():.2f} an hour in all; at most ${config['limits', 'max_usd']:g} and "
          f"{config['limits', 'max_hours']:g} hours (volume apart)" + (CLUSTER if cluster else ""))

@@ -10,7 +10,7 @@ from .config import AUTO
 CHEAPER_FROM_GB, DOLLARS_GB, DOLLARS_GB_MORE = 1000, 0.07, 0.05
 LEAST_GB, MOST_GB = 10, 4096  # that there are
 SPARE = 1.25  # what mezzanines and films take is known to a quarter or so
-USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 800, 50  # of a film of two hours, where nothing here can look at it
+USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 1200, 200  # of a film of two hours, where nothing here can look at it
 
 
 def dollars_a_month(gb):
@@ -43,11 +43,12 @@ def size(config, job, film):
     return gb
 
 
-def remark(gb, least, key):
-    """On a size that was given, or nothing; `key`: where it was."""
-    if least > gb:
-        return (f"NOTE: {key}: the job takes up to some {least} GB, more than {gb}: the run would pause for want of room, and be "
-                "ended; give more, or segment.codec = none in the job file")
+def remark(gb, least, key, grow_to_gb=0, there=False):
+    """On a size that was given, or nothing; `key`: where it was; `there`: the volume is."""
+    if least > max(gb, grow_to_gb):
+        how = "enlarge it at the console, or set volume.grow_to_gb" if there else "give more"
+        return (f"NOTE: {key}: the job takes up to some {least} GB, more than {max(gb, grow_to_gb)}: the run would pause for want of "
+                f"room, and be ended; {how}")
     if least and gb > 2 * least + 20:
         return (f"NOTE: {key}: far more than this job takes, for which {least} GB would be enough (some "
                 f"${dollars_a_month(least):.2f} a month)")

@@ -112,5 +112,5 @@ def quoted(path):
     """For ssh's configuration, which expands %."""
     text = str(path)
     if '"' in text or "\n" in text:
-        raise Failure(USAGE, f"{text}: ssh takes no file name with a quote in it")
+        raise Failure(USAGE, f"{text}: ssh takes no file name with a quote in it; set state.folder and ssh.key to others")
     return '"' + text.replace("%", "%%") + '"'

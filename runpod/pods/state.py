@@ -10,7 +10,7 @@ import threading
 from dataclasses import asdict, dataclass, field, fields
 from typing import Optional, get_args
 
-from .basics import STORAGE, USAGE, Failure, clock
+from .basics import STORAGE, USAGE, Failure, clock, complain
 
 VERSION = 1
 PREFIX = "vsrdist-"
@@ -47,6 +47,7 @@ class Contents:
     number: int = 0
     finished: bool = False  # the film is fetched: the next start is another run, with its own money
     upscaled: bool = False  # all of it, by what was told last: encoders alone make the film
+    results: str = ""  # folder into which was fetched last
     volume: dict = field(default_factory=dict)  # name, id
     rentals: list = field(default_factory=list)
     failures: dict = field(default_factory=dict)  # by place: rentals that were lost before their job began
@@ -70,7 +71,8 @@ class State:
         try:
             stored = json.loads(self.path.read_text())
             if stored["version"] != VERSION:
-                raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that")
+                raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that, or by "
+                                     "'vsr-pods reap --older 0'")
             self.contents = Contents(**stored)
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
             check(self.contents)
@@ -134,6 +136,10 @@ class State:
         """Where something is about to be rented; saved with it."""
         self.contents.account = account_of(url, key)
 
+    def note_results(self, folder):
+        self.contents.results = str(folder)
+        self.save()
+
     def differs(self, url, key):
         """With which other key or address what is alive was rented, whose 'not found' does not mean gone; or nothing."""
         known = self.contents.account
@@ -154,6 +160,22 @@ class State:
 
     def dollars_an_hour(self):
         return sum(rental.price for rental in self.alive())
+
+
+def states_in(folder):
+    """Their names."""
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def others_of(state):
+    """States of other films beside it."""
+    for name in states_in(state.folder):
+        if name == state.name:
+            continue
+        try:
+            yield State(state.folder, name)
+        except Failure as error:
+            complain(error)
 
 
 def check(contents):

@@ -156,8 +156,8 @@ def tell_of_left_over(api):
     """Those that vsr-pods has made, for whichever state."""
     try:
         for each in api.list(ALL):
-            if re.match(PREFIX + r"\d+-", str(each.get("name"))):
-                tell(f"network volume {words(each)} costs money until it is deleted: by 'vsr-pods down --volume', or at "
-                     f"{CONSOLE} under Storage")
+            if made := re.match(PREFIX + r"\d+-(.+)", str(each.get("name"))):
+                tell(f"network volume {words(each)} costs money until it is deleted: by 'vsr-pods down --volume' with pods.name = "
+                     f"{made[1]}, or at {CONSOLE} under Storage")
     except Failure as error:
         complain(error)

@@ -90,7 +90,9 @@ class Watch:
         self.paused_since = None
 
     def progress(self, states):
-        text, now = f"{self.at_work(states)} at work: {progress_text(newest(states))}", time.monotonic()
+        run, now = newest(states), time.monotonic()
+        told = progress_text(run or self.run) + ("" if run or not self.run else " when last told")
+        text = f"{self.at_work(states)} at work: {told}"
         if now - self.told < (setting("STILL", 300) if text == self.said else setting("TELL", 60)):
             return
         self.told, self.said = now, text

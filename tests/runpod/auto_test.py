@@ -125,7 +125,7 @@ class GoesWell(Auto):
         self.assertIn("the run goes on", self.output_of(tunnel))
         self.tell_pods("done")
         self.run_client("status")
-        self.run_client("pull")
+        self.assertIn("an hour until 'vsr-pods down'", self.run_client("pull"))
         self.assertEqual(len(self.cloud.left()), 1)
         self.assertIn("nothing is rented", self.run_client("down"))
         self.assert_film()
@@ -601,15 +601,28 @@ class Transfers(Auto):
         self.run_client("down")
 
     def test_an_older_film_here_is_none_of_this_run(self):
-        older = self.folder / "results/final/older.mkv"
-        older.parent.mkdir(parents=True)
-        older.write_text("older")
         self.run_client("up", "--yes")
         (self.workspace / "film/run/final").mkdir(parents=True)
         (self.workspace / "film/log").mkdir()
+        self.run_client("pull")
+        older = self.folder / "results/final/older.mkv"
+        older.parent.mkdir(parents=True, exist_ok=True)
+        older.write_text("older")
         self.assertIn("there is no film yet", self.run_client("pull"))
         self.assertFalse(self.state()["finished"])
         self.run_client("down")
+
+    def test_another_film_of_the_same_name_is_refused_before_it_is_sent(self):
+        process = self.auto()
+        self.at_work(1, process)
+        self.finish(process)
+        (self.workspace / "film/run/plan.h5").write_text("a plan")
+        with open(self.folder / "film.mkv", "ab") as film:
+            film.write(b"more of it")
+        self.assertIn(f"in {self.workspace}/film on the volume is a run of another film.mkv; give another pods.name",
+                      self.run_client("auto", "--yes", status=2))
+        self.assertFalse((self.workspace / "film/input/film.mkv").read_bytes().endswith(b"more of it"))
+        self.assert_nothing_left()
 
     def test_a_second_start_sends_and_fetches_nothing_twice(self):
         process = self.auto()
@@ -639,6 +652,10 @@ class LeftOver(ClientTest):
         self.assertEqual(self.cloud.left(), ["somebody-elses", "vsrdist-1790000000-1"])
         self.run_client(*words, "--yes", "--older", "0")
         self.assertEqual(self.cloud.left(), ["somebody-elses"])
+
+    def test_what_no_state_knows_is_told(self):
+        self.make("vsrdist-1790000000-1")
+        self.assertRegex(self.run_client("auto", "--dry-run"), r"vsrdist-1790000000-1 \(pod.*\) is rented, too, and known to no state in")
 
     def test_reap_needs_no_configuration_that_is_right(self):
         self.make("vsrdist-1790000000-1")

@@ -386,14 +386,16 @@ class Room(Quiet):
         wanted = self.loaded(volume_create_gb="auto", **made)
         self.assertEqual(room.size(wanted, self.job(), self.FILM), 751)  # a quarter to spare
         self.assertEqual(room.size(wanted, self.job(), cost.Film(21, 320, 180, stored_bytes=12_000_000)), 10)
-        self.assertEqual(room.size(wanted, self.job(), None), 800)
-        self.assertEqual(room.size(wanted, self.job("[segment]\ncodec = none\n"), None), 50)
+        self.assertEqual(room.size(wanted, self.job(), None), 1200)
+        self.assertEqual(room.size(wanted, self.job("[segment]\ncodec = none\n"), None), 200)
         self.assertEqual(room.size(self.loaded(volume_create_gb="70", **made), self.job(), self.FILM), 70)
 
     def test_sizes_that_do_not_fit_are_told(self):
         self.assertIn("takes up to some 751 GB, more than 50", room.remark(50, 751, "volume.create_gb"))
         self.assertIn("50 GB would be enough (some $3.50 a month)", room.remark(800, 50, "volume.create_gb"))
         self.assertEqual([room.remark(800, least, "x") for least in (751, 400, 0)], ["", "", ""])
+        self.assertEqual(room.remark(50, 751, "x", grow_to_gb=800), "")
+        self.assertIn("enlarge it at the console", room.remark(50, 751, "volume V", there=True))
 
 
 @unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
@@ -450,6 +452,9 @@ class Hints(Quiet):
     def test_an_option_that_is_none(self):
         self.assertIn("there is no option --dryrun; did you mean --dry-run?", self.run_client("auto", "--dryrun", status=2))
         self.assertIn("unrecognized arguments: --zzz", self.run_client("auto", "--zzz", status=2))
+        self.assertIn("stands behind it: status --tunnel, down --volume", self.run_client("--volume", "down", status=2))
+        self.assertIn("name the film", self.run_client("auto", "film.mkv", status=2))
+        self.assertIn("is no number of hours", self.run_client("reap", "--older", "x", status=2))
 
     def test_a_film_that_was_fetched(self):
         kept = state.State(self.folder / ".vsr-pods", "film")
@@ -460,6 +465,20 @@ class Hints(Quiet):
         (self.folder / "results/final").mkdir(parents=True)
         (self.folder / "results/final/film.mkv").write_text("x")
         self.assertIn(f"it is in {self.folder}/results/final", self.run_client("pull"))
+
+    def test_films_that_another_has_fetched_are_not_written_over(self):
+        (self.folder / "results/final").mkdir(parents=True)
+        (self.folder / "results/final/film.mkv").write_text("x")
+        self.assertIn("that pods.name = film has not fetched; name another folder", self.run_client("auto", "--yes", status=2))
+        self.assertEqual(self.made(), [])
+
+    def test_what_vsr_dist_refuses_here_is_not_rented(self):
+        program = self.folder / "bin/vsr-dist"
+        for status, ours in ((2, 2), (3, 3), (4, 3)):
+            program.write_text(f"#!/bin/sh\necho 'vsr-dist: usage: unknown key final.crff' >&2\nexit {status}\n")
+            program.chmod(0o755)
+            self.assertIn("unknown key final.crff", self.run_client("auto", "--yes", status=ours))
+        self.assertEqual(self.made(), [])
 
 
 class MissingKey(Quiet):

@@ -221,7 +221,7 @@ class Sources(unittest.TestCase):
         if shutil.which("ffprobe"):
             by_ffprobe = films.look(CLIP, job, self.folder / "none")[0].stored_bytes
             self.assertAlmostEqual(by_ffprobe / film.stored_bytes, 1, delta=0.2)
-        with self.assertRaisesRegex(cost.NoFilm, "the file is empty"):
+        with self.assertRaisesRegex(cost.Refused, "the file is empty"):
             films.look(self.file("empty.mkv", ""), job, os.environ["VSR_PROGRAM"])
         self.assertGreater(rates.core_s_frame, 0)
 
@@ -232,7 +232,7 @@ class Sources(unittest.TestCase):
         self.assertAlmostEqual(film.frames, 21, delta=1)
         self.assertEqual(rates, Rates())
         self.assertEqual(film.stored_bytes, film.frames * round(0.6 * 1280 * 720 + 3 * 0.06 * 2560 * 1440))
-        with self.assertRaisesRegex(cost.NoFilm, "ffprobe found no picture"):
+        with self.assertRaisesRegex(cost.Refused, "ffprobe found no picture"):
             films.look(self.file("film.txt", "no film"), program=self.folder / "none")
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
@@ -247,7 +247,7 @@ class Sources(unittest.TestCase):
 
     def test_a_program_that_fails_is_told(self):
         program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: input: no film here' >&2\nexit 3\n", stat.S_IRWXU)
-        with self.assertRaisesRegex(cost.NoFilm, "vsr-dist: input: no film here"):
+        with self.assertRaisesRegex(cost.Refused, "vsr-dist: input: no film here"):
             films.look(self.folder / "film.mkv", program=program)
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")

@@ -356,13 +356,20 @@ class Runs(Auto):
 
     def test_a_gpu_comes_back_where_no_encoder_can_be_had(self):
         process = self.encoders_alone()
+        gpus = self.cloud.gpus[GPU]["stock"]
+        self.cloud.gpus[GPU]["stock"] = dict.fromkeys(gpus, -1000)
         for kind in self.cloud.cpus.values():
             kind["stock"] = dict.fromkeys(kind["stock"], -1000)
         for name in self.alive("cpu"):
             self.lose(name)
+        self.wait_for(lambda: self.said("goes on with 0 of 1, and tries again"), process)
+        time.sleep(1)  # three tries more
+        self.cloud.gpus[GPU]["stock"] = gpus
         self.wait_for(lambda: self.alive("gpu"), process)
         self.wait_for(lambda: self.working("gpu"), process)
-        self.finish(process)
+        output = self.finish(process)
+        self.assertEqual(output.count("goes on with 0 of 1, and tries again"), 1)
+        self.assertIn(" at work: working, 30.0% of 1000 frames, 40 fps upscaled, 2.5 fps encoded, 1 h 07 min left when last told", output)
         self.assert_film()
 
     def test_what_has_to_be_upscaled_again_gets_a_gpu(self):
@@ -404,6 +411,10 @@ class Runs(Auto):
         roles = sorted((self.pods / f"started-{name}").read_text() for name in self.started())
         self.assertEqual(roles, ["", "--role=encode", "--role=encode"])
         self.assertEqual(self.run_client("status").count("cpu5c): RUNNING, $0.56 an hour"), 2)
+        gpu, = self.alive("gpu")
+        self.lose(gpu)
+        self.assertRegex(self.run_client("status"), "EXITED, .*; 'auto' replaces it, 'down' ends it\n(.*\n)*the run: nobody tells of it now")
+        self.assertIn(f"no job was started on {gpu}; run the same command again", self.run_client("run", status=7))
         self.run_client("down")
         self.assert_nothing_left()
 
