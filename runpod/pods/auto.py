@@ -39,9 +39,11 @@ class Auto:
         """What an earlier start has left: what of it is still there is gone on with."""
         self.fleet.adopt()
         self.look()
-        for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
-            complain(f"{rental} {self.fleet.lost[rental.name]}")
-            self.fleet.end(rental)
+        for rental in self.state.alive():
+            if rental.name in self.fleet.lost:
+                complain(f"{rental} {self.fleet.lost[rental.name]}")
+            if rental.name in self.fleet.lost or rental.phase == "over":  # which was about to be ended
+                self.fleet.end(rental)
         self.begun = any(rental.phase == "working" for rental in self.state.alive())
 
     def run(self, job):

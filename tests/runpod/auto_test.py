@@ -499,6 +499,13 @@ class Ends(Auto):
         self.run_client("down")
         self.assert_nothing_left()
 
+    def test_what_was_about_to_be_ended_is_ended_first(self):
+        with self.killed_at_work() as state:
+            state["rentals"][0]["phase"] = "over"
+        self.finish(self.auto())
+        self.assert_film()
+        self.assertEqual(len(self.made()), 2)
+
     def test_a_start_after_the_pods_time_asks_again(self):
         with self.killed_at_work() as state:
             state["began"] -= 100 * 3600
