@@ -92,11 +92,13 @@ class Auto:
                 self.fleet.replace(rental, str(error))
 
     def until_ready(self, hardware):
+        begun = time.monotonic()
         while True:
             self.round(work=False)
             for rental in self.state.alive():
                 if rental.phase in ("ready", "working") and self.fleet.reachable(rental):
                     return rental
+            self.replace_silent(begun)
             for each in hardware:
                 self.fill(each, 0 if self.state.alive() else 1)
             signals.wait(setting("POLL", 15))
@@ -253,13 +255,18 @@ class Auto:
             else:
                 self.heard[rental.name] = time.monotonic()
                 self.look_at_job(rental, state)
+        self.replace_silent()
+        return states
+
+    def replace_silent(self, since=0.0):
+        """Those that have come up, and from which nothing was heard `since` then; while film or results are copied nobody
+        listens."""
         patience = setting("UNREACHABLE", 180)
         for rental in self.state.alive():
-            heard = self.heard.setdefault(rental.name, time.monotonic())
+            heard = max(since, self.heard.setdefault(rental.name, time.monotonic()))
             # As long as the service cannot be reached either, it is our own line that is cut.
             if rental.phase != "made" and self.online and time.monotonic() - heard > patience:
                 self.fleet.replace(rental, f"has not answered for {patience:g} s")
-        return states
 
     def check_and_start(self, rental):
         try:

@@ -262,6 +262,14 @@ class GoesWrong(Auto):
         self.assertRegex(self.finish(process), f"{first} .* has not answered for 1 s: is replaced")
         self.assert_film()
 
+    def test_a_pod_that_has_lost_its_address_before_the_film_is_sent_is_replaced(self):
+        self.run_client("up", "--yes")
+        next(iter(self.cloud.pods.values())).ssh = None
+        process = self.auto()
+        self.at_work(1, process)
+        self.assertIn("has not answered for 1 s: is replaced", self.finish(process))
+        self.assert_film()
+
     def test_nothing_is_replaced_while_our_own_line_is_cut(self):
         process = self.auto()
         self.at_work(1, process)
