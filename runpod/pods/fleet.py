@@ -253,7 +253,8 @@ class Fleet:
         return self.failures(place) >= MOST_FAILURES
 
     def give_up(self, place):
-        self.state.contents.failures[str(place)] = MOST_FAILURES
+        with self.state.writing:  # another thread may be about to write
+            self.state.contents.failures[str(place)] = MOST_FAILURES
         self.state.save()
 
     # --- ending

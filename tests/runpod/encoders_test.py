@@ -4,6 +4,7 @@ a GPU end when all is upscaled, come back where they have to, and nothing that i
 
 import json
 import re
+import threading
 import time
 import unittest
 from unittest import mock
@@ -144,6 +145,15 @@ class Rented(Quiet):
         self.assertIn("without an encoder in its place", self.complained.call_args.args[0])
         self.assertTrue(self.fleet.is_given_up(1000))
         self.assertEqual(self.cloud.left(), [])
+
+    def test_one_is_given_up_by_a_thread_while_none_writes(self):
+        giving_up = threading.Thread(target=self.fleet.give_up, args=(1000,))
+        with self.kept.writing:
+            giving_up.start()
+            giving_up.join(0.05)
+            self.assertFalse(self.fleet.is_given_up(1000))
+        giving_up.join()
+        self.assertTrue(self.fleet.is_given_up(1000))
 
     def test_a_state_of_before_is_of_pods_with_a_gpu(self):
         self.fleet.rent(0)
