@@ -202,7 +202,7 @@ class Auto:
 
     def fill(self, hardware, want):
         """Without encoders it goes on, whatever the service says of them, unless it knows us no more."""
-        if not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
+        if not want or not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
             return
         why = ""
         try:

@@ -366,13 +366,17 @@ class Runs(Auto):
 
     def test_a_gpu_comes_back_where_no_encoder_can_be_had(self):
         process = self.encoders_alone()
-        for kind in self.cloud.cpus.values():
+        stock = self.cloud.gpus[GPU]["stock"]
+        for kind in (*self.cloud.cpus.values(), self.cloud.gpus[GPU]):
             kind["stock"] = dict.fromkeys(kind["stock"], -1000)
         for name in self.alive("cpu"):
             self.lose(name)
-        self.wait_for(lambda: self.alive("gpu"), process)
+        self.wait_for(lambda: self.said("goes on with 0 of 1, and tries again"), process)
+        asked = len(self.fake.asked("GET", "/catalog/gpus"))
+        self.wait_for(lambda: len(self.fake.asked("GET", "/catalog/gpus")) > asked + 1, process)
+        self.cloud.gpus[GPU]["stock"] = stock
         self.wait_for(lambda: self.working("gpu"), process)
-        self.finish(process)
+        self.assertEqual(self.finish(process).count("goes on with 0 of 1, and tries again"), 1)
         self.assert_film()
 
     def test_what_has_to_be_upscaled_again_gets_a_gpu(self):
