@@ -203,7 +203,9 @@ def run_command(options):
     session = Session(options)
     fleet, found = rented(session)
     jobs = Jobs(session, fleet)
-    failed = []
+    failed = [rental.name for rental in session.state.alive() if rental not in found]
+    for name in failed:
+        complain(f"{name} {fleet.lost.get(name, 'cannot be reached now')}")
     for rental in found:
         try:
             why = jobs.check_and_start(rental)
@@ -213,8 +215,8 @@ def run_command(options):
             complain(f"{rental} {why}")
             failed.append(rental.name)
     if failed:
-        raise Failure(PODS, f"no job was started on {', '.join(failed)}; end it at the console, and 'vsr-pods up' makes "
-                            "another")
+        raise Failure(PODS, f"no job was started on {', '.join(failed)}; run the same command again, or end it at the console, "
+                            "and 'vsr-pods up' makes another")
 
 
 def status_command(options):

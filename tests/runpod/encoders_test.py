@@ -418,6 +418,9 @@ class Runs(Auto):
         roles = sorted((self.pods / f"started-{name}").read_text() for name in self.started())
         self.assertEqual(roles, ["", "--role=encode", "--role=encode"])
         self.assertEqual(self.run_client("status").count("cpu5c): RUNNING, $0.56 an hour"), 2)
+        lost = self.alive("cpu")[0]
+        self.lose(lost)
+        self.assertRegex(self.run_client("run", status=7), f"{lost} is EXITED\n(.*\n)*.*no job was started on {lost}; run the same")
         self.run_client("down")
         self.assert_nothing_left()
 
