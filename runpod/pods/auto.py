@@ -82,8 +82,8 @@ class Auto:
                 self.end_now(rental)
 
     def through_one_pod(self, transfer, hardware):
-        """Through any that is ready, or made so; another one, of the first sort that can be had, where that is lost
-        meanwhile."""
+        """Through any that is ready, or made so; another one, of the first sort that can be had and has not failed, where
+        that is lost meanwhile."""
         while True:
             rental = self.until_ready(hardware)
             try:
@@ -99,7 +99,7 @@ class Auto:
                 if rental.phase in ("ready", "working") and self.fleet.reachable(rental):
                     return rental
             self.replace_silent(begun)
-            for each in hardware:
+            for each in sorted(hardware, key=self.fleet.has_failed):
                 self.fill(each, 0 if self.state.alive() else 1)
             signals.wait(setting("POLL", 15))
 

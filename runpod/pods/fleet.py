@@ -249,6 +249,10 @@ class Fleet:
     def failures(self, place):
         return self.state.contents.failures.get(str(place), 0)
 
+    def has_failed(self, hardware):
+        """Whether one of this sort did not get as far as working."""
+        return any(self.failures(place) for place in self.sorts[hardware].places)
+
     def is_given_up(self, place):
         return self.failures(place) >= MOST_FAILURES
 

@@ -344,6 +344,16 @@ class Runs(Auto):
         self.finish(process)
         self.assert_film()
 
+    def test_such_a_start_whose_encoder_does_not_come_up_rents_a_gpu(self):
+        self.all_upscaled_and_nothing_rented()
+        self.config(**COUNTED, limits_ready_minutes="0.02")
+        self.cloud.stuck = lambda pod: pod.cpu
+        asked, process = len(self.made()), self.auto()
+        self.wait_for(lambda: self.working("gpu"), process)
+        self.assertEqual(["cpu" in body for body in self.fake.asked("POST", "/pods")[asked:asked + 2]], [True, False])
+        self.finish(process)
+        self.assert_film()
+
     def test_lost_encoders_are_replaced(self):
         self.tell_pods("state", upscaled(5))
         process = self.auto()
