@@ -58,8 +58,9 @@ class Transfer:
             try:
                 return attempt()
             except Unreachable as error:
-                end = max(end, begun + longest) if time.monotonic() - begun > 60 else end  # something went
-                if time.monotonic() > end:
+                now = time.monotonic()
+                end = now + longest if now - begun > 60 else end  # something went
+                if now > end:
                     raise
                 complain(f"{error}; goes on in a moment")
             signals.wait(pause)

@@ -716,6 +716,31 @@ class Answers(unittest.TestCase):
             self.assertIn("once more", talk.log.read_text(encoding="utf-8"))
 
 
+class Lines(unittest.TestCase):
+    def attempts(self, *seconds):
+        """How often it is tried, where the connection is lost after so many seconds each time."""
+        now, lost = [0.0], []
+
+        def attempt():
+            if len(lost) < len(seconds):
+                now[0] += seconds[len(lost)]
+                lost.append(now[0])
+                raise ssh.Unreachable("Broken pipe")
+        with mock.patch.object(files.time, "monotonic", lambda: now[0]), mock.patch.object(files.signals, "wait"), \
+                mock.patch.object(files, "complain"), mock.patch.object(files, "setting", lambda _, default: default):
+            try:
+                files.Transfer.patiently(attempt)
+            except ssh.Unreachable:
+                return len(lost)
+        return len(lost) + 1
+
+    def test_one_that_is_lost_after_hours_is_tried_again(self):
+        self.assertEqual(self.attempts(7200, 7200), 3)
+
+    def test_one_that_never_comes_has_an_end(self):
+        self.assertEqual(self.attempts(7200, *[40] * 20), 9)
+
+
 class Sums(unittest.TestCase):
     def test_a_signal_is_not_kept_waiting(self):
         with tempfile.NamedTemporaryFile() as file:
