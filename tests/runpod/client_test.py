@@ -159,6 +159,7 @@ class Requests(Quiet):
         self.api.create("pods", self.BODY)
         self.assertGreaterEqual(time.monotonic() - begun, 1)
         self.assertEqual(len(self.cloud.pods), 1)
+        self.assertIsNone(api.wait_of({"Retry-After": "0"}))  # else it would be asked without a pause
 
     def test_patience_has_an_end(self):
         self.fake.fail("GET", "/pods", 429, headers={"Retry-After": "60"})
