@@ -30,6 +30,7 @@ class Fleet:
         self.refused = {GPU: -1e9, CPU: -1e9}  # when there was no capacity the last time, and why
         self.reasons = {}
         self.said = set()  # of what the service says and cannot be used, once
+        self.twins = {}  # by id: dollars that count already, since a list may go on to have it
 
     def strange_words(self, text):
         if text not in self.said:
@@ -361,7 +362,9 @@ class Fleet:
                 continue  # the list lags
             self.strange_words(f"{rental.name} is there {'still or again' if rental.ended else 'twice'}: {each['id']} is ended")
             if rental.id != each["id"]:
-                rental.twins += rental.price / 3600 * max(0.0, clock.now() - rental.asked)
+                cost = rental.price / 3600 * max(0.0, clock.now() - rental.asked)
+                rental.twins += cost - self.twins.get(each["id"], 0.0)
+                self.twins[each["id"]] = cost
             elif rental.ended:  # and was paid
                 rental.ended = clock.now()
             self.state.save()

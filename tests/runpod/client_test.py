@@ -588,6 +588,16 @@ class OfOnePod(Quiet):
 
 
 class Rented(OfOnePod):
+    def test_a_twin_that_the_list_goes_on_to_have_is_paid_once(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        rental.asked -= 3600
+        listed = [{"id": identity, "name": rental.name, "status": "RUNNING"} for identity in (rental.id, "podtwin")]
+        with mock.patch.object(self.api, "list", return_value=listed), mock.patch.object(self.api, "delete", return_value=True):
+            for _ in range(3):
+                self.fleet.look()
+        self.assertAlmostEqual(rental.twins, 0.69, delta=0.01)
+
     def test_what_may_have_been_made_stays_in_the_state(self):
         self.fake.fail("POST", "/pods", 502, after=True)
         self.fake.fail("GET", "/pods", 403)
