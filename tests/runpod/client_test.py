@@ -748,6 +748,28 @@ class Lines(unittest.TestCase):
     def test_one_that_is_lost_after_hours_is_tried_again(self):
         self.assertEqual(self.attempts(7200, 7200), 3)
 
+    def rsync(self, *complaints):
+        """What is said of it in the end, where rsync complains so, one time after the other, and then no more."""
+        told = [(11, "", f'rsync: [receiver] write failed on "/w/film (28).mkv": {text}\nrsync error: error in file IO') for text in
+                complaints]
+        session = mock.Mock()
+        session.ssh.command.return_value = ["ssh"]
+        with mock.patch.object(files, "run", side_effect=[*told, (0, "", "")]), mock.patch.object(files.signals, "wait"), \
+                mock.patch.object(files, "complain"):
+            try:
+                files.Transfer(session, mock.Mock()).rsync("film", "pod:film")
+            except basics.Failure as error:
+                return str(error)
+        return ""
+
+    def test_an_io_error_of_the_volume_passes_and_three_do_not(self):
+        bad = "Input/output error (5)"
+        self.assertEqual(self.rsync(bad, bad), "")
+        self.assertIn(bad, self.rsync(bad, bad, bad))
+        self.assertIn("rsync: [receiver]", self.rsync("Permission denied (13)"))
+        for full in ("Disk quota exceeded (122)", "Kein Speicherplatz mehr verf\u00fcgbar (28)"):
+            self.assertIn("no room", self.rsync(full))
+
     def test_one_that_never_comes_has_an_end(self):
         self.assertEqual(self.attempts(7200, *[40] * 20), 9)
 
