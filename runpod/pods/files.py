@@ -142,7 +142,7 @@ class Transfer:
         except OSError as error:
             raise Failure(STORAGE, f"job.results {results}: {error.strerror}; name another folder") from None
         unfinished = "--exclude=*.part"
-        self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*",
+        self.rsync("--append-verify", "-r", unfinished, "--exclude=/final/making-*", "--include=/final/***", "--exclude=*",
                    self.there(f"{run_folder}/"), results)
         self.rsync("-r", unfinished, "--include=/report/***", "--include=/log/***", "--include=/run.h5", "--exclude=*",
                    self.there(f"{run_folder}/"), results)

@@ -620,9 +620,12 @@ class Transfers(Auto):
         older.parent.mkdir(parents=True)
         older.write_text("older")
         self.run_client("up", "--yes")
-        (self.workspace / "film/run/final").mkdir(parents=True)
+        half = self.workspace / "film/run/final/making-1a2b/film_pitchOK.mkv"
+        half.parent.mkdir(parents=True)
+        half.write_text("half of it")
         (self.workspace / "film/log").mkdir()
         self.assertIn("there is no film yet", self.run_client("pull"))
+        self.assertEqual([path.name for path in older.parent.iterdir()], ["older.mkv"])
         self.assertFalse(self.state()["finished"])
         self.run_client("down")
 
