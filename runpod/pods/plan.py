@@ -111,6 +111,9 @@ def tell_volume(session, job, film, volume):
     if volume:
         gb, key = volume["size"], f"volume {volume['id']}"
         tell(f"the network volume {volume['id']} in {volume['dataCenter']}: {room.words(gb, volume.get('type', 'STANDARD'))}")
+        if not config["volume", "id"] and not session.state.contents.volume:
+            tell(f"NOTE: {volume.get('name')} is found by its name, no state here knows it; where it is another film's, whose folder "
+                 "is elsewhere, set another pods.name")
     else:
         gb, key = room.size(config, job, film), "volume.create_gb"
         config.values["volume", "create_gb"] = gb
