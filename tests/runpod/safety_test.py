@@ -400,6 +400,11 @@ class Sizes(client_test.Quiet):
                 made = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1790000000))
                 self.assertEqual(reap.age({"createdAt": f"{made}{fraction}Z"}), 60)
 
+    def test_what_the_services_clock_has_made_later_is_left_over_too(self):
+        self.cloud.make_pod({"name": "vsrdist-1790000000-1", "gpu": {"id": GPU}})
+        with mock.patch.object(reap.clock, "now", return_value=time.time() - 60):
+            self.assertEqual(len(reap.left_over(self.api, 0)[0]), 1)
+
 
 class OnDisk(client_test.OfOnePod):
     def test_what_is_not_of_its_kind_is_told(self):
