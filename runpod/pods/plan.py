@@ -18,7 +18,8 @@ def many(count, what):
 
 def prices_of(entries, config):
     cloud = config["pods", "cloud"].lower()
-    return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
+    told = {gpu["id"]: gpu["price"].get(cloud) for gpu in entries if isinstance(gpu.get("price"), dict)}
+    return {name: price for name, price in told.items() if price and isinstance(price, (int, float))}
 
 
 def check_results(config):

@@ -369,6 +369,10 @@ class Money(Quiet):
             self.assertIn(GPU, "\n".join(said))
             self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
 
+    def test_prices_that_are_none_are_left_to_the_table(self):
+        entries = [{"id": "a", "price": {"secure": 0.5}}, {"id": "b", "price": 0.5}, {"id": "c", "price": {"secure": "x"}}, {"id": "d"}]
+        self.assertEqual(plan.prices_of(entries, self.loaded()), {"a": 0.5})
+
 
 class Room(Quiet):
     """Of the network volume."""
