@@ -17,7 +17,7 @@ from client_support import GPU, ClientTest, has_rsync, make_key, rsync_environme
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
 from pods import api, basics, catalogue, config, cost, files, fleet, film as films  # noqa: E402
-from pods import job_file, limits, plan, room, ssh, state, watch  # noqa: E402
+from pods import job_file, jobs, limits, plan, room, ssh, state, watch  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -592,6 +592,15 @@ class OfOnePod(Quiet):
 
 
 class Rented(OfOnePod):
+    def test_a_folder_called_full_is_not_full(self):
+        self.fleet.rent(0)
+        its_fleet = mock.Mock()
+        its_fleet.reachable.return_value = [mock.Mock(alias="pod")]
+        work = jobs.Jobs(self.fleet.session, its_fleet)
+        said = "failure  commits  /workspace/full/run: Input/output error"
+        work.ssh.ask.return_value = (6, said, "")
+        self.assertEqual(work.check(self.kept.alive()[0]), f"fails vsr-dist doctor: {said}")
+
     def test_a_twin_that_the_list_goes_on_to_have_is_paid_once(self):
         self.fleet.rent(0)
         rental, = self.kept.alive()
