@@ -181,6 +181,6 @@ def hear_clock(headers):
 
 
 def wait_of(headers):
-    """Seconds that a Retry-After asks for; dates are left to our own pauses."""
+    """Seconds that a Retry-After asks for; dates, and 0, are left to our own pauses."""
     text = (headers.get("Retry-After") or "").strip()
-    return min(float(text), 3600.0) if text.isdecimal() else None
+    return min(float(text), 3600.0) or None if text.isdecimal() else None

@@ -39,9 +39,11 @@ class Auto:
         """What an earlier start has left: what of it is still there is gone on with."""
         self.fleet.adopt()
         self.look()
-        for rental in [rental for rental in self.state.alive() if rental.name in self.fleet.lost]:
-            complain(f"{rental} {self.fleet.lost[rental.name]}")
-            self.fleet.end(rental)
+        for rental in self.state.alive():
+            if rental.name in self.fleet.lost:
+                complain(f"{rental} {self.fleet.lost[rental.name]}")
+            if rental.name in self.fleet.lost or rental.phase == "over":  # which was about to be ended
+                self.fleet.end(rental)
         self.begun = any(rental.phase == "working" for rental in self.state.alive())
 
     def run(self, job):
@@ -80,8 +82,8 @@ class Auto:
                 self.end_now(rental)
 
     def through_one_pod(self, transfer, hardware):
-        """Through any that is ready, or made so; another one, of the first sort that can be had, where that is lost
-        meanwhile."""
+        """Through any that is ready, or made so; another one, of the first sort that can be had and has not failed, where
+        that is lost meanwhile."""
         while True:
             rental = self.until_ready(hardware)
             try:
@@ -90,12 +92,14 @@ class Auto:
                 self.fleet.replace(rental, str(error))
 
     def until_ready(self, hardware):
+        begun = time.monotonic()
         while True:
             self.round(work=False)
             for rental in self.state.alive():
                 if rental.phase in ("ready", "working") and self.fleet.reachable(rental):
                     return rental
-            for each in hardware:
+            self.replace_silent(begun)
+            for each in sorted(hardware, key=self.fleet.has_failed):
                 self.fill(each, 0 if self.state.alive() else 1)
             signals.wait(setting("POLL", 15))
 
@@ -121,8 +125,7 @@ class Auto:
         gpus, encoders, left = self.config.places(), self.config["encoders", "count"], self.watching.segments_left()
         if encoders and left is not None:
             gpus = min(gpus, left)
-        if gpus:
-            self.fill(GPU, gpus)
+        self.fill(GPU, gpus)
         if left == 0 or self.state.of(GPU):
             self.fill(CPU, encoders)
         if left == 0 and not self.state.alive():
@@ -199,7 +202,7 @@ class Auto:
 
     def fill(self, hardware, want):
         """Without encoders it goes on, whatever the service says of them, unless it knows us no more."""
-        if not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
+        if not want or not self.online or time.monotonic() - self.fleet.refused[hardware] <= setting("AGAIN", 60):
             return
         why = ""
         try:
@@ -252,13 +255,18 @@ class Auto:
             else:
                 self.heard[rental.name] = time.monotonic()
                 self.look_at_job(rental, state)
+        self.replace_silent()
+        return states
+
+    def replace_silent(self, since=0.0):
+        """Those that have come up, and from which nothing was heard `since` then; while film or results are copied nobody
+        listens."""
         patience = setting("UNREACHABLE", 180)
         for rental in self.state.alive():
-            heard = self.heard.setdefault(rental.name, time.monotonic())
+            heard = max(since, self.heard.setdefault(rental.name, time.monotonic()))
             # As long as the service cannot be reached either, it is our own line that is cut.
             if rental.phase != "made" and self.online and time.monotonic() - heard > patience:
                 self.fleet.replace(rental, f"has not answered for {patience:g} s")
-        return states
 
     def check_and_start(self, rental):
         try:

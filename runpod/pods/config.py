@@ -170,6 +170,14 @@ def ini_parser(strict):
     return parser
 
 
+def as_written(line):
+    """Before Python 3.13 a parser's error tells a line's repr."""
+    try:
+        return str(ast.literal_eval(line))
+    except (ValueError, SyntaxError):
+        return line
+
+
 def what_is_wrong(error):
     """line N: what."""
     if isinstance(error, configparser.DuplicateOptionError):
@@ -179,7 +187,7 @@ def what_is_wrong(error):
     if hasattr(error, "lineno"):
         number, line = error.lineno, error.line.strip()
     else:
-        number, line = error.errors[0][0], ast.literal_eval(error.errors[0][1]).strip()
+        number, line = error.errors[0][0], as_written(error.errors[0][1]).strip()
     if line.startswith("["):
         return f"line {number}: {line}: the name of a section ends with ']'"
     return f"line {number}: {line}: has to be KEY = VALUE, below the [SECTION] that it is of"

@@ -2,6 +2,7 @@
 since a network volume was seen to hold other bytes than were written."""
 
 import hashlib
+import re
 import shlex
 import sys
 import threading
@@ -10,8 +11,10 @@ import time
 from .basics import INPUT, PODS, STORAGE, USAGE, Failure, complain, last_line, pauses, run, setting, signals, tell
 from .ssh import ANSWER_S, Unreachable
 
-FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "(28)", "(122)")
-READS = 3  # of a file on the volume, before it counts as one that cannot be read
+# Of rsync's complaints, which end with the error's number: its words may be of another language, and names are in them, too.
+FULL = re.compile(r"No space left on device|Disk quota exceeded|os error 28|\((28|122)\)$", re.MULTILINE)
+IO_ERROR = re.compile(r"\(5\)$", re.MULTILINE)
+READS = 3  # of a file on the volume, before it counts as one that cannot be read; likewise for writing it
 LOST = (10, 12, 20, 30, 35, 255)  # rsync's own statuses for a connection that is gone
 
 
@@ -32,14 +35,18 @@ class Transfer:
         if sys.stdout.isatty():
             command.append("--info=progress2")
 
+        io_errors = []
+
         def attempt():
             status, _, complaints = run([*command, *map(str, words)], show=sys.stdout.isatty())
             if status == 0:
                 return
             why = last_line(complaints.split("rsync error:")[0]) or last_line(complaints) or f"rsync: status {status}"
-            if any(text in complaints for text in FULL):
+            if FULL.search(complaints):
                 raise Failure(STORAGE, f"no room: {why}; make some here, or enlarge the volume at the console")
-            if status not in LOST:
+            if IO_ERROR.search(complaints) and len(io_errors) < READS - 1:  # which a network volume gives now and then
+                io_errors.append(why)
+            elif status not in LOST:
                 raise Failure(STORAGE, f"rsync: {why}")
             raise Unreachable(f"{self.member.alias}: {why}")
         self.patiently(attempt)
@@ -58,8 +65,9 @@ class Transfer:
             try:
                 return attempt()
             except Unreachable as error:
-                end = max(end, begun + longest) if time.monotonic() - begun > 60 else end  # something went
-                if time.monotonic() > end:
+                now = time.monotonic()
+                end = now + longest if now - begun > 60 else end  # something went
+                if now > end:
                     raise
                 complain(f"{error}; goes on in a moment")
             signals.wait(pause)
@@ -140,7 +148,7 @@ class Transfer:
         except OSError as error:
             raise Failure(STORAGE, f"job.results {results}: {error.strerror}; name another folder") from None
         unfinished = "--exclude=*.part"
-        self.rsync("--append-verify", "-r", unfinished, "--include=/final/***", "--exclude=*",
+        self.rsync("--append-verify", "-r", unfinished, "--exclude=/final/making-*", "--include=/final/***", "--exclude=*",
                    self.there(f"{run_folder}/"), results)
         self.rsync("-r", unfinished, "--include=/report/***", "--include=/log/***", "--include=/run.h5", "--exclude=*",
                    self.there(f"{run_folder}/"), results)

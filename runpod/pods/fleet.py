@@ -30,6 +30,7 @@ class Fleet:
         self.refused = {GPU: -1e9, CPU: -1e9}  # when there was no capacity the last time, and why
         self.reasons = {}
         self.said = set()  # of what the service says and cannot be used, once
+        self.twins = {}  # by id: dollars that count already, since a list may go on to have it
 
     def strange_words(self, text):
         if text not in self.said:
@@ -250,11 +251,16 @@ class Fleet:
     def failures(self, place):
         return self.state.contents.failures.get(str(place), 0)
 
+    def has_failed(self, hardware):
+        """Whether one of this sort did not get as far as working."""
+        return any(self.failures(place) for place in self.sorts[hardware].places)
+
     def is_given_up(self, place):
         return self.failures(place) >= MOST_FAILURES
 
     def give_up(self, place):
-        self.state.contents.failures[str(place)] = MOST_FAILURES
+        with self.state.writing:  # another thread may be about to write
+            self.state.contents.failures[str(place)] = MOST_FAILURES
         self.state.save()
 
     # --- ending
@@ -357,7 +363,9 @@ class Fleet:
                 continue  # the list lags
             self.strange_words(f"{rental.name} is there {'still or again' if rental.ended else 'twice'}: {each['id']} is ended")
             if rental.id != each["id"]:
-                rental.twins += rental.price / 3600 * max(0.0, clock.now() - rental.asked)
+                cost = rental.price / 3600 * max(0.0, clock.now() - rental.asked)
+                rental.twins += cost - self.twins.get(each["id"], 0.0)
+                self.twins[each["id"]] = cost
             elif rental.ended:  # and was paid
                 rental.ended = clock.now()
             self.state.save()

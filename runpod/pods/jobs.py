@@ -36,7 +36,7 @@ class Jobs:
             why = "; ".join(failures) or last_line(complaints) or last_line(output) or f"ended with status {status}"
             if status in (2, 3, 4):
                 raise JobFailed(status, f"{member.alias}: vsr-dist doctor: {why}")
-            if status == 6 and any(text in why.lower() for text in ("quota", "no space", "full")):
+            if status == 6 and any(text in why.lower() for text in ("quota", "no space")):
                 raise JobFailed(STORAGE, f"{member.alias}: the volume: {why}; grow it at the console, or make room")
             return f"fails vsr-dist doctor: {why}"
         return ""

@@ -20,7 +20,8 @@ def many(count, what):
 
 def prices_of(entries, config):
     cloud = config["pods", "cloud"].lower()
-    return {gpu["id"]: gpu["price"][cloud] for gpu in entries if (gpu.get("price") or {}).get(cloud)}
+    told = {gpu["id"]: gpu["price"].get(cloud) for gpu in entries if isinstance(gpu.get("price"), dict)}
+    return {name: price for name, price in told.items() if price and isinstance(price, (int, float))}
 
 
 def refuse_films_of_others(config, state):
@@ -131,6 +132,9 @@ def tell_volume(session, job, film, volume):
     if volume:
         gb, key = volume["size"], f"volume {volume['id']}"
         tell(f"the network volume {volume['id']} in {volume['dataCenter']}: {room.words(gb, volume.get('type', 'STANDARD'))}")
+        if not config["volume", "id"] and not session.state.contents.volume:
+            tell(f"NOTE: {volume.get('name')} is found by its name, no state here knows it; where it is another film's, whose folder "
+                 "is elsewhere, set another pods.name")
     else:
         gb, key = room.size(config, job, film), "volume.create_gb"
         config.values["volume", "create_gb"] = gb

@@ -9,13 +9,14 @@ from .state import PREFIX
 
 
 def age(each):
-    """Seconds; by the service's word, else by the name."""
+    """Seconds; by the service's word, else by the name. Our clock may be a little behind, and nothing is younger than 0."""
     try:
-        made = re.sub(r"\.\d+", "", str(each["createdAt"]))  # Python 3.9 takes three digits or six of a second
-        return clock.now() - datetime.fromisoformat(made.replace("Z", "+00:00")).timestamp()
+        text = re.sub(r"\.\d+", "", str(each["createdAt"]))  # Python 3.9 takes three digits or six of a second
+        made = datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
         match = re.match(PREFIX + r"(\d+)-", name_of(each))
-        return clock.now() - int(match[1]) if match else 0.0
+        made = int(match[1]) if match else clock.now()
+    return max(0.0, clock.now() - made)
 
 
 def name_of(each):

@@ -262,6 +262,14 @@ class GoesWrong(Auto):
         self.assertRegex(self.finish(process), f"{first} .* has not answered for 1 s: is replaced")
         self.assert_film()
 
+    def test_a_pod_that_has_lost_its_address_before_the_film_is_sent_is_replaced(self):
+        self.run_client("up", "--yes")
+        next(iter(self.cloud.pods.values())).ssh = None
+        process = self.auto()
+        self.at_work(1, process)
+        self.assertIn("has not answered for 1 s: is replaced", self.finish(process))
+        self.assert_film()
+
     def test_nothing_is_replaced_while_our_own_line_is_cut(self):
         process = self.auto()
         self.at_work(1, process)
@@ -499,6 +507,13 @@ class Ends(Auto):
         self.run_client("down")
         self.assert_nothing_left()
 
+    def test_what_was_about_to_be_ended_is_ended_first(self):
+        with self.killed_at_work() as state:
+            state["rentals"][0]["phase"] = "over"
+        self.finish(self.auto())
+        self.assert_film()
+        self.assertEqual(len(self.made()), 2)
+
     def test_a_start_after_the_pods_time_asks_again(self):
         with self.killed_at_work() as state:
             state["began"] -= 100 * 3600
@@ -602,13 +617,16 @@ class Transfers(Auto):
 
     def test_an_older_film_here_is_none_of_this_run(self):
         self.run_client("up", "--yes")
-        (self.workspace / "film/run/final").mkdir(parents=True)
+        half = self.workspace / "film/run/final/making-1a2b/film_pitchOK.mkv"
+        half.parent.mkdir(parents=True)
+        half.write_text("half of it")
         (self.workspace / "film/log").mkdir()
         self.run_client("pull")
         older = self.folder / "results/final/older.mkv"
         older.parent.mkdir(parents=True, exist_ok=True)
         older.write_text("older")
         self.assertIn("there is no film yet", self.run_client("pull"))
+        self.assertEqual([path.name for path in older.parent.iterdir()], ["older.mkv"])
         self.assertFalse(self.state()["finished"])
         self.run_client("down")
 

@@ -17,7 +17,7 @@ from client_support import GPU, ClientTest, has_rsync, make_key, rsync_environme
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "runpod"))
 from pods import api, basics, catalogue, config, cost, files, fleet, film as films  # noqa: E402
-from pods import job_file, limits, plan, room, ssh, state, watch  # noqa: E402
+from pods import job_file, jobs, limits, plan, room, ssh, state, watch  # noqa: E402
 
 
 class Quiet(ClientTest):
@@ -159,6 +159,7 @@ class Requests(Quiet):
         self.api.create("pods", self.BODY)
         self.assertGreaterEqual(time.monotonic() - begun, 1)
         self.assertEqual(len(self.cloud.pods), 1)
+        self.assertIsNone(api.wait_of({"Retry-After": "0"}))  # else it would be asked without a pause
 
     def test_patience_has_an_end(self):
         self.fake.fail("GET", "/pods", 429, headers={"Retry-After": "60"})
@@ -367,6 +368,10 @@ class Money(Quiet):
                 plan.tell_cost(values, mock.Mock(), [GPU], {GPU: 0.69}, None, GPU)
             self.assertIn(GPU, "\n".join(said))
             self.assertEqual(any(line.startswith("NOTE: by this the film takes") for line in said), told, said)
+
+    def test_prices_that_are_none_are_left_to_the_table(self):
+        entries = [{"id": "a", "price": {"secure": 0.5}}, {"id": "b", "price": 0.5}, {"id": "c", "price": {"secure": "x"}}, {"id": "d"}]
+        self.assertEqual(plan.prices_of(entries, self.loaded()), {"a": 0.5})
 
 
 class Room(Quiet):
@@ -606,6 +611,25 @@ class OfOnePod(Quiet):
 
 
 class Rented(OfOnePod):
+    def test_a_folder_called_full_is_not_full(self):
+        self.fleet.rent(0)
+        its_fleet = mock.Mock()
+        its_fleet.reachable.return_value = [mock.Mock(alias="pod")]
+        work = jobs.Jobs(self.fleet.session, its_fleet)
+        said = "failure  commits  /workspace/full/run: Input/output error"
+        work.ssh.ask.return_value = (6, said, "")
+        self.assertEqual(work.check(self.kept.alive()[0]), f"fails vsr-dist doctor: {said}")
+
+    def test_a_twin_that_the_list_goes_on_to_have_is_paid_once(self):
+        self.fleet.rent(0)
+        rental, = self.kept.alive()
+        rental.asked -= 3600
+        listed = [{"id": identity, "name": rental.name, "status": "RUNNING"} for identity in (rental.id, "podtwin")]
+        with mock.patch.object(self.api, "list", return_value=listed), mock.patch.object(self.api, "delete", return_value=True):
+            for _ in range(3):
+                self.fleet.look()
+        self.assertAlmostEqual(rental.twins, 0.69, delta=0.01)
+
     def test_what_may_have_been_made_stays_in_the_state(self):
         self.fake.fail("POST", "/pods", 502, after=True)
         self.fake.fail("GET", "/pods", 403)
@@ -733,6 +757,53 @@ class Answers(unittest.TestCase):
             stream.close()
             talk.line("once more", stream)
             self.assertIn("once more", talk.log.read_text(encoding="utf-8"))
+
+
+class Lines(unittest.TestCase):
+    def attempts(self, *seconds):
+        """How often it is tried, where the connection is lost after so many seconds each time."""
+        now, lost = [0.0], []
+
+        def attempt():
+            if len(lost) < len(seconds):
+                now[0] += seconds[len(lost)]
+                lost.append(now[0])
+                raise ssh.Unreachable("Broken pipe")
+        with mock.patch.object(files.time, "monotonic", lambda: now[0]), mock.patch.object(files.signals, "wait"), \
+                mock.patch.object(files, "complain"), mock.patch.object(files, "setting", lambda _, default: default):
+            try:
+                files.Transfer.patiently(attempt)
+            except ssh.Unreachable:
+                return len(lost)
+        return len(lost) + 1
+
+    def test_one_that_is_lost_after_hours_is_tried_again(self):
+        self.assertEqual(self.attempts(7200, 7200), 3)
+
+    def rsync(self, *complaints):
+        """What is said of it in the end, where rsync complains so, one time after the other, and then no more."""
+        told = [(11, "", f'rsync: [receiver] write failed on "/w/film (28).mkv": {text}\nrsync error: error in file IO') for text in
+                complaints]
+        session = mock.Mock()
+        session.ssh.command.return_value = ["ssh"]
+        with mock.patch.object(files, "run", side_effect=[*told, (0, "", "")]), mock.patch.object(files.signals, "wait"), \
+                mock.patch.object(files, "complain"):
+            try:
+                files.Transfer(session, mock.Mock()).rsync("film", "pod:film")
+            except basics.Failure as error:
+                return str(error)
+        return ""
+
+    def test_an_io_error_of_the_volume_passes_and_three_do_not(self):
+        bad = "Input/output error (5)"
+        self.assertEqual(self.rsync(bad, bad), "")
+        self.assertIn(bad, self.rsync(bad, bad, bad))
+        self.assertIn("rsync: [receiver]", self.rsync("Permission denied (13)"))
+        for full in ("Disk quota exceeded (122)", "Kein Speicherplatz mehr verf\u00fcgbar (28)"):
+            self.assertIn("no room", self.rsync(full))
+
+    def test_one_that_never_comes_has_an_end(self):
+        self.assertEqual(self.attempts(7200, *[40] * 20), 9)
 
 
 class Sums(unittest.TestCase):

@@ -4,6 +4,7 @@ a GPU end when all is upscaled, come back where they have to, and nothing that i
 
 import json
 import re
+import threading
 import time
 import unittest
 from unittest import mock
@@ -144,6 +145,15 @@ class Rented(Quiet):
         self.assertIn("without an encoder in its place", self.complained.call_args.args[0])
         self.assertTrue(self.fleet.is_given_up(1000))
         self.assertEqual(self.cloud.left(), [])
+
+    def test_one_is_given_up_by_a_thread_while_none_writes(self):
+        giving_up = threading.Thread(target=self.fleet.give_up, args=(1000,))
+        with self.kept.writing:
+            giving_up.start()
+            giving_up.join(0.05)
+            self.assertFalse(self.fleet.is_given_up(1000))
+        giving_up.join()
+        self.assertTrue(self.fleet.is_given_up(1000))
 
     def test_a_state_of_before_is_of_pods_with_a_gpu(self):
         self.fleet.rent(0)
@@ -334,6 +344,16 @@ class Runs(Auto):
         self.finish(process)
         self.assert_film()
 
+    def test_such_a_start_whose_encoder_does_not_come_up_rents_a_gpu(self):
+        self.all_upscaled_and_nothing_rented()
+        self.config(**COUNTED, limits_ready_minutes="0.02")
+        self.cloud.stuck = lambda pod: pod.cpu
+        asked, process = len(self.made()), self.auto()
+        self.wait_for(lambda: self.working("gpu"), process)
+        self.assertEqual(["cpu" in body for body in self.fake.asked("POST", "/pods")[asked:asked + 2]], [True, False])
+        self.finish(process)
+        self.assert_film()
+
     def test_lost_encoders_are_replaced(self):
         self.tell_pods("state", upscaled(5))
         process = self.auto()
@@ -363,9 +383,9 @@ class Runs(Auto):
         for name in self.alive("cpu"):
             self.lose(name)
         self.wait_for(lambda: self.said("goes on with 0 of 1, and tries again"), process)
-        time.sleep(1)  # three tries more
+        asked = len(self.fake.asked("GET", "/catalog/gpus"))
+        self.wait_for(lambda: len(self.fake.asked("GET", "/catalog/gpus")) > asked + 1, process)
         self.cloud.gpus[GPU]["stock"] = gpus
-        self.wait_for(lambda: self.alive("gpu"), process)
         self.wait_for(lambda: self.working("gpu"), process)
         output = self.finish(process)
         self.assertEqual(output.count("goes on with 0 of 1, and tries again"), 1)

@@ -14,7 +14,7 @@ import client_test
 import fake_runpod
 from client_support import GPU, SIGINT, SIGTERM, has_rsync
 from client_test import api, basics, catalogue, files, fleet, limits, ssh, state
-from pods import command_line, reap, room, volume
+from pods import command_line, plan, reap, room, volume
 
 
 class Clocks(client_test.OfOnePod):
@@ -167,6 +167,10 @@ class Volumes(client_test.OfOnePod):
         made = self.make()
         self.assertEqual(self.mine.there()["id"], made)
         self.assertEqual(self.kept.contents.volume, {})
+        session, planned = mock.Mock(config=self.loaded(**self.MADE), state=self.kept), []
+        with mock.patch.object(plan, "tell", planned.append):
+            plan.tell_volume(session, None, None, self.mine.there())
+        self.assertIn("NOTE: vsrdist-1790000000-film is found by its name, no state here knows it", planned[1])
         self.assertEqual(self.mine.look()["id"], made)
         self.assertIn(f"found network volume vsrdist-1790000000-film ({made}, 50 GB in EU-RO-1)", self.said[0])
         self.assertEqual(len(self.left()), 5)
@@ -395,6 +399,11 @@ class Sizes(client_test.Quiet):
             for fraction in ("", ".1", ".12345", ".123456789"):
                 made = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1790000000))
                 self.assertEqual(reap.age({"createdAt": f"{made}{fraction}Z"}), 60)
+
+    def test_what_the_services_clock_has_made_later_is_left_over_too(self):
+        self.cloud.make_pod({"name": "vsrdist-1790000000-1", "gpu": {"id": GPU}})
+        with mock.patch.object(reap.clock, "now", return_value=time.time() - 60):
+            self.assertEqual(len(reap.left_over(self.api, 0)[0]), 1)
 
 
 class OnDisk(client_test.OfOnePod):
