@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import auto, catalogue, cost, reap, volume, watch
 from .api import Api
-from .basics import PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
+from .basics import CONSOLE, PODS, STORAGE, TICK_S, USAGE, Failure, Interrupted, clock, complain, finish, signals, talk, tell
 from .config import Config, address, api_key
 from .fleet import Fleet
 from .files import Transfer
@@ -75,12 +75,13 @@ def checked_address(text):
         raise Failure(USAGE, f"--api-url {text}: has to be {error}") from None
 
 
-def agree(options, question):
-    """Whether the user wants it; without a terminal only --yes is a yes."""
-    if options.yes:
+def agree(options, question, beforehand=True):
+    """Whether the user wants it; without a terminal only --yes is a yes, where that can be said `beforehand`."""
+    if options.yes and beforehand:
         return True
     if not sys.stdin.isatty():
-        raise Failure(USAGE, f"{question} There is nobody to ask; give --yes")
+        raise Failure(USAGE, f"{question} There is nobody to ask; "
+                             + ("give --yes" if beforehand else f"no state here knows it, so --yes is no answer; look at {CONSOLE}"))
     talk.ask(f"{question} [y/N] ")
     try:
         while not select.select([sys.stdin], [], [], TICK_S)[0]:
@@ -339,7 +340,7 @@ def down(session, options):
     signals.deaf = False
     doomed = fleet.network_volume.doomed()
     which = "; ".join(map(volume.words, doomed)) or "the volume"
-    if agree(options, f"Delete {which} with all that is on it?"):
+    if agree(options, f"Delete {which} with all that is on it?", bool(fleet.network_volume.stored)):
         fleet.network_volume.delete(doomed)
 
 
@@ -387,7 +388,8 @@ def cost_command(options):
     except Failure as error:
         complain(f"{error}; the prices are those of runpod/gpus.json")
         prices, encoders = {}, encoders_of(config, [])
-    tell_cost(config, job, cost.known()["gpus"], prices, encoders)
+    measured = State(config.file("state", "folder"), config["pods", "name"]).contents.measured
+    tell_cost(config, job, cost.known()["gpus"], prices, encoders, measured=measured)
 
 
 # --- words

@@ -150,6 +150,25 @@ def rates_of_status(status):
                  source="this film's run")
 
 
+def measured_by(status):
+    """The same as an object of JSON; empty where it tells nothing, or something else than it should."""
+    try:
+        rates = rates_of_status(status)
+    except (AttributeError, LookupError, TypeError):
+        return {}
+    told = {"gpu": rates.gpu, "fps": rates.fps, "core_s_frame": rates.core_s_frame}
+    return told if rates.fps > 0 or rates.core_s_frame > 0 else {}
+
+
+def with_measured(rates, measured):
+    """`rates`, but for what measured_by() tells."""
+    if not measured:
+        return rates
+    known = {name: value for name, value in measured.items() if name in ("fps", "core_s_frame") and value > 0}
+    by_run = known | ({"gpu": measured["gpu"]} if "fps" in known else {})
+    return dataclasses.replace(rates, source="this film's run", **by_run)
+
+
 def _number(job, key, default):
     value = job.get(key, "")
     return int(value) if value.isdigit() else default

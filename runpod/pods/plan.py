@@ -64,6 +64,17 @@ def encoders_of(config, offers):
     return cost.encoders(flavor, config["encoders", "count"], config["encoders", "vcpus"], price)
 
 
+def gpus_to_be_had(entries, config, center, not_needed):
+    """(offers, why not the others)."""
+    try:
+        return catalogue.offers(entries, config, center)
+    except Failure as error:
+        if not not_needed:
+            raise
+        complain(error)
+        return [], {}
+
+
 def encoders_to_be_had(api, config, center):
     """(offers, why not the others); a catalogue that fails now ends nothing that would go on without encoders."""
     if not config["encoders", "count"]:
@@ -77,8 +88,8 @@ def encoders_to_be_had(api, config, center):
         return [], {}
 
 
-def tell_cost(config, job, gpus, prices, encoders, chosen=None, there=True):
-    """The table; and whether the limits are below what it says of the chosen type, without encoders where none are
+def tell_cost(config, job, gpus, prices, encoders, chosen=None, there=True, measured=None):
+    """The table, by what was `measured` on this film (state.Contents) where anything was; and whether the limits are below what it says of the chosen type, without encoders where none are
     `there`. (The film, the estimate of the chosen type without encoders), or None for what is not known."""
     check_job(config, job)
     count = config["pods", "gpus_per_pod"] * config["pods", "count"]
@@ -86,6 +97,7 @@ def tell_cost(config, job, gpus, prices, encoders, chosen=None, there=True):
     film = alone = None
     try:
         film, rates = films.look(job.film, job.path)
+        rates = films.with_measured(rates, measured)
         signals.check()
         for line in cost.table(film, rates, known or None, sorted({1, count}), prices, advise=not encoders):
             tell(line)
@@ -158,13 +170,16 @@ def plan(session, job):
         catalogue.check_data_center(api, config)
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
     entries = catalogue.gpus(api, config)
-    offers, reasons = catalogue.offers(entries, config, center)
     encoders, prices = encoders_to_be_had(api, config, center), prices_of(entries, config)
-    film, alone = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices,
-                            encoders_of(config, encoders[0]), offers[0].name if offers else None, bool(encoders[0]))
+    encoders_alone = encoders[0] and session.state.contents.upscaled
+    offers, reasons = gpus_to_be_had(entries, config, center, encoders_alone)
+    film, alone = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices, encoders_of(config, encoders[0]),
+                            offers[0].name if offers else None, bool(encoders[0]), session.state.contents.measured)
+    if session.state.contents.told:
+        tell(f"the run was told to be {session.state.contents.told}; hours and money above are those of all of it")
     tell_volume(session, job, film, volume)
     tell_what(center, offers, reasons, config.gpus_of_one())
-    if encoders[0] and session.state.contents.upscaled:
+    if encoders_alone:
         tell_encoders_alone(config, center, *encoders)
         return
     tell_offers(config, center, offers)

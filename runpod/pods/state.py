@@ -48,6 +48,8 @@ class Contents:
     finished: bool = False  # the film is fetched: the next start is another run, with its own money
     upscaled: bool = False  # all of it, by what was told last: encoders alone make the film
     results: str = ""  # folder into which was fetched last
+    told: str = ""  # how the run was, when its jobs told last
+    measured: dict = field(default_factory=dict)  # by it: gpu, fps of one, core_s_frame (cost.Rates)
     volume: dict = field(default_factory=dict)  # name, id
     rentals: list = field(default_factory=list)
     failures: dict = field(default_factory=dict)  # by place: rentals that were lost before their job began
@@ -121,7 +123,7 @@ class State:
         contents = self.contents
         if contents.finished:
             contents.rentals = [rental for rental in contents.rentals if not rental.ended]
-            contents.finished = contents.upscaled = False
+            contents.finished, contents.upscaled, contents.told, contents.measured = False, False, "", {}
         if not self.alive():
             contents.began, contents.failures = clock.now(), {}
             contents.batch = int(contents.began)

@@ -144,7 +144,7 @@ class Volume:
                                 f"is another than it was asked for with; use that, or look at {CONSOLE}")
 
     def forget(self):
-        self.state.contents.volume, self.state.contents.upscaled = {}, False
+        self.state.contents.volume, self.state.contents.upscaled, self.state.contents.told = {}, False, ""
         self.state.save()
 
 

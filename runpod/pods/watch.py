@@ -2,6 +2,7 @@
 
 import time
 
+from . import film as films
 from .api import ApiError
 from .basics import STORAGE, Failure, complain, setting, span, tell
 from .hardware import CPU, GPU
@@ -96,7 +97,17 @@ class Watch:
         if now - self.told < (setting("STILL", 300) if text == self.said else setting("TELL", 60)):
             return
         self.told, self.said = now, text
+        self.note(run)
         tell(f"{text}, ${self.state.dollars():.2f} of ${self.config['limits', 'max_usd']:g}")
+
+    def note(self, run):
+        """For the plan of a later start."""
+        if not run:
+            return
+        contents = self.state.contents
+        contents.told = progress_text({**run, "left_s": -1})
+        contents.measured = films.measured_by(run) or contents.measured
+        self.state.save()
 
     def at_work(self, states):
         encoders = [rental for rental in self.state.of(CPU) if rental.name in states]

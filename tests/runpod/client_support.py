@@ -1,13 +1,16 @@
 """runpod/vsr-pods in tests: against fake_runpod.py, with an `ssh` that runs its command right here and a `vsr-pod` that
 only says that it works. rsync is real. So volume and pods share one folder, and nothing needs a network."""
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -154,6 +157,19 @@ class ClientTest(unittest.TestCase):
         """What it says; with the exit status that it has to have."""
         process = self.start(*words, **more)
         return self.output_of(process, status)
+
+    def answer(self, typed, *words, status=0):
+        """What it says after its question was answered at a terminal."""
+        ours, theirs = pty.openpty()
+        process = self.start(*words, stdin=theirs, begin=lambda: fcntl.ioctl(0, termios.TIOCSCTTY))
+        said = ""
+        while "[y/N]" not in said:
+            said += os.read(process.stdout.fileno(), 10000).decode()
+        os.write(ours, typed)
+        output = self.output_of(process, status)
+        os.close(ours)
+        os.close(theirs)
+        return output
 
     def output_of(self, process, status=0):
         output, _ = process.communicate(timeout=LIMIT_S)

@@ -262,6 +262,11 @@ class Sources(unittest.TestCase):
         status = {"ranks": [rank, rank, {"cpus": 32, "gpu": None}], "in_chunks": True, "upscale_fps_mean": 40.0,
                   "encode_fps_mean": 8.0}
         self.assertEqual(films.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
+        measured = films.measured_by(status)
+        self.assertEqual(films.with_measured(Rates(H100, 70, 3), measured), Rates(L40S, 20, 8, "this film's run"))
+        self.assertEqual(films.with_measured(Rates(H100, 70, 3), {**measured, "fps": 0}), Rates(H100, 70, 8, "this film's run"))
+        self.assertEqual(films.with_measured(Rates(H100, 70, 3), {}), Rates(H100, 70, 3))
+        self.assertEqual([films.measured_by(other) for other in ({}, {"ranks": 5}, {"ranks": [5]})], [{}, {}, {}])
         # An encode that kept up with upscaling shows no rate of its own.
         self.assertEqual(films.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
         status["ranks"][1] = {"cpus": 16, "gpu": {"name": H100}}

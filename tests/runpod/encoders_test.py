@@ -333,6 +333,7 @@ class Runs(Auto):
         self.wait_for(lambda: len(self.alive("cpu")) == 2 and set(self.alive("cpu")) <= set(self.working("cpu")), process)
         output = self.finish(process)
         self.assertIn("all is upscaled by what was told last: rents 2 encoders of 16 vCPUs", output)
+        self.assertIn("the run was told to be working, 30.0% of 1000 frames, 40 fps upscaled, 2.5 fps encoded; hours and", output)
         self.assert_film()
         self.assertEqual(sum("gpu" in body for body in self.fake.asked("POST", "/pods")), 1)
 

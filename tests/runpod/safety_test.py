@@ -194,9 +194,10 @@ class Volumes(client_test.OfOnePod):
         self.assertIn(f"the {named} would be deleted", self.run_client("down", "--volume", "--dry-run"))
         self.assertIn("Delete vsrdist-1790000000-film", self.run_client("down", "--volume", status=2))  # nobody to ask
         self.assertEqual(len(self.left()), 3)
-        said = self.run_client("down", "--volume", "--yes")
-        self.assertIn(f"volume {mine} is deleted", said)
+        said = self.run_client("down", "--volume", "--yes", status=2)
+        self.assertIn("no state here knows it, so --yes is no answer", said)
         self.assertIn("reap --older 0 --dry-run' lists", said)
+        self.assertIn(f"volume {mine} is deleted", self.answer(b"y\n", "down", "--volume", "--yes"))
         self.assertEqual(len(self.left()), 2)
         self.assertIn("this state knows no volume", self.run_client("down", "--volume", "--yes", status=2))
         self.config()
