@@ -10,7 +10,7 @@ from .config import AUTO
 CHEAPER_FROM_GB, DOLLARS_GB, DOLLARS_GB_MORE = 1000, 0.07, 0.05
 LEAST_GB, MOST_GB = 10, 4096  # that there are
 SPARE = 1.25  # what mezzanines and films take is known to a quarter or so
-USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 1200, 200  # of a film of two hours, where nothing here can look at it
+USUAL_GB, USUAL_WITHOUT_MEZZANINES_GB = 1160, 200  # of a film of two hours, where nothing here can look at it
 
 
 def dollars_a_month(gb):

@@ -706,7 +706,7 @@ class LeftOver(ClientTest):
         self.assertEqual(self.cloud.left(), [])
 
     def test_the_examples_image_is_not_rented(self):
-        self.config(pods_image="OWNER/vsr-dist:cuda12.4")
+        self.config(pods_image="OWNER/vsr-dist:cuda12")
         self.assertIn("pods.image", self.run_client("auto", "--yes", status=2))
         self.assertEqual(self.cloud.left(), [])
 

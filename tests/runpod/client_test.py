@@ -391,7 +391,7 @@ class Room(Quiet):
         wanted = self.loaded(volume_create_gb="auto", **made)
         self.assertEqual(room.size(wanted, self.job(), self.FILM), 751)  # a quarter to spare
         self.assertEqual(room.size(wanted, self.job(), cost.Film(21, 320, 180, stored_bytes=12_000_000)), 10)
-        self.assertEqual(room.size(wanted, self.job(), None), 1200)
+        self.assertEqual(room.size(wanted, self.job(), None), 1160)
         self.assertEqual(room.size(wanted, self.job("[segment]\ncodec = none\n"), None), 200)
         self.assertEqual(room.size(self.loaded(volume_create_gb="70", **made), self.job(), self.FILM), 70)
 
