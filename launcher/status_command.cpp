@@ -42,8 +42,10 @@ using status::RunStatus;
 
 constexpr auto kLook = std::chrono::milliseconds(500);
 constexpr auto kWatchEvery = std::chrono::seconds(2);
-// Jobs write their status every 5 s; within this a job that lives has done so.
+// Jobs write their status every 5 s; within this a job that lives has done so, and after that long
+// it is surely over.
 constexpr auto kSignOfLife = std::chrono::seconds(16);
+constexpr auto kSurelyOver = 4 * kSignOfLife;
 constexpr std::size_t kFewNotices = 5;
 constexpr int kEveryRank = 1'000'000;  // rows, for whoever does not draw them again
 constexpr int kUsualWidth = 120;
@@ -52,8 +54,27 @@ constexpr int kUsualWidth = 120;
 struct LeftStatus {
   std::string name;  // of its lease
   RunStatus status;
+  fs::file_time_type written;
   bool lives = false;
+  bool unsure = false;  // whether it lives
 };
+
+// Settles what the others tell, without waiting: beside one that lives, or has made the film, the
+// age of a status says enough.
+void compare(std::vector<LeftStatus>& jobs) {
+  std::optional<fs::file_time_type> alive;
+  std::optional<fs::file_time_type> made;
+  for (const LeftStatus& job : jobs) {
+    if (job.lives) alive = std::max(alive.value_or(job.written), job.written);
+    if (job.status.state == "done") made = std::max(made.value_or(job.written), job.written);
+  }
+  for (LeftStatus& job : jobs) {
+    if (!job.unsure) continue;
+    job.lives = alive && *alive - job.written < kSignOfLife;
+    const bool late = alive && *alive - job.written > kSurelyOver;
+    job.unsure = !job.lives && !late && !(made && *made > job.written);
+  }
+}
 
 // Watches the jobs of a run, without a trace in it.
 class Jobs {
@@ -92,36 +113,40 @@ class Jobs {
     const Clock::time_point begin = Clock::now();
     bool told = false;
     while (true) {
-      bool unsure = false;
       std::vector<LeftStatus> jobs;
       std::map<std::string, store::Lease> leases = living();
-      anybody_lives_ = false;
       for (const std::string& name : directory_.jobs_with_status()) {
-        LeftStatus job{.name = name, .status = {}};
+        LeftStatus job{.name = name, .status = {}, .written = {}};
         std::string content;
         try {
+          job.written = fs::last_write_time(directory_.status_file(name));
           content = read_file(directory_.status_file(name));
           job.status = status::run_status_from_json(content);
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
           log::debug("status", "{}: {}", name, error.what());
           continue;
         }
         const auto lease = leases.find(name);
         if (lease != leases.end() && !is_over(job.status)) {
           job.lives = shows_life(lease->second, content);
-          unsure = unsure || !job.lives;
+          job.unsure = !job.lives;
         }
         if (lease != leases.end()) leases.erase(lease);
-        anybody_lives_ = anybody_lives_ || job.lives;
         jobs.push_back(std::move(job));
       }
+      compare(jobs);
+      const auto any = [&](bool LeftStatus::*what) {
+        return std::ranges::any_of(jobs, [&](const LeftStatus& job) { return job.*what; });
+      };
+      bool unsure = any(&LeftStatus::unsure);
+      anybody_lives_ = any(&LeftStatus::lives);
       // Who plans, or whose disk is full, has left nothing yet.
       quiet_.reset();
       for (const auto& [name, lease] : leases) {
         if (!is_job_lease(name)) continue;
         if (shows_life(lease, "")) {
           quiet_ = lease;
-        } else {
+        } else if (!anybody_lives_) {  // who would tell of the run
           unsure = true;
         }
       }

@@ -373,6 +373,20 @@ class Status(FilmTest):
         self.assertIn("reds_demo_000.mkv failed", output)
         self.assertIn("chunks/", output)
 
+    def assert_told_at_once_beside_one_that_is_gone(self, name):
+        """Its lease and its status are there still, of some minutes ago."""
+        gone, run_dir = "job-0123456789abcdef", self.folder / name
+        (run_dir / f"leases/{gone}.lease").write_text("of a host that is gone")
+        status = run_dir / f"status/{gone}.json"
+        shutil.copy(next((run_dir / "status").glob("job-*.json")), status)
+        os.utime(status, (time.time() - 100,) * 2)
+        begin = time.monotonic()
+        _, output = run([PROGRAM, "status", run_dir, "--json"], check=True)
+        self.assertLess(time.monotonic() - begin, 10)  # of 16 for a sign of life
+        self.assertEqual(len(json.loads(output)["ranks"]), 2)
+        (run_dir / f"leases/{gone}.lease").unlink()
+        status.unlink()
+
     def test_two_jobs_that_share_a_run_are_told_together(self):
         keys = {**self.KEYS, "segment__frames": 1, "input__end": 1.2}
         first = self.begin("shared", **keys)
@@ -387,6 +401,7 @@ class Status(FilmTest):
         self.assertEqual(len(told["ranks"]), 2)
         self.assertEqual(told["frames_total"], 21)
         self.assertEqual(len(re.findall(r"(?m)^[^ ].*: (working|joining|planning)[^:]*: upscaled", text)), 2, text)
+        self.assert_told_at_once_beside_one_that_is_gone("shared")
         self.assert_ends(first)
         self.assert_ends(second)
         _, output = run([PROGRAM, "status", self.folder / "shared", "--json"], check=True)
