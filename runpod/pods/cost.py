@@ -87,7 +87,7 @@ class Encoders:
     price: float         # of one, an hour
 
     def __str__(self):
-        return f"{self.pods} encoders ({self.flavor}, {self.vcpus} vCPUs, ${self.price:.2f} an hour each)"
+        return f"{self.pods} encoder{'s' if self.pods > 1 else ''} ({self.flavor}, {self.vcpus} vCPUs, ${self.price:.2f} an hour each)"
 
 
 @dataclasses.dataclass(frozen=True)

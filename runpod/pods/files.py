@@ -121,7 +121,7 @@ class Transfer:
         tell(f"copies {source.name} ({source.stat().st_size / 1e9:.2f} GB) to the volume")
         # Only what is missing of it first; all of it, compared piece by piece, where that did not give the same file.
         for how in ("--append-verify", "--ignore-times"):
-            self.rsync(how, source.absolute(), self.there(target))
+            self.rsync(how, source.resolve(), self.there(target))  # a link as such would be left out
             if self.sums([target]).get(target) == ours:
                 return
         raise Failure(STORAGE, f"{target}: what lies on the volume is not what was sent, twice; try another volume")

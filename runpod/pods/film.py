@@ -10,7 +10,7 @@ import tempfile
 
 from . import job_file
 from .basics import INPUT, USAGE, Failure, last_line, run
-from .cost import EVEN, SCALE, CostError, Film, Rates, Refused
+from .cost import CHUNK_THREADS, EVEN, SCALE, CostError, Film, Rates, Refused
 
 MODEL = 4                # status of vsr-dist
 DRY_RUN_S = 300          # it takes a quarter of a minute
@@ -138,16 +138,24 @@ def job_values(path):
 
 def rates_of_status(status):
     """Of a run of this film: what `vsr-dist status RUN --json` says. Ranks with GPUs of several types tell nothing of
-    upscaling, and an encode that waited for upscaling nothing of the encode."""
+    upscaling, and an encode that waited for upscaling nothing of the encode; nor does the begin or the end of one, where some
+    encoders have nothing in hand."""
     cards = [rank["gpu"]["name"] for rank in status.get("ranks", []) if rank.get("gpu")]
     fps = status.get("upscale_fps_mean", -1)
     known_fps = fps > 0 and len(set(cards)) == 1
     core_s = 0.0
     encode = status.get("encode_fps_mean", -1)
-    if status.get("in_chunks") and encode > 0 and fps > EVEN * encode:
-        core_s = sum(rank["cpus"] for rank in status["ranks"]) / encode
+    cores = sum(rank["cpus"] for rank in status.get("ranks", []))
+    if status.get("in_chunks") and encode > 0 and fps > EVEN * encode and _all_encode(status, cores):
+        core_s = cores / encode
     return Rates(gpu=cards[0] if known_fps else "", fps=fps / len(cards) if known_fps else 0, core_s_frame=core_s,
                  source="this film's run")
+
+
+def _all_encode(status, cores):
+    """Whether each of the encoders has made two chunks and has another one."""
+    encoded, encoders = status.get("segments_encoded", 0), cores / CHUNK_THREADS
+    return encoded >= 2 * encoders and status.get("segments_total", 0) - encoded >= encoders
 
 
 def measured_by(status):

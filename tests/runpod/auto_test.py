@@ -107,7 +107,10 @@ class GoesWell(Auto):
 
     def test_step_by_step(self):
         self.assertIn("is ready: ssh -F", self.run_client("up", "--yes"))
+        (self.folder / "film.mkv").rename(self.folder / "elsewhere.mkv")
+        (self.folder / "film.mkv").symlink_to("elsewhere.mkv")
         self.assertIn("pushed", self.run_client("push"))
+        self.assertFalse((self.workspace / "film/input/film.mkv").is_symlink())
         self.run_client("run")
         self.tell_pods("state", run_status())
         self.assertRegex(self.run_client("status"), r"RUNNING, \$0.69 an hour, .*; works\nthe run: working, 30.0%")

@@ -260,7 +260,7 @@ class Sources(unittest.TestCase):
     def test_status_of_a_run(self):
         rank = {"cpus": 16, "gpu": {"name": L40S}}
         status = {"ranks": [rank, rank, {"cpus": 32, "gpu": None}], "in_chunks": True, "upscale_fps_mean": 40.0,
-                  "encode_fps_mean": 8.0}
+                  "encode_fps_mean": 8.0, "segments_encoded": 64, "segments_total": 375}
         self.assertEqual(films.rates_of_status(status), Rates(L40S, 20, 8, "this film's run"))
         measured = films.measured_by(status)
         self.assertEqual(films.with_measured(Rates(H100, 70, 3), measured), Rates(L40S, 20, 8, "this film's run"))
@@ -269,6 +269,8 @@ class Sources(unittest.TestCase):
         self.assertEqual([films.measured_by(other) for other in ({}, {"ranks": 5}, {"ranks": [5]})], [{}, {}, {}])
         # An encode that kept up with upscaling shows no rate of its own.
         self.assertEqual(films.rates_of_status({**status, "encode_fps_mean": 39.0}).core_s_frame, 0)
+        for encoded in (63, 344):  # some have no second chunk yet, or none any more
+            self.assertEqual(films.rates_of_status({**status, "segments_encoded": encoded}).core_s_frame, 0)
         status["ranks"][1] = {"cpus": 16, "gpu": {"name": H100}}
         self.assertEqual(films.rates_of_status(status).fps, 0)
         self.assertEqual(films.rates_of_status(json.loads('{"ranks": []}')).fps, 0)
