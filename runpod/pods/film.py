@@ -27,9 +27,10 @@ def look(film_path, job_path=None, program=None):
     why = ""
     if program:
         status, output, why = dry_run(program, film_path, job_path)
-        if status == USAGE:
+        here_alone = "GPU" in why  # where a job wants one that this machine lacks, that is named
+        if status == USAGE and not here_alone:
             raise Refused(USAGE, f"{why} (vsr-dist here; where that is of this machine alone, take vsr-dist out of PATH)")
-        if status in (INPUT, MODEL):
+        if status == INPUT or status == MODEL and not here_alone:
             raise Refused(INPUT, why)
         if status == 0:
             return film_of_dry_run(document_of(output), job)

@@ -252,10 +252,11 @@ class Sources(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_a_program_that_cannot_look_is_no_reason_against_the_film(self):
-        program = self.file("vsr-dist", "#!/bin/sh\necho 'vsr-dist: gpu: there is none' >&2\nexit 5\n", stat.S_IRWXU)
-        film, rates = films.look(CLIP, program=program)
-        self.assertEqual(film.width, 320)
-        self.assertIn("vsr-dist here could not look at it: vsr-dist: gpu: there is none", cost.table(film, rates))
+        for status, why in ((5, "gpu: there is none"), (2, "usage: segment.encoder=gpu needs a GPU"), (4, "model: needs a GPU")):
+            program = self.file("vsr-dist", f"#!/bin/sh\necho 'vsr-dist: {why}' >&2\nexit {status}\n", stat.S_IRWXU)
+            film, rates = films.look(CLIP, program=program)
+            self.assertEqual(film.width, 320)
+            self.assertIn(f"vsr-dist here could not look at it: vsr-dist: {why}", cost.table(film, rates))
 
     def test_status_of_a_run(self):
         rank = {"cpus": 16, "gpu": {"name": L40S}}
