@@ -171,12 +171,13 @@ def plan(session, job):
     center = volume["dataCenter"] if volume else config["volume", "data_center"]
     entries = catalogue.gpus(api, config)
     encoders, prices = encoders_to_be_had(api, config, center), prices_of(entries, config)
-    encoders_alone = encoders[0] and session.state.contents.upscaled
+    told, upscaled = session.state.told_before()
+    encoders_alone = encoders[0] and upscaled and session.options.command == "auto"  # 'up' rents both sorts, as ever
     offers, reasons = gpus_to_be_had(entries, config, center, encoders_alone)
     film, alone = tell_cost(config, job, [*(offer.name for offer in offers), *reasons], prices, encoders_of(config, encoders[0]),
                             offers[0].name if offers else None, bool(encoders[0]), session.state.contents.measured)
-    if session.state.contents.told:
-        tell(f"the run was told to be {session.state.contents.told}; hours and money above are those of all of it")
+    if told:
+        tell(f"the run was told to be {told}; hours and money above are those of all of it")
     tell_volume(session, job, film, volume)
     tell_what(center, offers, reasons, config.gpus_of_one())
     if encoders_alone:

@@ -130,6 +130,10 @@ class State:
             contents.number = 100 * secrets.randbelow(900)  # two films may be begun within a second
         self.save()
 
+    def told_before(self):
+        """How the run was, and whether all is upscaled, as far as begin() does not make it another one."""
+        return ("", False) if self.contents.finished else (self.contents.told, self.contents.upscaled)
+
     def next_name(self):
         self.contents.number += 1
         return f"{PREFIX}{self.contents.batch}-{self.contents.number}"

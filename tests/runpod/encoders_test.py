@@ -337,6 +337,21 @@ class Runs(Auto):
         self.assert_film()
         self.assertEqual(sum("gpu" in body for body in self.fake.asked("POST", "/pods")), 1)
 
+    def plan_after(self, command, **more):
+        """What is told of a run that had upscaled all."""
+        kept = state.State(self.folder / ".vsr-pods", "film")
+        kept.folder.mkdir(exist_ok=True)
+        kept.contents = state.Contents(upscaled=True, told="working, 60%", **more)
+        kept.save()
+        return self.run_client(command, "--dry-run")
+
+    def test_the_plan_tells_of_encoders_alone_where_they_are_rented_alone(self):
+        alone, told, both = "all is upscaled by what was told last", "told to be working", "rents 1 pod with 1 GPU"
+        for command, finished, has in (("auto", False, [True, True, False]), ("up", False, [False, True, True]),
+                                       ("auto", True, [False, False, True])):  # after which another run begins
+            output = self.plan_after(command, finished=finished)
+            self.assertEqual([text in output for text in (alone, told, both)], has, output)
+
     def test_such_a_start_whose_run_is_gone_rents_a_gpu(self):
         self.all_upscaled_and_nothing_rented()
         self.tell_pods("state", {"run": None})
