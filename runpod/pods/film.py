@@ -160,13 +160,13 @@ def _all_encode(status, cores):
 
 
 def measured_by(status):
-    """The same as an object of JSON; empty where it tells nothing, or something else than it should."""
+    """The same as an object of JSON, of what it tells alone; empty where that is something else than it should be."""
     try:
         rates = rates_of_status(status)
     except (AttributeError, LookupError, TypeError):
         return {}
     told = {"gpu": rates.gpu, "fps": rates.fps, "core_s_frame": rates.core_s_frame}
-    return told if rates.fps > 0 or rates.core_s_frame > 0 else {}
+    return {name: value for name, value in told.items() if value}
 
 
 def with_measured(rates, measured):

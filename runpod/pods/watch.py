@@ -106,7 +106,7 @@ class Watch:
             return
         contents = self.state.contents
         contents.told = progress_text({**run, "left_s": -1})
-        contents.measured = films.measured_by(run) or contents.measured
+        contents.measured = {**contents.measured, **films.measured_by(run)}  # the last chunks tell of no encode any more
         self.state.save()
 
     def at_work(self, states):

@@ -738,6 +738,11 @@ class Answers(unittest.TestCase):
             self.assertTrue(watch.progress_text(run))
         self.assertEqual(watch.newest({"a": {"run": {"now": 3}}, "b": {"run": {"now": "4"}}, "c": {"run": 5}}), {"now": "4"})
 
+    def test_what_was_measured_is_not_forgotten_with_the_last_chunks(self):
+        kept = mock.Mock(contents=state.Contents(measured={"gpu": GPU, "fps": 30.0, "core_s_frame": 8.0}))
+        watch.Watch(mock.Mock(state=kept), None).note({"ranks": [{"cpus": 16, "gpu": {"name": GPU}}], "upscale_fps_mean": 40.0})
+        self.assertEqual(kept.contents.measured, {"gpu": GPU, "fps": 40.0, "core_s_frame": 8.0})
+
     def test_a_limit_ends_what_takes_long(self):
         def reached():
             raise basics.Failure(8, "limits.max_usd")
