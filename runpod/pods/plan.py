@@ -26,8 +26,9 @@ def prices_of(entries, config):
 
 def refuse_films_of_others(config, state):
     """Whose names are the same."""
-    results = config.file("job", "results")
-    if any((results / "final").glob("*")) and state.contents.results != str(results):
+    results, known = config.file("job", "results"), state.contents.results
+    same = known and os.path.realpath(known) == os.path.realpath(results)  # by whichever way
+    if any((results / "final").glob("*")) and not same:
         raise Failure(USAGE, f"job.results {results}: there are films that pods.name = {config['pods', 'name']} has not fetched; "
                              "name another folder")
 

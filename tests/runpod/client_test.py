@@ -476,6 +476,10 @@ class Hints(Quiet):
         (self.folder / "results/final/film.mkv").write_text("x")
         self.assertIn("that pods.name = film has not fetched; name another folder", self.run_client("auto", "--yes", status=2))
         self.assertEqual(self.made(), [])
+        kept = mock.Mock(contents=state.Contents(results=str(self.folder / "results")))
+        (self.folder / "link").symlink_to(self.folder)
+        for way in ("", "home/../", "link/"):  # fetched by that one
+            plan.refuse_films_of_others(config.Config(self.folder / f"{way}pods.ini"), kept)
 
     def test_what_vsr_dist_refuses_here_is_not_rented(self):
         program = self.folder / "bin/vsr-dist"
