@@ -102,7 +102,7 @@ class Transfer:
 
     def push(self, job):
         self.make_folders()
-        begun = self.ask(["test", "-e", f"{self.folder}/run/plan.h5"])[0] == 0
+        begun = bool(self.sums([f"{self.folder}/run/plan.h5"]))
         for source, target in job.files():
             self.send(source, target, begun)
         written = self.session.state.beside(".job.ini")

@@ -301,6 +301,16 @@ class OnTheVolume(client_test.Quiet):
         self.bad(100)
         self.assertIn("film.mkv: Input/output error, 3 times", self.failure(6, self.sums))
 
+    def test_nothing_is_sent_over_a_run_of_which_it_cannot_be_seen_whether_it_has_begun(self):
+        def ask(words, **_):
+            if words[-1].endswith("plan.h5"):
+                return 1, "", f"{words[0]}: {words[-1]}: Input/output error"
+            return 0, f"of another film *{self.film}\0", ""
+        job = mock.Mock(**{"files.return_value": [(self.film, str(self.film))]})
+        with mock.patch.object(self.transfer, "ask", ask), mock.patch.object(self.transfer, "rsync") as sent:
+            self.assertIn("plan.h5: Input/output error, 3 times", self.failure(6, self.transfer.push, job))
+        sent.assert_not_called()
+
 
 @unittest.skipUnless(has_rsync(), "no rsync here: tests/support/get-cluster-tools fetches one")
 class Names(client_test.ClientTest):
