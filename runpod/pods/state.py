@@ -123,12 +123,17 @@ class State:
         contents = self.contents
         if contents.finished:
             contents.rentals = [rental for rental in contents.rentals if not rental.ended]
-            contents.finished, contents.upscaled, contents.told, contents.measured = False, False, "", {}
+            contents.finished = False
+            self.forget_run()
         if not self.alive():
             contents.began, contents.failures = clock.now(), {}
             contents.batch = int(contents.began)
             contents.number = 100 * secrets.randbelow(900)  # two films may be begun within a second
         self.save()
+
+    def forget_run(self):
+        """What its jobs have told."""
+        self.contents.upscaled, self.contents.told, self.contents.measured = False, "", {}
 
     def told_before(self):
         """How the run was, and whether all is upscaled, as far as begin() does not make it another one."""

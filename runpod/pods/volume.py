@@ -144,7 +144,9 @@ class Volume:
                                 f"is another than it was asked for with; use that, or look at {CONSOLE}")
 
     def forget(self):
-        self.state.contents.volume, self.state.contents.upscaled, self.state.contents.told = {}, False, ""
+        """And the run that was on it."""
+        self.state.contents.volume = {}
+        self.state.forget_run()
         self.state.save()
 
 

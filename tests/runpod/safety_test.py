@@ -154,8 +154,10 @@ class Volumes(client_test.OfOnePod):
         with mock.patch.object(self.mine, "find", return_value=None):
             self.failure(7, self.mine.look)
         self.assertTrue(self.state_on_disk()["volume"]["name"])
+        self.kept.contents.upscaled, self.kept.contents.told, self.kept.contents.measured = True, "working", {"fps": 3.0}
         self.mine.delete()
         self.assertEqual((self.left(), self.state_on_disk()["volume"]), ([], {}))
+        self.assertEqual([self.state_on_disk()[name] for name in ("upscaled", "told", "measured")], [False, "", {}])
 
     def state_on_disk(self):
         return json.loads(self.kept.path.read_text())
