@@ -27,7 +27,7 @@ def look(film_path, job_path=None, program=None):
     why = ""
     if program:
         status, output, why = dry_run(program, film_path, job_path)
-        here_alone = "GPU" in why  # where a job wants one that this machine lacks, that is named
+        here_alone = "GPU" in why or "memory do not hold" in why  # what the job wants and this machine lacks is named
         if status == USAGE and not here_alone:
             raise Refused(USAGE, f"{why} (vsr-dist here; where that is of this machine alone, take vsr-dist out of PATH)")
         if status == INPUT or status == MODEL and not here_alone:

@@ -252,7 +252,8 @@ class Sources(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_a_program_that_cannot_look_is_no_reason_against_the_film(self):
-        for status, why in ((5, "gpu: there is none"), (2, "usage: segment.encoder=gpu needs a GPU"), (4, "model: needs a GPU")):
+        for status, why in ((5, "gpu: there is none"), (2, "usage: segment.encoder=gpu needs a GPU"), (4, "model: needs a GPU"),
+                            (2, "usage: 2.1 GB of host memory do not hold one frame")):
             program = self.file("vsr-dist", f"#!/bin/sh\necho 'vsr-dist: {why}' >&2\nexit {status}\n", stat.S_IRWXU)
             film, rates = films.look(CLIP, program=program)
             self.assertEqual(film.width, 320)
