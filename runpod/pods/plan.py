@@ -136,7 +136,8 @@ def tell_of_unknown(session):
     for kind, each in left_over(session.api, 0)[0]:
         if each["name"] not in known:
             complain(f"{each['name']} ({', '.join(filter(None, words_of(kind, each)))}) is rented, too, and known to no state in "
-                     f"{session.state.folder}; 'vsr-pods reap --older 0' ends what is left over, after asking")
+                     f"{session.state.folder}; unless another vsr-pods is at work with it, 'vsr-pods reap --older 0' ends it, and all "
+                     "others, after asking")
 
 
 def tell_volume(session, job, film, volume):

@@ -665,7 +665,8 @@ class LeftOver(ClientTest):
 
     def test_what_no_state_knows_is_told(self):
         self.make("vsrdist-1790000000-1")
-        self.assertRegex(self.run_client("auto", "--dry-run"), r"vsrdist-1790000000-1 \(pod.*\) is rented, too, and known to no state in")
+        self.assertRegex(self.run_client("auto", "--dry-run"), r"vsrdist-1790000000-1 \(pod.*\) is rented, too, and known to no state "
+                         "in .*; unless another vsr-pods is at work with it, 'vsr-pods reap --older 0' ends it, and all others")
 
     def test_reap_needs_no_configuration_that_is_right(self):
         self.make("vsrdist-1790000000-1")
