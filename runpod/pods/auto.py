@@ -17,6 +17,7 @@ from .files import Transfer
 from .fleet import Fleet
 from .hardware import CPU, GPU
 from .jobs import LASTING, JobFailed, Jobs
+from .plan import refuse_films_of_others
 from .ssh import Unreachable
 from .watch import Watch
 
@@ -59,6 +60,7 @@ class Auto:
             self.through_one_pod(lambda transfer: transfer.push(job), first)
         if not (self.begun and self.is_made()):  # before a job has looked, what lies there may be another film
             self.watch()
+        refuse_films_of_others(self.config, self.state)  # which may have come since the plan
         self.keep_one()
         films = self.through_one_pod(lambda transfer: transfer.pull(self.config.file("job", "results")), [CPU, GPU])
         if not films:

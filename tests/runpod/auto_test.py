@@ -622,6 +622,16 @@ class Transfers(Auto):
         self.assertFalse(self.state()["finished"])
         self.run_client("down")
 
+    def test_films_that_another_has_fetched_meanwhile_are_not_written_over(self):
+        process = self.auto()
+        self.at_work(1, process)
+        theirs = self.folder / "results/final/film_pitchOK.mkv"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("another film")
+        self.assertIn("pods.name = film has not fetched; name another folder", self.finish(process, 2))
+        self.assertEqual(theirs.read_text(), "another film")
+        self.assert_nothing_left()
+
     def test_another_film_of_the_same_name_is_refused_before_it_is_sent(self):
         process = self.auto()
         self.at_work(1, process)
