@@ -14,8 +14,8 @@ from .cost import CHUNK_THREADS, EVEN, SCALE, CostError, Film, Rates, Refused
 
 MODEL = 4                # status of vsr-dist
 DRY_RUN_S = 300          # it takes a quarter of a minute
-# Bytes a pixel of what is kept, as vsr-dist itself reckons (launcher/planning.cpp): of segments by codec, and of films of
-# usual quality, of which chunks are another one.
+# Bytes a pixel of what is kept, as vsr-dist itself reckons (launcher/planning.cpp): of segments by codec, and of films at
+# crf 16, of which chunks are another one; six more halve them.
 SEGMENT_BYTES, FILM_BYTES = {"prores": 0.6, "dnxhr": 0.55, "ffv1": 1.3, "png": 3.5, "none": 0}, 0.06
 
 
@@ -119,7 +119,7 @@ def _stored_bytes(film, job):
     """Of segments, chunks and films."""
     segments = SEGMENT_BYTES.get(job.get("segment.codec", "prores"), max(SEGMENT_BYTES.values()))
     films = 1 if job.get("final.fps") == "source" else len(job.get("final.variants", "pitchOK,pitchLOW").split(","))
-    films_bytes = (films + 1) * FILM_BYTES * film.final_megapixels * 1e6
+    films_bytes = (films + 1) * FILM_BYTES * 2 ** ((16 - _number(job, "final.crf", 16)) / 6) * film.final_megapixels * 1e6
     return round(film.frames * (segments * SCALE ** 2 * film.width * film.height + films_bytes))
 
 

@@ -238,9 +238,10 @@ class Sources(unittest.TestCase):
     @unittest.skipUnless(shutil.which("ffprobe"), "there is no ffprobe")
     def test_the_job_decides_what_of_the_film(self):
         job = self.file("job.ini", "# a job\n[preprocess]\npreset = pal-dvd\ncrop = 1024:432:0:72 # bars\n[input]\n"
-                                   'start = 0:00:00.4\n[model]\ncheckpoint = "reds4.pth"\n[final]\nheight = native\n')
+                                   'start = 0:00:00.4\n[model]\ncheckpoint = "reds4.pth"\n[final]\nheight = native\ncrf = 22\n')
         film, _ = films.look(CLIP, job, self.folder / "none")
         self.assertEqual((film.width, film.height, film.final_height, film.network), (1024, 432, 0, "c64n7"))
+        self.assertAlmostEqual(film.stored_bytes, film.frames * 4096 * 1728 * (0.6 + 3 * 0.03), delta=1)
         self.assertAlmostEqual(film.frames, 11, delta=1)
         with self.assertRaisesRegex(CostError, "job file"):
             films.look(CLIP, self.folder / "no.ini")
