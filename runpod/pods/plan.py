@@ -28,7 +28,7 @@ def refuse_films_of_others(config, state):
     """Whose names are the same."""
     results, known = config.file("job", "results"), state.contents.results
     same = known and os.path.realpath(known) == os.path.realpath(results)  # by whichever way
-    if any((results / "final").glob("*")) and not same:
+    if known is not None and not same and any((results / "final").glob("*")):
         raise Failure(USAGE, f"job.results {results}: there are films that pods.name = {config['pods', 'name']} has not fetched; "
                              "name another folder")
 

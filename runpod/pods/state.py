@@ -47,7 +47,7 @@ class Contents:
     number: int = 0
     finished: bool = False  # the film is fetched: the next start is another run, with its own money
     upscaled: bool = False  # all of it, by what was told last: encoders alone make the film
-    results: str = ""  # folder into which was fetched last
+    results: Optional[str] = ""  # folder into which was fetched last; None: a version that noted none began this run
     told: str = ""  # how the run was, when its jobs told last
     measured: dict = field(default_factory=dict)  # by it: gpu, fps of one, core_s_frame (cost.Rates)
     volume: dict = field(default_factory=dict)  # name, id
@@ -75,7 +75,7 @@ class State:
             if stored["version"] != VERSION:
                 raise Failure(USAGE, f"{self.path}: was written by another version of vsr-pods; end its pods with that, or by "
                                      "'vsr-pods reap --older 0'")
-            self.contents = Contents(**stored)
+            self.contents = Contents(**{"results": None, **stored})
             self.contents.rentals = [Rental(**rental) for rental in self.contents.rentals]
             check(self.contents)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -480,6 +480,10 @@ class Hints(Quiet):
         (self.folder / "link").symlink_to(self.folder)
         for way in ("", "home/../", "link/"):  # fetched by that one
             plan.refuse_films_of_others(config.Config(self.folder / f"{way}pods.ini"), kept)
+        stored = self.folder / ".vsr-pods/older.json"  # by a version that noted no results
+        stored.parent.mkdir(exist_ok=True)
+        stored.write_text('{"version": 1}')
+        plan.refuse_films_of_others(self.loaded(), state.State(stored.parent, "older"))
 
     def test_what_vsr_dist_refuses_here_is_not_rented(self):
         program = self.folder / "bin/vsr-dist"
