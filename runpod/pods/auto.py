@@ -123,12 +123,15 @@ class Auto:
             signals.wait(setting("POLL", 15))
 
     def fill_all(self):
-        """Note [GPUs go first]. Encoders alone can do nothing but what is upscaled."""
+        """Note [GPUs go first]. Encoders alone can do nothing but what is upscaled; as long as only an earlier start has told
+        that there is something, one is enough to see."""
         gpus, encoders, left = self.config.places(), self.config["encoders", "count"], self.watching.segments_left()
         if encoders and left is not None:
             gpus = min(gpus, left)
         self.fill(GPU, gpus)
-        if left == 0 or self.state.of(GPU):
+        if left == 0 and not self.watching.run:
+            encoders = min(1, encoders)
+        if left == 0 or self.state.of(GPU) or left and not self.watching.only_upscaling_is_left():
             self.fill(CPU, encoders)
         if left == 0 and not self.state.alive():
             self.fill(GPU, 1)
@@ -276,7 +279,7 @@ class Auto:
         except Unreachable:
             return ""
         except JobFailed as error:
-            if rental.hardware == GPU:
+            if self.depends_on(rental):
                 raise
             self.fleet.give_up(rental.place)
             return str(error)
@@ -285,11 +288,15 @@ class Auto:
                 raise
             return "" if isinstance(error, ApiError) and error.may_pass() else str(error)
 
+    def depends_on(self, rental):
+        """Whether what cannot be done there ends the run: not an encoder beside others, or once the run is known."""
+        return rental.hardware == GPU or not self.state.of(GPU) and not self.watching.run
+
     def look_at_job(self, rental, state):
         if state.get("running") or state.get("done"):
             return
         status, said = state.get("status"), state.get("said") or "without a word"
-        if status in LASTING and rental.hardware == CPU:
+        if status in LASTING and not self.depends_on(rental):
             self.fleet.give_up(rental.place)
             self.fleet.replace(rental, f"cannot do its job: {said}")
             return

@@ -352,6 +352,15 @@ class Runs(Auto):
             output = self.plan_after(command, finished=finished)
             self.assertEqual([text in output for text in (alone, told, both)], has, output)
 
+    def test_such_a_start_for_another_job_rents_one_encoder(self):
+        self.all_upscaled_and_nothing_rented()
+        self.tell_pods("state", {"running": False, "status": 2, "run": None, "said": "vsr-dist: usage: /w/run holds a run of another "
+                                 "job: input.end was 1. Give another run.dir, or --fresh to start over; another start would not help"})
+        said = self.run_client("auto", "--yes", status=2)
+        self.assertIn("input.end was 1. Give another pods.name for another job", said)
+        self.assertEqual(len(self.made()), 4)
+        self.assert_nothing_left()
+
     def test_such_a_start_whose_run_is_gone_rents_a_gpu(self):
         self.all_upscaled_and_nothing_rented()
         self.tell_pods("state", {"run": None})
