@@ -378,12 +378,13 @@ class Status(FilmTest):
         gone, run_dir = "job-0123456789abcdef", self.folder / name
         (run_dir / f"leases/{gone}.lease").write_text("of a host that is gone")
         status = run_dir / f"status/{gone}.json"
-        shutil.copy(next((run_dir / "status").glob("job-*.json")), status)
+        told = json.loads(next((run_dir / "status").glob("job-*.json")).read_text())
+        status.write_text(json.dumps({**told, "ranks": [{**rank, "host": "elsewhere"} for rank in told["ranks"]]}))
         os.utime(status, (time.time() - 100,) * 2)
         begin = time.monotonic()
         _, output = run([PROGRAM, "status", run_dir, "--json"], check=True)
         self.assertLess(time.monotonic() - begin, 10)  # of 16 for a sign of life
-        self.assertEqual(len(json.loads(output)["ranks"]), 2)
+        self.assertNotIn("elsewhere", output)
         (run_dir / f"leases/{gone}.lease").unlink()
         status.unlink()
 
