@@ -351,8 +351,12 @@ void tell(const Arguments& arguments,
       assemble_spec(job, plan, dry.prepared.timeline, fs::path(job.run.dir) / "final"));
   const Outlook outlook = outlook_of(job, dry, ranks);
   const bool silent = arguments.json;
-  if (!silent) tell_outlook(outlook);
-  Json json = outlook_json(outlook);
+  Json json;
+  if (silent) {
+    json = outlook_json(outlook);
+  } else {
+    tell_outlook(outlook);
+  }
   const bool made = dry.run && is_made(job, plan, *dry.run);
   json["made"] = made;
   if (made && !silent) tell_line("time", "none: the film is made already");

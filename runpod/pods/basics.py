@@ -202,6 +202,11 @@ def last_line(text):
     return lines[-1] if lines else ""
 
 
+def many(count, what):
+    """2, "pod" -> 2 pods"""
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
 def span(seconds):
     """4200 -> 1 h 10 min"""
     minutes = max(0, round(seconds / 60))

@@ -15,6 +15,8 @@ import functools
 import json
 import pathlib
 
+from .basics import many
+
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "gpus.json"
 SCALE = 4                # the networks' own
 CHUNK_THREADS = 2        # of an encoder, where several work at once
@@ -87,7 +89,7 @@ class Encoders:
     price: float         # of one, an hour
 
     def __str__(self):
-        return f"{self.pods} encoder{'s' if self.pods > 1 else ''} ({self.flavor}, {self.vcpus} vCPUs, ${self.price:.2f} an hour each)"
+        return f"{many(self.pods, 'encoder')} ({self.flavor}, {self.vcpus} vCPUs, ${self.price:.2f} an hour each)"
 
 
 @dataclasses.dataclass(frozen=True)

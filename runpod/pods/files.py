@@ -35,17 +35,18 @@ class Transfer:
         if sys.stdout.isatty():
             command.append("--info=progress2")
 
-        io_errors = []
+        more_tries = READS - 1
 
         def attempt():
+            nonlocal more_tries
             status, _, complaints = run([*command, *map(str, words)], show=sys.stdout.isatty())
             if status == 0:
                 return
             why = last_line(complaints.split("rsync error:")[0]) or last_line(complaints) or f"rsync: status {status}"
             if FULL.search(complaints):
                 raise Failure(STORAGE, f"no room: {why}; make some here, or enlarge the volume at the console")
-            if IO_ERROR.search(complaints) and len(io_errors) < READS - 1:  # which a network volume gives now and then
-                io_errors.append(why)
+            if IO_ERROR.search(complaints) and more_tries > 0:  # which a network volume gives now and then
+                more_tries -= 1
             elif status not in LOST:
                 raise Failure(STORAGE, f"rsync: {why}")
             raise Unreachable(f"{self.member.alias}: {why}")

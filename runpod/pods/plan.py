@@ -5,17 +5,13 @@ import os
 
 from . import catalogue, cost, film as films, room
 from .api import ApiError
-from .basics import PODS, USAGE, Failure, complain, signals, tell
+from .basics import PODS, USAGE, Failure, complain, many, signals, tell
 from .reap import left_over, words_of
 from .state import others_of
 from .volume import Volume
 
 # A member is refused (409) when it would delete itself.
 CLUSTER = "; a cluster has no deadline of its own: nothing but vsr-pods ends it, or you at the console"
-
-
-def many(count, what):
-    return f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def prices_of(entries, config):
